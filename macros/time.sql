@@ -1,0 +1,40 @@
+{#- Instants are naive UTC timestamps. These macros are the only place where zones are applied. -#}
+
+{% macro as_of() -%} cast('{{ var("as_of") }}' as timestamp) {%- endmacro %}
+
+{% macro to_local(instant, zone) -%}
+    {{ return(adapter.dispatch('to_local')(instant, zone)) }}
+{%- endmacro %}
+
+{% macro default__to_local(instant, zone) -%}
+    (({{ instant }} at time zone 'UTC') at time zone {{ zone }})
+{%- endmacro %}
+
+{% macro spark__to_local(instant, zone) -%}
+    from_utc_timestamp({{ instant }}, {{ zone }})
+{%- endmacro %}
+
+{% macro to_utc(local_timestamp, zone) -%}
+    {{ return(adapter.dispatch('to_utc')(local_timestamp, zone)) }}
+{%- endmacro %}
+
+{% macro default__to_utc(local_timestamp, zone) -%}
+    (({{ local_timestamp }} at time zone {{ zone }}) at time zone 'UTC')
+{%- endmacro %}
+
+{% macro spark__to_utc(local_timestamp, zone) -%}
+    to_utc_timestamp({{ local_timestamp }}, {{ zone }})
+{%- endmacro %}
+
+{#- Elapsed hours between two instants, as a double. -#}
+{% macro hours_between(start, finish) -%}
+    {{ return(adapter.dispatch('hours_between')(start, finish)) }}
+{%- endmacro %}
+
+{% macro default__hours_between(start, finish) -%}
+    (epoch_us({{ finish }}) - epoch_us({{ start }})) / 3600000000.0
+{%- endmacro %}
+
+{% macro spark__hours_between(start, finish) -%}
+    (unix_micros({{ finish }}) - unix_micros({{ start }})) / 3600000000.0
+{%- endmacro %}

@@ -1,0 +1,26 @@
+select
+    event_id,
+    event_type,
+    event_at,
+    observed_at,
+    time_quality,
+    source,
+    source_ref,
+    batch_id,
+    document_id,
+    reference_id,
+    order_id,
+    line_id,
+    sku,
+    customer_id,
+    quantity,
+    unit_price,
+    amount,
+    currency,
+    reason_code,
+    violation,
+    due_at,
+    outcome,
+    attributes
+from {{ source('landing', 'finance_events') }}
+where event_at < {{ as_of() }}

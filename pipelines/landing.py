@@ -1,0 +1,371 @@
+"""Landing: files → canonical events, rejects and manifest, in ONE transaction per batch.
+
+A batch is the new files of one source in one call. Its id is the digest of its files, an event's id the
+digest of its content: whatever was landed before is recognised and not landed twice, and a process
+killed at any instant leaves either the whole batch or nothing of it.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Final, Literal
+
+import polars as pl
+
+from pipelines.checks.contracts import apply_row_contracts
+from pipelines.checks.verdict import Verdict
+from pipelines.errors import BatchStoppedError, SourceError
+from pipelines.sources.base import AdapterContext, ParsedBatch, SourceFile
+from pipelines.sources.registry import load_source, recognise
+from storage.contracts import EVENT_TABLES, EventTable
+from storage.duck import Connection, open_writer
+from storage.settings import Settings
+
+BATCH_BYTES: Final = 64 << 20
+"""A batch is cut when its files exceed this size, so that memory stays bounded."""
+
+BatchStatus = Literal["landed", "warned", "quarantined", "unchanged"]
+Judge = Callable[[str, str, "ParsedBatch"], Verdict]
+Parser = Callable[[Sequence[SourceFile], AdapterContext], ParsedBatch]
+
+_BOOKKEEPING: Final = (
+    """create table if not exists landing.batches (
+    batch_id varchar not null, source varchar not null, status varchar not null, landed_at timestamp not null,
+    seconds double not null, files integer not null, rows_in bigint not null, events_landed bigint not null,
+    events_duplicate bigint not null, rows_rejected bigint not null, verdict varchar)""",
+    """create table if not exists landing.files (
+    batch_id varchar not null, source varchar not null, file varchar not null, sha256 varchar not null,
+    rows_in bigint not null, events_landed bigint not null, events_duplicate bigint not null,
+    rows_rejected bigint not null)""",
+    """create table if not exists landing.rejects (
+    batch_id varchar not null, source varchar not null, source_ref varchar not null, reason varchar not null,
+    raw varchar)""",
+)
+
+
+@dataclass(frozen=True, slots=True)
+class BatchReport:
+    """What became of one batch.
+
+    Attributes:
+        batch_id: Id of the batch, `<source>-<digest of its files>`.
+        source: Source or mapping name.
+        status: landed, warned (suite failed, landed all the same), quarantined (suite failed, nothing
+            landed) or unchanged (every file was landed before).
+        files: Files read.
+        rows_in: Source records seen.
+        events_landed: New events.
+        events_duplicate: Events that were known already.
+        rows_rejected: Records and events refused, each with its reason in `landing.rejects`.
+        seconds: Wall time.
+        failures: Sentences of the expectations that failed.
+    """
+
+    batch_id: str
+    source: str
+    status: BatchStatus
+    files: int
+    rows_in: int
+    events_landed: int
+    events_duplicate: int
+    rows_rejected: int
+    seconds: float
+    failures: tuple[str, ...] = ()
+
+
+def prepare_landing(connection: Connection) -> None:
+    """Create the landing schema where it does not exist yet."""
+    connection.execute("create schema if not exists landing")
+    for table in EVENT_TABLES.values():
+        connection.execute(table.ddl())
+    for statement in _BOOKKEEPING:
+        connection.execute(statement)
+
+
+def find_files(paths: Sequence[Path]) -> list[SourceFile]:
+    """List the files under the given paths, sorted, hidden ones left out.
+
+    Raises:
+        SourceError: A path does not exist.
+    """
+    found = []
+    for path in paths:
+        if path.is_file():
+            found.append(SourceFile(path, path.name))
+        elif path.is_dir():
+            found += [
+                SourceFile(file, file.relative_to(path).as_posix())
+                for file in sorted(path.rglob("*"))
+                if file.is_file() and not any(part.startswith(".") for part in file.relative_to(path).parts)
+            ]
+        else:
+            message = f"{path}: no such file or folder"
+            raise SourceError(message)
+    return found
+
+
+def ingest(
+    settings: Settings,
+    paths: Sequence[Path],
+    *,
+    source: str | None = None,
+    mapping: Path | None = None,
+    judge: Judge | None = None,
+    on_batch: Callable[[BatchReport], None] = lambda _: None,
+) -> list[BatchReport]:
+    """Land everything new under the paths.
+
+    Args:
+        settings: Workspace.
+        paths: Files or folders.
+        source: Read all files as this source instead of recognising them.
+        mapping: Read the folder through this mapping file instead.
+        judge: Judges a parsed batch before it lands; default is the Great Expectations suite of the source.
+        on_batch: Called after each batch, for progress output.
+
+    Returns:
+        One report per batch, in order.
+
+    Raises:
+        SourceError: A file is unknown, or nothing was found.
+        BatchStoppedError: The suite failed and the workspace says stop.
+    """
+    reports = []
+    context = AdapterContext.from_settings(settings)
+    files = find_files(paths)
+    if not files:
+        message = f"no files in {', '.join(map(str, paths))}"
+        raise SourceError(message)
+    judge = judge or _expectations_judge(settings)
+    for name, group, parser in _plan(files, source=source, mapping=mapping):
+        report = _land_batch(settings, name, group, parser, context, judge)
+        reports.append(report)
+        on_batch(report)
+    return reports
+
+
+def _plan(
+    files: Sequence[SourceFile], *, source: str | None, mapping: Path | None
+) -> Iterator[tuple[str, list[SourceFile], Parser]]:
+    if mapping is not None:
+        from pipelines.sources.mapping import load_mapping  # noqa: PLC0415 - only mapped ingests pay for it
+
+        mapped = load_mapping(mapping)
+        yield mapped.name, list(files), mapped.parse
+        return
+    groups: dict[str, list[SourceFile]] = {}
+    unknown = []
+    for file in files:
+        name = source or recognise(file)
+        if name is None:
+            unknown.append(file.name)
+        else:
+            groups.setdefault(name, []).append(file)
+    if unknown:
+        shown = ", ".join(unknown[:5]) + (f" and {len(unknown) - 5} more" if len(unknown) > 5 else "")
+        message = f"no source recognises {shown}. Name one with --source, or describe the file in a mapping (--mapping)."
+        raise SourceError(message)
+    for name, group in groups.items():
+        adapter = load_source(name)
+        for chunk in _chunks(group):
+            yield name, chunk, adapter.parse
+
+
+def _chunks(files: Sequence[SourceFile]) -> Iterator[list[SourceFile]]:
+    chunk: list[SourceFile] = []
+    size = 0
+    for file in files:
+        chunk.append(file)
+        size += file.path.stat().st_size
+        if size >= BATCH_BYTES:
+            yield chunk
+            chunk, size = [], 0
+    if chunk:
+        yield chunk
+
+
+def _land_batch(
+    settings: Settings,
+    source: str,
+    files: Sequence[SourceFile],
+    parser: Parser,
+    context: AdapterContext,
+    judge: Judge,
+) -> BatchReport:
+    started = time.perf_counter()
+    with open_writer(settings, purpose=f"landing {source}") as connection:
+        prepare_landing(connection)
+        known = {row[0] for row in connection.execute("select sha256 from landing.files where source = ?", [source]).fetchall()}
+    digest = hashlib.sha256("".join(sorted(file.sha256 for file in files)).encode()).hexdigest()[:16]
+    batch_id = f"{source}-{digest}"
+    # A mapping joins the files of a folder, so it reads all of them as soon as one is new.
+    fresh = [file for file in files if file.sha256 not in known]
+    if not fresh:
+        return BatchReport(batch_id, source, "unchanged", len(files), 0, 0, 0, 0, time.perf_counter() - started)
+    if source in _per_file_sources():
+        files = fresh
+    parsed = apply_row_contracts(parser(files, context), source=source)
+    verdict = judge(batch_id, source, parsed)
+    failures = tuple(failure.sentence for failure in verdict.failures)
+    if failures and settings.checks.on_failure == "stop":
+        message = f"batch {batch_id} ({len(files)} files): " + "; ".join(failures)
+        raise BatchStoppedError(message)
+    quarantine = bool(failures) and settings.checks.on_failure == "quarantine"
+    status: BatchStatus = "quarantined" if quarantine else "warned" if failures else "landed"
+    with open_writer(settings, purpose=f"landing {source}") as connection:
+        return _commit(connection, settings, batch_id, source, files, parsed, status, failures, started)
+
+
+def _per_file_sources() -> frozenset[str]:
+    from pipelines.sources.registry import SOURCES  # noqa: PLC0415
+
+    return frozenset(SOURCES)
+
+
+def _commit(
+    connection: Connection,
+    settings: Settings,
+    batch_id: str,
+    source: str,
+    files: Sequence[SourceFile],
+    parsed: ParsedBatch,
+    status: BatchStatus,
+    failures: tuple[str, ...],
+    started: float,
+) -> BatchReport:
+    now = datetime.now(tz=UTC).replace(tzinfo=None)
+    landed: dict[str, int] = {}
+    duplicate: dict[str, int] = {}
+    connection.execute("begin")
+    try:
+        connection.execute("delete from landing.batches where batch_id = ?", [batch_id])
+        connection.execute("delete from landing.rejects where batch_id = ?", [batch_id])
+        if status == "quarantined":
+            _write_quarantine(settings, batch_id, parsed)
+        else:
+            for family, frame in parsed.events.items():
+                counts = _land_events(connection, EVENT_TABLES[family], frame, batch_id, now)
+                for file, new, old in counts:
+                    landed[file] = landed.get(file, 0) + new
+                    duplicate[file] = duplicate.get(file, 0) + old
+        rejected = _land_rejects(connection, parsed.rejects, batch_id, source)
+        if status != "quarantined":
+            connection.executemany(
+                "insert into landing.files values (?, ?, ?, ?, ?, ?, ?, ?)",
+                [
+                    (
+                        batch_id,
+                        source,
+                        file.name,
+                        file.sha256,
+                        parsed.rows_in.get(file.name, 0),
+                        landed.get(file.name, 0),
+                        duplicate.get(file.name, 0),
+                        rejected.get(file.name, 0),
+                    )
+                    for file in files
+                ],
+            )
+        report = BatchReport(
+            batch_id=batch_id,
+            source=source,
+            status=status,
+            files=len(files),
+            rows_in=sum(parsed.rows_in.values()),
+            events_landed=sum(landed.values()),
+            events_duplicate=sum(duplicate.values()),
+            rows_rejected=parsed.rejects.height,
+            seconds=time.perf_counter() - started,
+            failures=failures,
+        )
+        connection.execute(
+            "insert into landing.batches values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+            [
+                batch_id,
+                source,
+                status,
+                now,
+                report.seconds,
+                report.files,
+                report.rows_in,
+                report.events_landed,
+                report.events_duplicate,
+                report.rows_rejected,
+                json.dumps(failures) if failures else None,
+            ],
+        )
+        connection.execute("commit")
+    except BaseException:
+        connection.execute("rollback")
+        raise
+    return report
+
+
+def event_id_expression(table: EventTable) -> str:
+    """Return the SQL expression of an event's id: md5 over its identifying columns."""
+    parts = ", ".join(f"coalesce(cast({name} as varchar), chr(0))" for name in table.business_names)
+    return f"md5(concat_ws(chr(31), '{table.family}', {parts}))"
+
+
+def _land_events(
+    connection: Connection, table: EventTable, frame: pl.DataFrame, batch_id: str, now: datetime
+) -> list[tuple[str, int, int]]:
+    """Insert the unknown events of one family and count new and known ones per file."""
+    columns = ", ".join(table.names)
+    source_columns = ", ".join(
+        "coalesce(observed_at, ?) as observed_at" if name == "observed_at" else name
+        for name in table.names
+        if name not in ("event_id", "batch_id")
+    )
+    connection.register("adapter_frame", frame.to_arrow())
+    connection.execute(
+        f"create or replace temp table incoming as "
+        f"select {event_id_expression(table)} as event_id, {source_columns}, ? as batch_id, "
+        f"row_number() over () as position from adapter_frame",
+        [now, batch_id],
+    )
+    connection.unregister("adapter_frame")
+    connection.execute(
+        "create or replace temp table fresh as "
+        "select distinct on (event_id) * from incoming "
+        f"where event_id not in (select event_id from {table.table}) order by event_id, position"
+    )
+    connection.execute(f"insert into {table.table} ({columns}) select {columns} from fresh order by position")
+    return connection.execute(
+        "select split_part(i.source_ref, '#', 1) as file, count(f.event_id), count(*) - count(f.event_id) "
+        "from incoming i left join fresh f on f.event_id = i.event_id and f.position = i.position group by 1"
+    ).fetchall()
+
+
+def _land_rejects(connection: Connection, rejects: pl.DataFrame, batch_id: str, source: str) -> dict[str, int]:
+    if rejects.is_empty():
+        return {}
+    connection.register("reject_frame", rejects.to_arrow())
+    connection.execute(
+        "insert into landing.rejects select ?, ?, source_ref, reason, raw from reject_frame", [batch_id, source]
+    )
+    connection.unregister("reject_frame")
+    counts = rejects.group_by(pl.col("source_ref").str.split("#").list.first().alias("file")).len()
+    return dict(counts.iter_rows())
+
+
+def _write_quarantine(settings: Settings, batch_id: str, parsed: ParsedBatch) -> None:
+    folder = settings.var / "quarantine" / batch_id
+    folder.mkdir(parents=True, exist_ok=True)
+    for family, frame in parsed.events.items():
+        frame.write_parquet(folder / f"{family}.parquet")
+
+
+def _expectations_judge(settings: Settings) -> Judge:
+    from pipelines.checks.expectations import judge_batch  # noqa: PLC0415 - the import takes seconds
+
+    def judge(batch_id: str, source: str, parsed: ParsedBatch) -> Verdict:
+        return judge_batch(settings, batch_id, source, parsed)
+
+    return judge

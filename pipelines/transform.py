@@ -1,0 +1,154 @@
+"""Runs dbt and publishes: landed events → marts → a new read-only publication.
+
+dbt runs as a subprocess, because in-process it keeps the DuckDB handle open (ADR 0003).
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+import time
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import Any, Final
+
+from pipelines.errors import TransformError
+from pipelines.landing import prepare_landing
+from storage.duck import connect, writer_lock
+from storage.publish import publish
+from storage.settings import PROJECT_ROOT, Settings
+
+_NO_TELEMETRY: Final = {"DBT_SEND_ANONYMOUS_USAGE_STATS": "false", "DO_NOT_TRACK": "1"}
+
+
+@dataclass(frozen=True, slots=True)
+class BuildReport:
+    """What a build did.
+
+    Attributes:
+        publication: The published file.
+        as_of: Instant the build looks from (aware, UTC).
+        models: Models and seeds built.
+        tests: Data tests passed.
+        warnings: Names of tests that warned.
+        seconds: Wall time including publication.
+    """
+
+    publication: Path
+    as_of: datetime
+    models: int
+    tests: int
+    warnings: tuple[str, ...]
+    seconds: float
+
+
+def build(settings: Settings, as_of: datetime, *, full_refresh: bool = False, threads: int = 2) -> BuildReport:
+    """Build all models as of an instant and publish the marts.
+
+    Args:
+        settings: Workspace.
+        as_of: Aware instant; events after it are not seen.
+        full_refresh: Rebuild seeds and incremental models from scratch.
+        threads: dbt threads.
+
+    Raises:
+        TransformError: dbt failed; the message names the nodes and the log. Nothing was published.
+        StorageBusyError: Another process is writing.
+    """
+    started = time.perf_counter()
+    with writer_lock(settings, purpose="building"):
+        connection = connect(settings.database)
+        prepare_landing(connection)
+        connection.close()
+        results = run_dbt(settings, "build", as_of=as_of, full_refresh=full_refresh, threads=threads)
+        stamp = f"{as_of:%Y%m%dT%H%M%S}-{time.time_ns():020d}"
+        publication = publish(settings, publication_id=stamp)
+    nodes = [(row["unique_id"].split(".")[0], row["status"], row["unique_id"].split(".")[2]) for row in results]
+    return BuildReport(
+        publication=publication,
+        as_of=as_of,
+        models=sum(kind in ("model", "seed") for kind, _, _ in nodes),
+        tests=sum(kind == "test" and status == "pass" for kind, status, _ in nodes),
+        warnings=tuple(name for _, status, name in nodes if status == "warn"),
+        seconds=time.perf_counter() - started,
+    )
+
+
+def merge_seeds(settings: Settings) -> Path:
+    """Lay the workspace's seeds over the product's: a file of the same name replaces the default.
+
+    Returns:
+        The folder that dbt reads its seeds from.
+    """
+    merged = settings.var / "dbt" / "seeds"
+    shutil.rmtree(merged, ignore_errors=True)
+    shutil.copytree(PROJECT_ROOT / "data" / "seeds", merged)
+    own = settings.home / "seeds"
+    if own.is_dir():
+        known = {path.name for path in merged.glob("*.csv")}
+        for path in sorted(own.glob("*.csv")):
+            if path.name not in known:
+                message = f"{path}: no seed of that name; known: {', '.join(sorted(known))}"
+                raise TransformError(message)
+            shutil.copyfile(path, merged / path.name)
+    return merged
+
+
+def dbt_command(
+    settings: Settings, command: str, *, as_of: datetime, full_refresh: bool = False, threads: int = 2
+) -> tuple[list[str], dict[str, str]]:
+    """Return the dbt command line and its environment."""
+    target = settings.var / "dbt" / "target"
+    variables = json.dumps({
+        "as_of": f"{as_of:%Y-%m-%d %H:%M:%S}",
+        "company_zone": settings.company.zone,
+        "company_currency": settings.company.currency,
+        "week_start": settings.company.week_start,
+    })
+    arguments = [
+        sys.executable, "-m", "dbt.cli.main", "--no-use-colors", "--log-path", str(settings.var / "dbt" / "logs"),
+        command, "--project-dir", str(PROJECT_ROOT), "--profiles-dir", str(PROJECT_ROOT),
+        "--target-path", str(target), "--threads", str(threads), "--vars", variables,
+    ]  # fmt: skip
+    if command == "build":
+        arguments += ["--exclude-resource-type", "unit_test"]
+    if full_refresh:
+        arguments.append("--full-refresh")
+    environment = os.environ | _NO_TELEMETRY | {
+        "OTIF_DUCKDB": str(settings.database),
+        "OTIF_SEEDS": os.path.relpath(merge_seeds(settings), PROJECT_ROOT),
+    }
+    return arguments, environment
+
+
+def run_dbt(
+    settings: Settings, command: str, *, as_of: datetime, full_refresh: bool = False, threads: int = 2
+) -> list[dict[str, Any]]:
+    """Run one dbt command on the workspace.
+
+    Returns:
+        The `results` list of dbt's run_results.json.
+
+    Raises:
+        TransformError: dbt failed.
+    """
+    arguments, environment = dbt_command(
+        settings, command, as_of=as_of, full_refresh=full_refresh, threads=threads
+    )
+    outcome = settings.var / "dbt" / "target" / "run_results.json"
+    outcome.unlink(missing_ok=True)
+    finished = subprocess.run(arguments, env=environment, capture_output=True, text=True, check=False)  # noqa: S603
+    results: list[dict[str, Any]] = json.loads(outcome.read_text())["results"] if outcome.exists() else []
+    if finished.returncode != 0:
+        failed = [row for row in results if row["status"] in ("error", "fail")]
+        shown = "\n".join(f"  {row['unique_id']}: {(row.get('message') or '').strip()}" for row in failed[:10])
+        message = (
+            f"dbt {command} failed; nothing was published.\n{shown or finished.stdout[-3000:] + finished.stderr[-1000:]}\n"
+            f"Full log: {settings.var / 'dbt' / 'logs' / 'dbt.log'}"
+        )
+        raise TransformError(message)
+    return results

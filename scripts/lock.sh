@@ -1,0 +1,13 @@
+#!/usr/bin/env bash
+# Re-locks requirements/*.txt from pyproject.toml. Run after changing dependencies.
+# One resolution for all sets: the dev set is locked first and constrains the others.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+uv="${UV:-uv}"
+compile() {
+  "$uv" pip compile pyproject.toml --quiet --universal --python-version 3.11 --generate-hashes \
+    --no-emit-index-url --no-header --no-annotate "$@"
+}
+compile --extra dev -o requirements/dev.txt
+compile -c requirements/dev.txt -o requirements/base.txt
+compile --extra spark -c requirements/dev.txt -o requirements/spark.txt
