@@ -1,12 +1,12 @@
 """Every error the pipelines raise.
 
-    OtifError
-    └── PipelineError
-        ├── SourceError        a file cannot be read as any known source
-        ├── MappingError       a mapping file is wrong (what, where, expected)
-        ├── BatchStoppedError  the expectation suite failed and the workspace says stop
-        ├── TransformError     dbt failed; nothing was published
-        └── OutboundError      a rule push or a mail could not be delivered
+OtifError
+└── PipelineError
+    ├── SourceError        a file cannot be read as any known source
+    ├── MappingError       a mapping file is wrong (what, where, expected)
+    ├── BatchStoppedError  the expectation suite failed and the workspace says stop
+    ├── TransformError     dbt failed; nothing was published
+    └── OutboundError      a rule push or a mail could not be delivered
 """
 
 from __future__ import annotations

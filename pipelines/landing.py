@@ -22,7 +22,7 @@ from pipelines.checks.contracts import apply_row_contracts
 from pipelines.checks.verdict import Verdict
 from pipelines.errors import BatchStoppedError, SourceError
 from pipelines.sources.base import AdapterContext, ParsedBatch, SourceFile
-from pipelines.sources.registry import load_source, recognise
+from pipelines.sources.registry import SOURCES, load_source, recognise
 from storage.contracts import EVENT_TABLES, EventTable
 from storage.duck import Connection, open_writer
 from storage.settings import Settings
@@ -169,7 +169,9 @@ def _plan(
             groups.setdefault(name, []).append(file)
     if unknown:
         shown = ", ".join(unknown[:5]) + (f" and {len(unknown) - 5} more" if len(unknown) > 5 else "")
-        message = f"no source recognises {shown}. Name one with --source, or describe the file in a mapping (--mapping)."
+        message = (
+            f"no source recognises {shown}. Name one with --source, or describe the file in a mapping (--mapping)."
+        )
         raise SourceError(message)
     for name, group in groups.items():
         adapter = load_source(name)
@@ -201,31 +203,27 @@ def _land_batch(
     started = time.perf_counter()
     with open_writer(settings, purpose=f"landing {source}") as connection:
         prepare_landing(connection)
-        known = {row[0] for row in connection.execute("select sha256 from landing.files where source = ?", [source]).fetchall()}
-    digest = hashlib.sha256("".join(sorted(file.sha256 for file in files)).encode()).hexdigest()[:16]
-    batch_id = f"{source}-{digest}"
-    # A mapping joins the files of a folder, so it reads all of them as soon as one is new.
+        known = {
+            row[0]
+            for row in connection.execute("select sha256 from landing.files where source = ?", [source]).fetchall()
+        }
     fresh = [file for file in files if file.sha256 not in known]
+    # An adapter reads file by file; a mapping joins the files of a folder and needs them all as soon as one is new.
+    read = fresh if source in SOURCES and fresh else files
+    digest = hashlib.sha256("".join(sorted(file.sha256 for file in read)).encode()).hexdigest()[:16]
+    batch_id = f"{source}-{digest}"
     if not fresh:
         return BatchReport(batch_id, source, "unchanged", len(files), 0, 0, 0, 0, time.perf_counter() - started)
-    if source in _per_file_sources():
-        files = fresh
-    parsed = apply_row_contracts(parser(files, context), source=source)
+    parsed = apply_row_contracts(parser(read, context), source=source)
     verdict = judge(batch_id, source, parsed)
     failures = tuple(failure.sentence for failure in verdict.failures)
     if failures and settings.checks.on_failure == "stop":
-        message = f"batch {batch_id} ({len(files)} files): " + "; ".join(failures)
+        message = f"batch {batch_id} ({len(read)} files): " + "; ".join(failures)
         raise BatchStoppedError(message)
     quarantine = bool(failures) and settings.checks.on_failure == "quarantine"
     status: BatchStatus = "quarantined" if quarantine else "warned" if failures else "landed"
     with open_writer(settings, purpose=f"landing {source}") as connection:
-        return _commit(connection, settings, batch_id, source, files, parsed, status, failures, started)
-
-
-def _per_file_sources() -> frozenset[str]:
-    from pipelines.sources.registry import SOURCES  # noqa: PLC0415
-
-    return frozenset(SOURCES)
+        return _commit(connection, settings, batch_id, source, read, parsed, status, failures, started)
 
 
 def _commit(

@@ -103,12 +103,14 @@ def dbt_command(
 ) -> tuple[list[str], dict[str, str]]:
     """Return the dbt command line and its environment."""
     target = settings.var / "dbt" / "target"
-    variables = json.dumps({
-        "as_of": f"{as_of:%Y-%m-%d %H:%M:%S}",
-        "company_zone": settings.company.zone,
-        "company_currency": settings.company.currency,
-        "week_start": settings.company.week_start,
-    })
+    variables = json.dumps(
+        {
+            "as_of": f"{as_of:%Y-%m-%d %H:%M:%S}",
+            "company_zone": settings.company.zone,
+            "company_currency": settings.company.currency,
+            "week_start": settings.company.week_start,
+        }
+    )
     arguments = [
         sys.executable, "-m", "dbt.cli.main", "--no-use-colors", "--log-path", str(settings.var / "dbt" / "logs"),
         command, "--project-dir", str(PROJECT_ROOT), "--profiles-dir", str(PROJECT_ROOT),
@@ -118,10 +120,14 @@ def dbt_command(
         arguments += ["--exclude-resource-type", "unit_test"]
     if full_refresh:
         arguments.append("--full-refresh")
-    environment = os.environ | _NO_TELEMETRY | {
-        "OTIF_DUCKDB": str(settings.database),
-        "OTIF_SEEDS": os.path.relpath(merge_seeds(settings), PROJECT_ROOT),
-    }
+    environment = (
+        os.environ
+        | _NO_TELEMETRY
+        | {
+            "OTIF_DUCKDB": str(settings.database),
+            "OTIF_SEEDS": os.path.relpath(merge_seeds(settings), PROJECT_ROOT),
+        }
+    )
     return arguments, environment
 
 
@@ -136,9 +142,7 @@ def run_dbt(
     Raises:
         TransformError: dbt failed.
     """
-    arguments, environment = dbt_command(
-        settings, command, as_of=as_of, full_refresh=full_refresh, threads=threads
-    )
+    arguments, environment = dbt_command(settings, command, as_of=as_of, full_refresh=full_refresh, threads=threads)
     outcome = settings.var / "dbt" / "target" / "run_results.json"
     outcome.unlink(missing_ok=True)
     finished = subprocess.run(arguments, env=environment, capture_output=True, text=True, check=False)  # noqa: S603
@@ -146,8 +150,9 @@ def run_dbt(
     if finished.returncode != 0:
         failed = [row for row in results if row["status"] in ("error", "fail")]
         shown = "\n".join(f"  {row['unique_id']}: {(row.get('message') or '').strip()}" for row in failed[:10])
+        shown = shown or finished.stdout[-3000:] + finished.stderr[-1000:]
         message = (
-            f"dbt {command} failed; nothing was published.\n{shown or finished.stdout[-3000:] + finished.stderr[-1000:]}\n"
+            f"dbt {command} failed; nothing was published.\n{shown}\n"
             f"Full log: {settings.var / 'dbt' / 'logs' / 'dbt.log'}"
         )
         raise TransformError(message)

@@ -5,9 +5,10 @@ set -euo pipefail
 cd "$(dirname "$0")/.."
 uv="${UV:-uv}"
 compile() {
-  "$uv" pip compile pyproject.toml --quiet --universal --python-version 3.11 --generate-hashes \
+  "$uv" pip compile --quiet --universal --python-version 3.11 --generate-hashes \
     --no-emit-index-url --no-header --no-annotate "$@"
 }
-compile --extra dev -o requirements/dev.txt
-compile -c requirements/dev.txt -o requirements/base.txt
-compile --extra spark -c requirements/dev.txt -o requirements/spark.txt
+compile pyproject.toml --extra dev -o requirements/dev.txt
+compile pyproject.toml -c requirements/dev.txt -o requirements/base.txt
+compile pyproject.toml --extra spark -c requirements/dev.txt -o requirements/spark.txt
+compile requirements/build.in -o requirements/build.txt

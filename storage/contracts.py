@@ -110,9 +110,7 @@ class EventTable:
         Args:
             landed: Include `event_id` and `batch_id`, which landing adds.
         """
-        return {
-            c.name: _POLARS_TYPES[c.type] for c in self.columns if landed or c.name not in ("event_id", "batch_id")
-        }
+        return {c.name: _POLARS_TYPES[c.type] for c in self.columns if landed or c.name not in ("event_id", "batch_id")}
 
 
 NOT_IDENTIFYING: Final = frozenset({"event_id", "batch_id", "observed_at", "source_ref", "attributes"})
@@ -386,7 +384,7 @@ DOCUMENT: Final = EventTable(
         Column("set_control", "VARCHAR", "ST02."),
         Column("document_id", "VARCHAR", "Business id: PO number, BSN02, invoice number …"),
         _ORDER_REF,
-        Column("status", "VARCHAR", "997: A accepted, E with errors, P partial, R rejected.", allowed=("A", "E", "P", "R")),
+        Column("status", "VARCHAR", "997: A accepted, E errors, P partial, R rejected.", allowed=("A", "E", "P", "R")),
         _REASON,
         _ATTRIBUTES,
     ),

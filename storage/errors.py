@@ -1,11 +1,11 @@
 """Every error the storage layer raises.
 
-    OtifError                 base of all errors that a user can mend; message says what, where, next step
-    ├── ConfigError           a setting is missing or malformed
-    ├── StorageError          the database or a publication cannot be used
-    │   ├── StorageBusyError  another process is writing
-    │   └── NotPublishedError nothing has been published yet
-    └── LedgerError           a decision cannot be recorded as asked
+OtifError                 base of all errors that a user can mend; message says what, where, next step
+├── ConfigError           a setting is missing or malformed
+├── StorageError          the database or a publication cannot be used
+│   ├── StorageBusyError  another process is writing
+│   └── NotPublishedError nothing has been published yet
+└── LedgerError           a decision cannot be recorded as asked
 """
 
 from __future__ import annotations

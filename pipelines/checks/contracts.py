@@ -20,9 +20,9 @@ def apply_row_contracts(parsed: ParsedBatch, *, source: str) -> ParsedBatch:
     """
     events = {}
     rejects = [parsed.rejects]
-    for family, frame in parsed.events.items():
+    for family, parsed_frame in parsed.events.items():
         table = EVENT_TABLES[family]
-        frame = conform(frame, family).with_columns(pl.col("source").fill_null(source))
+        frame = conform(parsed_frame, family).with_columns(pl.col("source").fill_null(source))
         reasons = pl.concat_str(
             [pl.when(broken).then(pl.lit(text)) for broken, text in _rules(table)], separator="; ", ignore_nulls=True
         )
@@ -64,5 +64,6 @@ def _rules(table: EventTable) -> list[tuple[pl.Expr, str]]:
             for name in names
         ]
     if "window_start_at" in table.names:
-        rules.append((pl.col("window_end_at") <= pl.col("window_start_at"), "window_end_at is not after window_start_at"))
+        empty_window = pl.col("window_end_at") <= pl.col("window_start_at")
+        rules.append((empty_window, "window_end_at is not after window_start_at"))
     return rules

@@ -89,7 +89,7 @@ class AdapterContext:
         edi: EDI identities.
     """
 
-    zone: ZoneInfo = ZoneInfo("UTC")
+    zone: ZoneInfo = field(default_factory=lambda: ZoneInfo("UTC"))
     currency: str = "USD"
     edi: EdiSettings = field(default_factory=EdiSettings)
 
