@@ -1,0 +1,49 @@
+"""Questions to a publication: a connection in, polars frames or frozen dataclasses out.
+
+No screen and no formatting lives here. The pages, the weekly report and the command line ask the same functions.
+"""
+
+from __future__ import annotations
+
+from dashboards.queries.health import (
+    availability,
+    batches,
+    build_info,
+    data_quality_issues,
+    freshness,
+    rejects,
+)
+from dashboards.queries.kpis import DIMENSIONS, GRAINS, kpi_table
+from dashboards.queries.periods import Week, week_containing, week_named
+from dashboards.queries.series import kpi_series, miss_causes
+from dashboards.queries.work import (
+    at_risk,
+    exceptions_list,
+    open_orders,
+    order_events,
+    order_header,
+    order_lines,
+)
+
+__all__ = [
+    "DIMENSIONS",
+    "GRAINS",
+    "Week",
+    "at_risk",
+    "availability",
+    "batches",
+    "build_info",
+    "data_quality_issues",
+    "exceptions_list",
+    "freshness",
+    "kpi_series",
+    "kpi_table",
+    "miss_causes",
+    "open_orders",
+    "order_events",
+    "order_header",
+    "order_lines",
+    "rejects",
+    "week_containing",
+    "week_named",
+]

@@ -1,0 +1,316 @@
+"""The KPI table: sums of numerators and denominators over any days and dimensions, and what is needed to judge them.
+
+Rates are never averaged: a value is Σnumerator / Σdenominator of `metrics.kpi_values`, null when the denominator is 0.
+Cycle times are percentiles over orders and come from `dashboards.queries.stages`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import date
+from typing import Any, Final
+
+import polars as pl
+
+from dashboards.errors import QuestionError
+from dashboards.queries.frames import read
+from dashboards.queries.health import build_info
+from dashboards.queries.periods import period_sql
+from dashboards.queries.stages import STAGE_KPI, stage_rows
+from storage.duck import Connection
+
+DIMENSIONS: Final = (
+    "channel", "channel_type", "customer_id", "node_id", "carrier", "region", "category", "seller_id", "currency",
+)  # fmt: skip
+"""Dimensions that `by` accepts."""
+
+GRAINS: Final = ("day", "week", "month")
+"""Period lengths."""
+
+HEADLINE: Final = "headline"
+"""The lens that judges each order by the one profile its channel or retailer is steered by."""
+
+_ALIASES: Final = {"state": "region", "customer": "customer_id", "node": "node_id", "seller": "seller_id"}
+_EXCLUSION_DIMENSIONS: Final = frozenset({"channel", "customer_id"})
+# A share of money or units is not a share of independent trials: no Wilson interval from its own sums.
+_NO_INTERVAL: Final = frozenset({"chargeback_rate", "freight_share", "otif_value"})
+_Z: Final = 1.959963984540054
+_NOTHING_DUE: Final = "no observations in this period"
+
+
+@dataclass(frozen=True, slots=True)
+class _Question:
+    kpis: tuple[str, ...]
+    by: tuple[str, ...]
+    grain: str | None
+    date_from: date | None
+    date_to: date | None
+    lens: str
+    week_start: str
+
+    @property
+    def keys(self) -> list[str]:
+        return ["kpi_id", "period", *self.by]
+
+    @property
+    def parameters(self) -> dict[str, Any]:
+        return {"date_from": self.date_from, "date_to": self.date_to}
+
+
+def kpi_table(
+    connection: Connection,
+    *,
+    kpis: Sequence[str] = (),
+    by: Sequence[str] = (),
+    grain: str | None = None,
+    date_from: date | None = None,
+    date_to: date | None = None,
+    lens: str = HEADLINE,
+) -> pl.DataFrame:
+    """Return KPIs with target, interval and availability.
+
+    One row per KPI, period, dimension values (and stage, for cycle time). An unavailable KPI is one row with a null
+    value and the reason; an available KPI without rows likewise says that nothing was observed.
+
+    Args:
+        connection: Open publication.
+        kpis: KPI ids; empty = all of the catalogue, in its order.
+        by: Dimensions; `state` is accepted for region, and a grain may stand here too (`by=["week"]`).
+        grain: day, week or month; null = one figure for the whole range.
+        date_from: First cohort day (inclusive).
+        date_to: Last cohort day (inclusive).
+        lens: `headline`, or a service profile id.
+
+    Returns:
+        kpi_id, kpi_name, unit, lens, period (first day), the dimensions, stage_id, value, p90, p95, numerator,
+        denominator, observations, excluded, low and high (Wilson 95 % on observations), target, meets_target,
+        is_provisional, is_available, reason. For cycle_time the value is the median in hours of finished stages,
+        `excluded` counts stages still open or with impossible times. `excluded` is null where the publication does
+        not know it by the asked dimensions.
+
+    Raises:
+        QuestionError: Unknown KPI, dimension, grain or lens.
+        PublicationError: The publication cannot answer.
+    """
+    info = build_info(connection)
+    catalogue = _catalogue(connection)
+    question = _question(
+        catalogue, kpis=kpis, by=by, grain=grain, lens=lens, dates=(date_from, date_to), week_start=info.week_start
+    )
+    if lens != HEADLINE:
+        _check_lens(connection, lens)
+    sums = _sums(connection, question)
+    if STAGE_KPI in question.kpis:
+        stages = stage_rows(
+            connection,
+            by=question.by,
+            period=period_sql("captured_date", grain=question.grain, week_start=question.week_start),
+            date_from=date_from,
+            date_to=date_to,
+        )
+        sums = pl.concat([sums, stages], how="diagonal")
+    rows = _with_catalogue(sums, catalogue, question)
+    rows = _with_targets(connection, rows, by_channel="channel" in question.by, fallback=date_to or info.as_of_date)
+    rows = _with_verdict(rows)
+    return _arrange(rows, question)
+
+
+def _question(
+    catalogue: pl.DataFrame,
+    *,
+    kpis: Sequence[str],
+    by: Sequence[str],
+    grain: str | None,
+    lens: str,
+    dates: tuple[date | None, date | None],
+    week_start: str,
+) -> _Question:
+    known = catalogue["kpi_id"].to_list()
+    unknown = [kpi for kpi in kpis if kpi not in known]
+    if unknown:
+        message = f"unknown KPI {', '.join(unknown)}; known: {', '.join(known)}"
+        raise QuestionError(message)
+    named = [_ALIASES.get(word, word) for word in by]
+    grains = [word for word in named if word in GRAINS]
+    if len(set(grains)) > 1 or (grain and grains and grains[0] != grain):
+        message = f"asked for several grains ({', '.join([*grains, grain or ''])}); give one of {', '.join(GRAINS)}"
+        raise QuestionError(message)
+    chosen = grain or (grains[0] if grains else None)
+    if chosen is not None and chosen not in GRAINS:
+        message = f"unknown grain {chosen!r}; known: {', '.join(GRAINS)}"
+        raise QuestionError(message)
+    dimensions = tuple(dict.fromkeys(word for word in named if word not in GRAINS))
+    wrong = [word for word in dimensions if word not in DIMENSIONS]
+    if wrong:
+        message = f"unknown dimension {', '.join(wrong)}; known: {', '.join((*DIMENSIONS, *_ALIASES, *GRAINS))}"
+        raise QuestionError(message)
+    return _Question(
+        kpis=tuple(dict.fromkeys(kpis)) or tuple(known),
+        by=dimensions,
+        grain=chosen,
+        date_from=dates[0],
+        date_to=dates[1],
+        lens=lens,
+        week_start=week_start,
+    )
+
+
+def _check_lens(connection: Connection, lens: str) -> None:
+    known = read(connection, "select distinct profile_id from metrics.kpi_values where profile_id <> '' order by 1")
+    if lens not in known["profile_id"].to_list():
+        message = f"unknown lens {lens!r}; known: {', '.join([HEADLINE, *known['profile_id'].to_list()])}"
+        raise QuestionError(message)
+
+
+def _catalogue(connection: Connection) -> pl.DataFrame:
+    return read(
+        connection,
+        """
+        select
+            catalogue.kpi_id, catalogue.kpi_name, catalogue.unit, catalogue.higher_is_better, catalogue.display_order,
+            coalesce(availability.is_available, true) as is_available, availability.reason
+        from metrics.kpi_catalogue as catalogue
+        left join metrics.kpi_availability as availability on catalogue.kpi_id = availability.kpi_id
+        order by catalogue.display_order, catalogue.kpi_id
+        """,
+    )
+
+
+def _where(column: str) -> str:
+    return f"($date_from is null or {column} >= $date_from) and ($date_to is null or {column} <= $date_to)"
+
+
+def _lens_sql(question: _Question) -> str:
+    if question.lens == HEADLINE:
+        return "(profile_id = '' or is_headline)"
+    return "profile_id in ('', $lens)"
+
+
+def _sums(connection: Connection, question: _Question) -> pl.DataFrame:
+    period = period_sql("period_date", grain=question.grain, week_start=question.week_start)
+    dimensions = "".join(f", {name}" for name in question.by)
+    parameters = question.parameters | {"kpis": list(question.kpis)}
+    if question.lens != HEADLINE:
+        parameters["lens"] = question.lens
+    values = read(
+        connection,
+        f"""
+        select
+            kpi_id, {period} as period{dimensions}, max(profile_id) <> '' as has_lens,
+            sum(numerator) as numerator, sum(denominator) as denominator,
+            cast(sum(observations) as bigint) as observations, bool_or(is_provisional) as is_provisional
+        from metrics.kpi_values
+        where list_contains($kpis, kpi_id) and {_lens_sql(question)} and {_where("period_date")}
+        group by all
+        order by all
+        """,
+        parameters,
+    )
+    excluded = _excluded(connection, question, period=period, dimensions=dimensions, parameters=parameters)
+    if excluded is None:
+        return values.with_columns(excluded=pl.lit(None, dtype=pl.Int64))
+    joined = values.join(excluded, on=question.keys, how="left", nulls_equal=True, validate="1:1")
+    return joined.with_columns(pl.col("excluded").fill_null(0))
+
+
+def _excluded(
+    connection: Connection, question: _Question, *, period: str, dimensions: str, parameters: dict[str, Any]
+) -> pl.DataFrame | None:
+    if not set(question.by) <= _EXCLUSION_DIMENSIONS:
+        return None
+    if question.lens == HEADLINE:
+        lens = (
+            "(profile_id = '' or (profile_id, channel, customer_id) in "
+            "(select distinct (profile_id, channel, customer_id) from metrics.kpi_values where is_headline))"
+        )
+    else:
+        lens = "profile_id in ('', $lens)"
+    return read(
+        connection,
+        f"""
+        select kpi_id, {period} as period{dimensions}, cast(sum(observations) as bigint) as excluded
+        from metrics.kpi_exclusions
+        where list_contains($kpis, kpi_id) and {lens} and {_where("period_date")}
+        group by all
+        """,
+        parameters,
+    )
+
+
+def _with_catalogue(sums: pl.DataFrame, catalogue: pl.DataFrame, question: _Question) -> pl.DataFrame:
+    asked = catalogue.filter(pl.col("kpi_id").is_in(question.kpis))
+    silent = pl.col("is_available") & pl.col("numerator").is_null() & pl.col("value").is_null()
+    # An unavailable KPI keeps no sums: whatever rows exist are not to be trusted.
+    usable = sums.join(asked.filter("is_available").select("kpi_id"), on="kpi_id", how="semi")
+    if "value" not in usable.columns:
+        usable = usable.with_columns(value=pl.lit(None, dtype=pl.Float64))
+    rows = asked.join(usable, on="kpi_id", how="left")
+    ratio = pl.when(pl.col("denominator") != 0).then(pl.col("numerator") / pl.col("denominator"))
+    amount = pl.col("numerator")
+    return rows.with_columns(
+        value=pl.coalesce("value", pl.when(pl.col("unit") == "ratio").then(ratio).otherwise(amount)),
+        reason=pl.when(silent)
+        .then(pl.coalesce("reason", pl.lit(_NOTHING_DUE)))
+        .otherwise(pl.when(pl.col("is_available")).then(None).otherwise(pl.col("reason"))),
+        observations=pl.col("observations").fill_null(0),
+        is_provisional=pl.col("is_provisional").fill_null(value=False),
+        lens=pl.when(pl.col("has_lens")).then(pl.lit(question.lens)).otherwise(pl.lit("")),
+    )
+
+
+def _with_targets(connection: Connection, rows: pl.DataFrame, *, by_channel: bool, fallback: date) -> pl.DataFrame:
+    targets = read(
+        connection,
+        """
+        select kpi_id as target_kpi, coalesce(channel, '') as target_channel, cast(target as double) as target,
+            effective_from, coalesce(effective_to, date '9999-12-31') as effective_to
+        from metrics.kpi_targets
+        """,
+    )
+    numbered = rows.with_row_index("row").with_columns(
+        judged_on=pl.coalesce("period", pl.lit(fallback)),
+        target_channel=pl.col("channel") if by_channel else pl.lit(""),
+    )
+    matches = numbered.select("row", "kpi_id", "judged_on", "target_channel").join(
+        targets, left_on="kpi_id", right_on="target_kpi", how="inner", suffix="_rule"
+    )
+    in_force = matches.filter(
+        (pl.col("judged_on") >= pl.col("effective_from").fill_null(date(1, 1, 1)))
+        & (pl.col("judged_on") <= pl.col("effective_to"))
+        & ((pl.col("target_channel_rule") == pl.col("target_channel")) | (pl.col("target_channel_rule") == ""))
+    )
+    # The channel's own target beats the general one; the youngest rule in force beats an older one.
+    best = in_force.sort("row", "target_channel_rule", "effective_from", descending=[False, True, True]).unique(
+        subset="row", keep="first", maintain_order=True
+    )
+    joined = numbered.join(best.select("row", "target"), on="row", how="left")
+    return joined.drop("row", "judged_on", "target_channel")
+
+
+def _with_verdict(rows: pl.DataFrame) -> pl.DataFrame:
+    share = pl.col("value")
+    count = pl.when(pl.col("observations") > 0).then(pl.col("observations").cast(pl.Float64))
+    base = 1 + _Z**2 / count
+    centre = (share + _Z**2 / (2 * count)) / base
+    spread = _Z * (share * (1 - share) / count + _Z**2 / (4 * count**2)).sqrt() / base
+    is_share = (pl.col("unit") == "ratio") & ~pl.col("kpi_id").is_in(_NO_INTERVAL) & share.is_between(0, 1)
+    better = pl.when(pl.col("higher_is_better")).then(share >= pl.col("target")).otherwise(share <= pl.col("target"))
+    return rows.with_columns(
+        low=pl.when(is_share).then(pl.max_horizontal(centre - spread, pl.lit(0.0))),
+        high=pl.when(is_share).then(pl.min_horizontal(centre + spread, pl.lit(1.0))),
+        meets_target=better,
+    )
+
+
+def _arrange(rows: pl.DataFrame, question: _Question) -> pl.DataFrame:
+    optional = {"stage_id": pl.String, "p90": pl.Float64, "p95": pl.Float64, "stage_order": pl.Int64}
+    missing = {name: pl.lit(None, dtype=kind) for name, kind in optional.items() if name not in rows.columns}
+    ordered = rows.with_columns(**missing).sort(
+        "display_order", "kpi_id", "period", *question.by, "stage_order", "stage_id", nulls_last=True
+    )
+    return ordered.select(
+        "kpi_id", "kpi_name", "unit", "lens", "period", *question.by, "stage_id", "value", "p90", "p95",
+        "numerator", "denominator", "observations", "excluded", "low", "high", "target", "meets_target",
+        "is_provisional", "is_available", "reason",
+    )  # fmt: skip

@@ -1,0 +1,81 @@
+"""Weeks: names, borders and the SQL that puts a day into one.
+
+A week is named like `2026-W46`. With Monday weeks this is the ISO week. With Sunday weeks the week starts a day earlier
+and carries the name of the ISO week that holds its Monday, so both conventions name the same working days alike.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from datetime import date, timedelta
+from typing import Final
+
+from dashboards.errors import QuestionError
+
+_NAME: Final = re.compile(r"^(\d{4})-?W(\d{2})$")
+
+
+@dataclass(frozen=True, slots=True)
+class Week:
+    """One reporting week.
+
+    Attributes:
+        name: ISO-like name, e.g. 2026-W46.
+        start: First day.
+        end: Last day (inclusive).
+    """
+
+    name: str
+    start: date
+    end: date
+
+    def back(self, weeks: int) -> Week:
+        """Return the week that lies `weeks` before this one."""
+        start = self.start - timedelta(weeks=weeks)
+        monday = start + timedelta(days=1) if start.isoweekday() == 7 else start
+        return Week(name=_name(monday), start=start, end=start + timedelta(days=6))
+
+
+def _name(monday: date) -> str:
+    year, number, _ = monday.isocalendar()
+    return f"{year}-W{number:02d}"
+
+
+def week_containing(day: date, *, week_start: str = "monday") -> Week:
+    """Return the week that holds a day.
+
+    >>> week_containing(date(2026, 11, 15)).name
+    '2026-W46'
+    >>> week_containing(date(2026, 11, 15), week_start="sunday").name
+    '2026-W47'
+    """
+    start = day - timedelta(days=day.isoweekday() % 7 if week_start == "sunday" else day.weekday())
+    monday = start + timedelta(days=1) if week_start == "sunday" else start
+    return Week(name=_name(monday), start=start, end=start + timedelta(days=6))
+
+
+def week_named(name: str, *, week_start: str = "monday") -> Week:
+    """Return a week by its name.
+
+    Raises:
+        QuestionError: Not a week name, or the year has no such week.
+    """
+    match = _NAME.match(name.strip())
+    try:
+        monday = date.fromisocalendar(int(match[1]), int(match[2]), 1) if match else None
+    except ValueError:
+        monday = None
+    if monday is None:
+        message = f"week {name!r}: expected an ISO week such as 2026-W46"
+        raise QuestionError(message)
+    return week_containing(monday, week_start=week_start)
+
+
+def period_sql(column: str, *, grain: str | None, week_start: str) -> str:
+    """Return the SQL for the first day of the period a date column falls into (null without a grain)."""
+    if grain is None:
+        return "cast(null as date)"
+    if grain == "week" and week_start == "sunday":
+        return f"cast(date_trunc('week', {column} + interval 1 day) - interval 1 day as date)"
+    return f"cast(date_trunc('{grain}', {column}) as date)"

@@ -1,0 +1,174 @@
+"""The questions pages and command line ask: recounted by hand on the fixture publication."""
+
+from __future__ import annotations
+
+from datetime import date
+
+import polars as pl
+import pytest
+
+from dashboards.errors import PublicationError, QuestionError
+from dashboards.queries import (
+    at_risk,
+    exceptions_list,
+    freshness,
+    kpi_series,
+    kpi_table,
+    miss_causes,
+    order_events,
+    order_header,
+    week_containing,
+    week_named,
+)
+from storage.duck import Connection, connect
+
+
+def one(frame: pl.DataFrame) -> dict[str, object]:
+    assert frame.height == 1
+    return frame.row(0, named=True)
+
+
+def test_a_rate_is_the_sum_of_numerators_over_the_sum_of_denominators(connection: Connection) -> None:
+    row = one(kpi_table(connection, kpis=["otif"], date_from=date(2026, 11, 9), date_to=date(2026, 11, 15)))
+    assert row["numerator"] == 7 * (19 + 10)
+    assert row["denominator"] == 7 * 40
+    assert row["value"] == pytest.approx(203 / 280)
+    assert row["observations"] == 280
+    assert row["is_provisional"] is True
+
+
+def test_the_headline_lens_leaves_other_profiles_out(connection: Connection) -> None:
+    headline = one(kpi_table(connection, kpis=["otif"]))
+    promise = one(kpi_table(connection, kpis=["otif"], lens="promise_first"))
+    assert headline["denominator"] == promise["denominator"] == 30 * 7 * 40
+    assert promise["value"] == 1.0
+    assert (headline["lens"], promise["lens"]) == ("headline", "promise_first")
+
+
+def test_exclusions_count_only_the_profiles_of_the_lens(connection: Connection) -> None:
+    assert one(kpi_table(connection, kpis=["otif"]))["excluded"] == 210
+    assert one(kpi_table(connection, kpis=["otif"], lens="promise_first"))["excluded"] == 0
+    by_region = one(kpi_table(connection, kpis=["otif"], by=["region"]))
+    assert by_region["excluded"] is None
+
+
+def test_a_channel_is_judged_by_its_own_target(connection: Connection) -> None:
+    rows = kpi_table(connection, kpis=["otif"], by=["channel"])
+    assert dict(zip(rows["channel"], rows["target"], strict=True)) == {"dtc": 0.95, "wholesale": 0.90}
+    assert dict(zip(rows["channel"], rows["meets_target"], strict=True)) == {"dtc": True, "wholesale": False}
+    assert one(kpi_table(connection, kpis=["otif"]))["target"] == 0.90
+
+
+def test_a_lower_is_better_kpi_meets_its_target_from_below(connection: Connection) -> None:
+    row = one(kpi_table(connection, kpis=["chargeback_rate"]))
+    assert row["value"] == pytest.approx(0.006)
+    assert row["meets_target"] is True
+    assert row["low"] is None
+
+
+def test_the_interval_is_wilson(connection: Connection) -> None:
+    row = one(kpi_table(connection, kpis=["otif"], date_from=date(2026, 11, 15), date_to=date(2026, 11, 15)))
+    # 29 of 40, z = 1.96: Wilson by hand.
+    assert row["low"] == pytest.approx(0.5716, abs=1e-4)
+    assert row["high"] == pytest.approx(0.8389, abs=1e-4)
+
+
+def test_an_unavailable_kpi_is_one_row_with_its_reason(connection: Connection) -> None:
+    row = one(kpi_table(connection, kpis=["return_rate"], by=["channel"], grain="week"))
+    assert row["value"] is None
+    assert row["is_available"] is False
+    assert row["reason"] == "no return events have landed"
+
+
+def test_an_available_kpi_without_rows_says_so(bare_connection: Connection) -> None:
+    rows = kpi_table(bare_connection)
+    assert rows["value"].null_count() == rows.height == 8
+    assert set(rows["reason"]) == {"no observations in this period", "no return events have landed"}
+
+
+def test_cycle_time_is_percentiles_per_stage(connection: Connection) -> None:
+    rows = kpi_table(connection, kpis=["cycle_time"], by=["state"])
+    total = one(rows.filter(pl.col("stage_id") == "capture_to_delivered"))
+    assert (total["value"], total["observations"], total["excluded"]) == (50.0, 9, 1)
+    assert total["p90"] == pytest.approx(82.0)
+    assert total["region"] == "NY"
+
+
+def test_weeks_start_where_the_company_says(connection: Connection) -> None:
+    rows = kpi_table(connection, kpis=["otif"], by=["week"], date_from=date(2026, 11, 2))
+    assert rows["period"].to_list() == [date(2026, 11, 2), date(2026, 11, 9)]
+    assert rows["denominator"].to_list() == [280, 280]
+
+
+def test_amounts_need_no_denominator(connection: Connection) -> None:
+    assert one(kpi_table(connection, kpis=["backorder_value"]))["value"] == 1500
+
+
+@pytest.mark.parametrize(
+    ("question", "expected"),
+    [
+        ({"kpis": ["otiff"]}, "known: otif"),
+        ({"by": ["colour"]}, "known: channel"),
+        ({"grain": "year"}, "known: day, week, month"),
+        ({"grain": "day", "by": ["week"]}, "several grains"),
+        ({"lens": "nobody"}, "known: headline"),
+    ],
+)
+def test_a_question_nobody_can_answer_names_what_is_known(
+    connection: Connection, question: dict[str, object], expected: str
+) -> None:
+    with pytest.raises(QuestionError, match=expected):
+        kpi_table(connection, **question)
+
+
+def test_a_missing_table_is_explained_not_thrown_raw() -> None:
+    with pytest.raises(PublicationError, match="otif build"):
+        kpi_table(connect())
+
+
+def test_a_series_holds_the_weeks_asked_for(connection: Connection) -> None:
+    week = week_named("2026-W46")
+    series = kpi_series(connection, "otif", until=week, weeks=6)
+    assert series["period"].to_list()[-1] == week.start
+    assert series.height == 6
+    months = kpi_series(connection, "otif", until=week, weeks=10, grain="month")
+    assert months["period"].to_list() == [date(2026, 9, 1), date(2026, 10, 1), date(2026, 11, 1)]
+
+
+def test_week_names_go_both_ways() -> None:
+    assert week_named("2026-W46").start == date(2026, 11, 9)
+    assert week_named("2026-W01").back(1).name == "2025-W52"
+    assert week_named("2026-W46", week_start="sunday").start == date(2026, 11, 8)
+    assert week_containing(date(2026, 11, 14), week_start="sunday").name == "2026-W46"
+    with pytest.raises(QuestionError, match="2026-W46"):
+        week_named("2026-W60")
+
+
+def test_exceptions_come_by_money_and_filters_narrow_them(connection: Connection) -> None:
+    assert exceptions_list(connection)["exception_id"].to_list() == ["x2", "x1"]
+    assert exceptions_list(connection, channels=["dtc"])["exception_id"].to_list() == ["x1"]
+    assert exceptions_list(connection, severities=["low"]).is_empty()
+    assert exceptions_list(connection, limit=1).height == 1
+
+
+def test_an_order_shows_its_events_in_time_order(connection: Connection) -> None:
+    assert order_events(connection, "100123")["event_type"].to_list() == ["order.captured", "carrier.accepted"]
+    assert order_header(connection, "nobody").is_empty()
+
+
+def test_stock_is_promised_to_the_earlier_need_first(connection: Connection) -> None:
+    rows = at_risk(connection, date_from=date(2026, 11, 16), date_to=date(2026, 11, 30))
+    short = dict(zip(rows["channel"], rows["short_units"], strict=True))
+    # 12 free units: 8 for the order needed on the 19th, 4 of 10 for the one needed on the 20th.
+    assert short == {"wholesale": 6.0, "dtc": 0.0}
+    assert rows.filter(pl.col("channel") == "wholesale")["fine_exposure"].item() == pytest.approx(6 * 10 * 0.03)
+
+
+def test_misses_are_counted_per_cause(connection: Connection) -> None:
+    row = one(miss_causes(connection, date_from=date(2026, 11, 9), date_to=date(2026, 11, 15)))
+    assert (row["miss_cause"], row["orders"], row["value"]) == ("carrier_transit", 1, pytest.approx(59.7))
+
+
+def test_freshness_counts_hours_behind_the_as_of_instant(connection: Connection) -> None:
+    rows = freshness(connection)
+    assert dict(zip(rows["source"], rows["hours_behind"], strict=True)) == {"carrier": 96.0, "shopify": 1.0}
