@@ -65,7 +65,7 @@ def _disk(settings: Settings) -> list[Finding]:
 
 
 def _landing(settings: Settings) -> list[Finding]:
-    from storage.duck import connect  # noqa: PLC0415 - the database is opened only here
+    from storage.duck import connect
 
     if not settings.database.exists():
         return [Finding("warn", "landing", "nothing has landed yet", "otif ingest PATH")]
@@ -82,8 +82,8 @@ def _landing(settings: Settings) -> list[Finding]:
 
 
 def _publication(settings: Settings) -> list[Finding]:
-    from storage.errors import NotPublishedError  # noqa: PLC0415
-    from storage.publish import current_publication, open_published  # noqa: PLC0415
+    from storage.errors import NotPublishedError
+    from storage.publish import current_publication, open_published
 
     try:
         path = current_publication(settings)
@@ -106,7 +106,7 @@ def _mail(settings: Settings) -> list[Finding]:
 def _oms(settings: Settings) -> list[Finding]:
     if not settings.oms.url:
         return [Finding("warn", "oms", "no rule endpoint set; rules cannot be pushed", "[oms] in otif.toml")]
-    import httpx  # noqa: PLC0415
+    import httpx
 
     try:
         answer = httpx.get(f"{settings.oms.url.rstrip('/')}/v1/capabilities", timeout=5)

@@ -1,0 +1,297 @@
+"""The command line. Commands parse, call one job and print; everything heavy is imported inside them."""
+
+from __future__ import annotations
+
+import sys
+from datetime import datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from otif import __version__
+from storage.errors import OtifError
+
+if TYPE_CHECKING:
+    from pipelines.landing import BatchReport
+    from storage.settings import Settings
+
+EXIT_FAILED = 1
+EXIT_BAD_INPUT = 2
+EXIT_WARNINGS = 3
+
+app = typer.Typer(
+    name="otif",
+    help="Order-management control tower: measure, explain, decide, write back, prove.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+)
+rules_app = typer.Typer(help="Rule sets: propose, approve, push to the OMS, roll back.", no_args_is_help=True)
+report_app = typer.Typer(help="Reports: render and send.", no_args_is_help=True)
+app.add_typer(rules_app, name="rules")
+app.add_typer(report_app, name="report")
+
+FormatOption = Annotated[str, typer.Option("--format", help="table, json or csv", metavar="table|json|csv")]
+JsonOption = Annotated[bool, typer.Option("--json", help="print one JSON document; remarks go to stderr")]
+
+
+class _State:
+    """Options given before the command."""
+
+    home: Path | None = None
+
+
+def _settings() -> Settings:
+    from storage.settings import Settings
+
+    return Settings.load(_State.home)
+
+
+def _show_version(wanted: bool) -> None:
+    if wanted:
+        print(f"otif {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def main_options(
+    home: Annotated[
+        Path | None, typer.Option("--home", help="workspace folder (default: OTIF_HOME, then the current folder)")
+    ] = None,
+    _version: Annotated[
+        bool, typer.Option("--version", callback=_show_version, is_eager=True, help="print the version")
+    ] = False,
+) -> None:
+    """Options for every command."""
+    _State.home = home
+
+
+@app.command()
+def demo(
+    folder: Annotated[Path, typer.Option("--dir", help="workspace of the demonstration")] = Path("demo"),
+) -> None:
+    """Run the whole loop on the sample company, in a workspace of its own."""
+    from otif.demo import run_demo
+
+    run_demo(folder)
+
+
+@app.command()
+def init(folder: Annotated[Path, typer.Argument(help="new workspace")]) -> None:
+    """Make a new workspace: settings, seeds, mappings, inbox."""
+    from otif.workspace import create_workspace
+
+    for path in create_workspace(folder):
+        print(f"wrote {path}")
+    print(f"next: drop files into {folder / 'inbox'}, then: otif --home {folder} ingest")
+
+
+@app.command()
+def ingest(
+    paths: Annotated[list[Path] | None, typer.Argument(help="files or folders (default: the inbox)")] = None,
+    source: Annotated[str | None, typer.Option(help="read all files as this source")] = None,
+    mapping: Annotated[Path | None, typer.Option(help="read the files through this mapping (YAML)")] = None,
+    as_json: JsonOption = False,
+    strict: Annotated[bool, typer.Option(help="exit with 3 when rows were rejected or a suite failed")] = False,
+) -> None:
+    """Land new files: idempotent, one transaction per batch."""
+    from otif.jobs import run_ingest
+    from otif.render import notes, print_json
+
+    settings = _settings()
+    reports = run_ingest(
+        settings,
+        paths or [settings.home / "inbox"],
+        source=source,
+        mapping=mapping,
+        on_batch=lambda report: None if as_json else notes.print(_batch_line(report)),
+    )
+    if as_json:
+        from dataclasses import asdict
+
+        print_json({"batches": [asdict(report) for report in reports]})
+    for report in reports:
+        for failure in report.failures:
+            notes.print(f"  {report.batch_id}: {failure}", style="yellow")
+    if any(report.status == "quarantined" for report in reports):
+        notes.print(
+            f"quarantined batches did not land; see {settings.var / 'data_docs' / 'index.html'}", style="yellow"
+        )
+    doubtful = any(report.failures or report.rows_rejected for report in reports)
+    if strict and doubtful:
+        raise typer.Exit(EXIT_WARNINGS)
+
+
+def _batch_line(report: BatchReport) -> str:
+    if report.status == "unchanged":
+        return f"{report.source:<10} unchanged: {report.files} files were landed before"
+    return (
+        f"{report.source:<10} {report.status}: {report.files} files, {report.rows_in:,} rows → "
+        f"{report.events_landed:,} events, {report.events_duplicate:,} duplicate, {report.rows_rejected:,} rejected "
+        f"({report.seconds:.1f} s)"
+    )
+
+
+@app.command()
+def build(
+    as_of: Annotated[
+        str | None, typer.Option(help="date or ISO timestamp to look from (default: otif.toml, then now)")
+    ] = None,
+    full_refresh: Annotated[bool, typer.Option("--full-refresh", help="rebuild everything from scratch")] = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Build all models as of an instant and publish them."""
+    from otif.jobs import run_build
+    from otif.render import print_json
+
+    settings = _settings()
+    report = run_build(settings, settings.resolve_as_of(as_of), full_refresh=full_refresh)
+    if as_json:
+        print_json(
+            {
+                "publication": str(report.publication),
+                "as_of": report.as_of,
+                "models": report.models,
+                "tests": report.tests,
+                "warnings": report.warnings,
+                "seconds": report.seconds,
+            }
+        )
+        return
+    print(
+        f"built {report.models} models, {report.tests} tests passed, as of {report.as_of:%Y-%m-%d %H:%M} UTC "
+        f"({report.seconds:.1f} s); published {report.publication.name}"
+    )
+    for warning in report.warnings:
+        print(f"  warning: {warning}")
+
+
+@app.command()
+def kpis(
+    by: Annotated[str, typer.Option(help="dimensions and grain, e.g. channel,week or state")] = "",
+    kpi: Annotated[list[str] | None, typer.Option("--kpi", help="KPI id; may be given several times")] = None,
+    date_from: Annotated[datetime | None, typer.Option("--from", formats=["%Y-%m-%d"], help="first day")] = None,
+    date_to: Annotated[datetime | None, typer.Option("--to", formats=["%Y-%m-%d"], help="last day")] = None,
+    grain: Annotated[str | None, typer.Option(help="day, week or month")] = None,
+    lens: Annotated[str, typer.Option(help="headline or a service profile")] = "headline",
+    output: FormatOption = "table",
+) -> None:
+    """Show KPIs against target; what cannot be computed is unavailable with its reason."""
+    from dashboards.queries import kpi_table
+    from storage.publish import open_published
+
+    with open_published(_settings()) as connection:
+        frame = kpi_table(
+            connection,
+            kpis=kpi or (),
+            by=[word.strip() for word in by.split(",") if word.strip()],
+            grain=grain,
+            date_from=date_from.date() if date_from else None,
+            date_to=date_to.date() if date_to else None,
+            lens=lens,
+        )
+    _print_frame(frame, output, _kpi_columns(by, grain))
+
+
+def _kpi_columns(by: str, grain: str | None) -> list[str]:
+    words = [word.strip() for word in by.split(",") if word.strip()]
+    period = ["period"] if grain or any(word in ("day", "week", "month") for word in words) else []
+    return ["kpi_name", *period, "*", "value", "n", "target", "remark"]
+
+
+@app.command()
+def exceptions(
+    kind: Annotated[list[str] | None, typer.Option(help="kind of exception; may be given several times")] = None,
+    limit: Annotated[int | None, typer.Option(help="show only the first")] = None,
+    output: FormatOption = "table",
+) -> None:
+    """List what needs a person, the most money at risk first."""
+    from dashboards.queries import exceptions_list
+    from storage.publish import open_published
+
+    with open_published(_settings()) as connection:
+        frame = exceptions_list(connection, kinds=kind or (), limit=limit)
+    _print_frame(frame, output, ["severity", "kind_name", "title", "money_at_risk", "due_at", "owner_role"])
+
+
+def _print_frame(frame: Any, output: str, columns: list[str]) -> None:  # noqa: ANN401 - polars is imported lazily
+    from otif import render
+
+    if output == "json":
+        render.print_json(render.records(frame))
+    elif output == "csv":
+        render.print_csv(frame)
+    elif output == "table":
+        from otif.tables import exception_table, kpi_terminal_table
+
+        render.console.print(kpi_terminal_table(frame) if "kpi_name" in columns else exception_table(frame))
+    else:
+        message = f"--format {output}: expected table, json or csv"
+        raise typer.BadParameter(message)
+
+
+@app.command()
+def simulate(
+    out: Annotated[Path, typer.Option(help="folder to write")],
+    orders: Annotated[int, typer.Option(min=1, max=5_000_000)] = 5000,
+    seed: Annotated[int, typer.Option()] = 7,
+    weeks: Annotated[int, typer.Option(min=2, max=260)] = 26,
+) -> None:
+    """Write the source files of a simulated omni-channel brand."""
+    from pipelines.simulator.run import simulate as run
+
+    report = run(out, orders=orders, seed=seed, weeks=weeks)
+    print(f"wrote {out}: {report}")
+
+
+@app.command()
+def serve(
+    port: Annotated[int, typer.Option(help="port of the dashboards")] = 8501,
+    host: Annotated[str, typer.Option(help="address to listen on")] = "127.0.0.1",
+) -> None:
+    """Open the dashboards."""
+    from otif.jobs import serve_dashboards
+
+    settings = _settings()
+    print(f"dashboards of {settings.company.name}: http://{host}:{port}  (stop with Ctrl-C)")
+    raise typer.Exit(serve_dashboards(settings, host=host, port=port))
+
+
+@app.command()
+def doctor(as_json: JsonOption = False) -> None:
+    """Check machine, settings, storage, freshness and connections; say how to mend what is wrong."""
+    from dataclasses import asdict
+
+    from otif.doctor import examine
+    from otif.render import print_json
+
+    findings = examine(_State.home)
+    if as_json:
+        print_json([asdict(finding) for finding in findings])
+    else:
+        for finding in findings:
+            print(f"{finding.level:<5} {finding.subject:<12} {finding.detail}")
+            if finding.mend:
+                print(f"{'':<18} → {finding.mend}")
+    if any(finding.level == "fail" for finding in findings):
+        raise typer.Exit(EXIT_FAILED)
+
+
+def main() -> None:
+    """Entry point: errors a user can mend become one clear sentence and exit code 1 or 2."""
+    try:
+        app()
+    except OtifError as error:
+        print(f"otif: {error}", file=sys.stderr)
+        sys.exit(_exit_code(error))
+
+
+def _exit_code(error: OtifError) -> int:
+    bad_input = {"SourceError", "MappingError", "ConfigError", "QuestionError"}
+    return EXIT_BAD_INPUT if type(error).__name__ in bad_input else EXIT_FAILED
+
+
+if __name__ == "__main__":
+    main()

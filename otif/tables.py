@@ -1,0 +1,124 @@
+"""Terminal tables of KPIs and exceptions."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Final
+
+from rich.table import Table
+
+from otif.render import figure, money, table
+
+if TYPE_CHECKING:
+    import polars as pl
+
+_KNOWN: Final = frozenset(
+    [
+        "kpi_id",
+        "kpi_name",
+        "unit",
+        "lens",
+        "period",
+        "stage_id",
+        "value",
+        "p90",
+        "p95",
+        "numerator",
+        "denominator",
+        "observations",
+        "excluded",
+        "low",
+        "high",
+        "target",
+        "meets_target",
+        "is_provisional",
+        "is_available",
+        "reason",
+    ]
+)
+
+
+def kpi_terminal_table(frame: pl.DataFrame) -> Table:
+    """One row per KPI and group: value, interval, n, target and what to know about it."""
+    dimensions = [name for name in frame.columns if name not in _KNOWN]
+    has_period = "period" in frame.columns and frame["period"].drop_nulls().len() > 0
+    groups = [*(["period"] if has_period else []), *dimensions]
+    rows = [
+        [
+            _name(row),
+            *(row[name] for name in groups),
+            _value(row),
+            _interval(row),
+            _count(row),
+            _target(row),
+            _remark(row),
+        ]
+        for row in frame.iter_rows(named=True)
+    ]
+    return table(
+        "",
+        [
+            ("KPI", "left"),
+            *((name, "left") for name in groups),
+            ("value", "right"),
+            ("95 % interval", "right"),
+            ("n", "right"),
+            ("target", "right"),
+            ("", "left"),
+        ],
+        rows,
+    )
+
+
+def exception_table(frame: pl.DataFrame) -> Table:
+    """One row per exception, in the order of the frame."""
+    return table(
+        "",
+        [("severity", "left"), ("what", "left"), ("at risk", "right"), ("due", "left"), ("owner", "left")],
+        [
+            [
+                row["severity"],
+                row["title"],
+                money(row["money_at_risk"]),
+                row["due_at"].strftime("%Y-%m-%d %H:%M") if row["due_at"] else "",
+                row["owner_role"],
+            ]
+            for row in frame.iter_rows(named=True)
+        ],
+    )
+
+
+def _name(row: dict[str, Any]) -> str:
+    stage = row.get("stage_id")
+    return f"{row['kpi_name']}: {str(stage).replace('_', ' ')}" if stage else str(row["kpi_name"])
+
+
+def _value(row: dict[str, Any]) -> str:
+    if row["is_available"] is False:
+        return "unavailable"
+    shown = figure(row["value"], row["unit"])
+    return f"{shown}  p90 {figure(row['p90'], row['unit'])}" if row.get("p90") is not None else shown
+
+
+def _interval(row: dict[str, Any]) -> str:
+    if row.get("low") is None:
+        return ""
+    return f"{row['low'] * 100:.1f}–{row['high'] * 100:.1f}"
+
+
+def _count(row: dict[str, Any]) -> str:
+    return "" if row["observations"] is None else f"{row['observations']:,}"
+
+
+def _target(row: dict[str, Any]) -> str:
+    return "" if row["target"] is None else figure(row["target"], row["unit"])
+
+
+def _remark(row: dict[str, Any]) -> str:
+    if row["value"] is None:
+        return row["reason"] or ""
+    words = []
+    if row["meets_target"] is not None:
+        words.append("on target" if row["meets_target"] else "below target" if row["unit"] == "ratio" else "off target")
+    if row["is_provisional"]:
+        words.append("provisional")
+    return ", ".join(words)
