@@ -143,7 +143,7 @@ def ingest(
         message = f"no files in {', '.join(map(str, paths))}"
         raise SourceError(message)
     judge = judge or _expectations_judge(settings)
-    for name, group, parser in _plan(files, source=source, mapping=mapping):
+    for name, group, parser in _plan(settings, files, source=source, mapping=mapping):
         report = _land_batch(settings, name, group, parser, context, judge)
         reports.append(report)
         on_batch(report)
@@ -151,32 +151,57 @@ def ingest(
 
 
 def _plan(
-    files: Sequence[SourceFile], *, source: str | None, mapping: Path | None
-) -> Iterator[tuple[str, list[SourceFile], Parser]]:
+    settings: Settings, files: Sequence[SourceFile], *, source: str | None, mapping: Path | None
+) -> list[tuple[str, list[SourceFile], Parser]]:
+    """Return the batches: what mappings claim first, then what the named or recognised sources read."""
     if mapping is not None:
-        from pipelines.sources.mapping import load_mapping  # noqa: PLC0415 - only mapped ingests pay for it
-
-        mapped = load_mapping(mapping)
-        yield mapped.name, list(files), mapped.parse
-        return
+        mapped, rest = _claimed([mapping], files)
+        if rest:
+            message = f"{mapping} has no use for {_shown(rest)}. Add them to a table, or to its `ignore` list."
+            raise SourceError(message)
+        return mapped
+    if source is not None:
+        mapped, rest = [], list(files)
+    else:
+        mapped, rest = _claimed(sorted((settings.home / "mappings").glob("*.yml")), files)
     groups: dict[str, list[SourceFile]] = {}
     unknown = []
-    for file in files:
+    for file in rest:
         name = source or recognise(file)
         if name is None:
-            unknown.append(file.name)
+            unknown.append(file)
         else:
             groups.setdefault(name, []).append(file)
     if unknown:
-        shown = ", ".join(unknown[:5]) + (f" and {len(unknown) - 5} more" if len(unknown) > 5 else "")
         message = (
-            f"no source recognises {shown}. Name one with --source, or describe the file in a mapping (--mapping)."
+            f"no source recognises {_shown(unknown)}. Name one with --source, or describe the files in a mapping "
+            "(--mapping)."
         )
         raise SourceError(message)
-    for name, group in groups.items():
-        adapter = load_source(name)
-        for chunk in _chunks(group):
-            yield name, chunk, adapter.parse
+    return mapped + [
+        (name, chunk, load_source(name).parse) for name, group in groups.items() for chunk in _chunks(group)
+    ]
+
+
+def _claimed(
+    mappings: Sequence[Path], files: Sequence[SourceFile]
+) -> tuple[list[tuple[str, list[SourceFile], Parser]], list[SourceFile]]:
+    """Return the batches of the mappings and the files that none of them wants."""
+    if not mappings:
+        return [], list(files)
+    from pipelines.sources.mapping import claim_files  # noqa: PLC0415 - only mapped ingests pay for it
+
+    claims, rest = claim_files(mappings, files)
+    # The mapping file is part of its batch, so that a corrected mapping makes the batch a new one.
+    return [
+        (claim.name, [SourceFile(claim.path, f"mappings/{claim.path.name}"), *own], claim.parse)
+        for claim, own in claims
+    ], rest
+
+
+def _shown(files: Sequence[SourceFile]) -> str:
+    names = ", ".join(file.name for file in files[:5])
+    return f"{names} and {len(files) - 5} more" if len(files) > 5 else names
 
 
 def _chunks(files: Sequence[SourceFile]) -> Iterator[list[SourceFile]]:

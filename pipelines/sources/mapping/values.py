@@ -1,0 +1,177 @@
+"""Text → typed values: every parser is a pair of polars expressions, the value and (null or) what is wrong."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Final
+
+import polars as pl
+
+from pipelines.sources.mapping.model import DEFAULT_DATES
+from storage.contracts import Column
+
+EARLIEST_YEAR: Final = 1900
+LATEST_YEAR: Final = 2199
+
+_POLARS_TYPES: Final[dict[str, pl.DataType]] = {
+    "VARCHAR": pl.String(),
+    "TIMESTAMP": pl.Datetime("us"),
+    "DATE": pl.Date(),
+    "BOOLEAN": pl.Boolean(),
+    "DECIMAL(18,3)": pl.Decimal(18, 3),
+    "DECIMAL(18,4)": pl.Decimal(18, 4),
+}
+_NUMBER: Final = r"^[+-]?(\d+\.?\d*|\.\d+)$"
+_TRUE: Final = ("true", "t", "yes", "y", "1")
+_FALSE: Final = ("false", "f", "no", "n", "0")
+
+
+@dataclass(frozen=True, slots=True)
+class TextFormat:
+    """How a mapping's texts are written.
+
+    Attributes:
+        zone: IANA zone of stamps without offset.
+        dates: Date formats, tried in order.
+        numbers: Number style.
+    """
+
+    zone: str = "UTC"
+    dates: Sequence[str] = DEFAULT_DATES
+    numbers: str = "1234.5"
+
+
+@dataclass(frozen=True, slots=True)
+class Value:
+    """A value and its fault: a sentence where the text could not be read, null elsewhere."""
+
+    value: pl.Expr
+    fault: pl.Expr
+
+
+def no_fault() -> pl.Expr:
+    """Return the expression of "nothing is wrong"."""
+    return pl.lit(None, dtype=pl.String)
+
+
+def polars_type(column: Column) -> pl.DataType:
+    """Return the polars type of a contract column."""
+    return _POLARS_TYPES[column.type]
+
+
+def parse_text(text: pl.Expr, column: Column, style: TextFormat, *, label: str) -> Value:
+    """Read texts as the type of a contract column.
+
+    Args:
+        text: Expression of the text; null = empty.
+        column: Canonical column that the value is for.
+        style: Formats.
+        label: What the fault calls the source, e.g. `column order_date`.
+    """
+    value, expected = _parser(text, column, style)
+    fault = pl.when(text.is_not_null() & value.is_null()).then(
+        pl.format("{}: '{}' is not {}", pl.lit(label), text.str.slice(0, 60), pl.lit(expected))
+    )
+    return Value(value, fault)
+
+
+def parse_end_of_day(text: pl.Expr, style: TextFormat, *, label: str) -> Value:
+    """Read dates (or stamps) as the exclusive end of that local day, in UTC."""
+    day = _wall_time(text, style).dt.truncate("1d")
+    value = to_utc(day.dt.offset_by("1d"), style.zone)
+    fault = pl.when(text.is_not_null() & value.is_null()).then(
+        pl.format("{}: '{}' is not a date ({})", pl.lit(label), text.str.slice(0, 60), pl.lit(_shown(style.dates)))
+    )
+    return Value(value, fault)
+
+
+def to_utc(wall: pl.Expr, zone: str) -> pl.Expr:
+    """Turn local wall times into naive UTC.
+
+    A time that exists twice counts as the first one. A time skipped by the change to summer time is
+    read with the offset before the change, so that a skipped midnight becomes the day's first instant.
+    """
+    exact = wall.dt.replace_time_zone(zone, ambiguous="earliest", non_existent="null")
+    skipped = wall.dt.offset_by("-3h").dt.replace_time_zone(zone, ambiguous="earliest", non_existent="null")
+    exact_utc = exact.dt.convert_time_zone("UTC").dt.replace_time_zone(None)
+    skipped_utc = skipped.dt.convert_time_zone("UTC").dt.replace_time_zone(None).dt.offset_by("3h")
+    return pl.coalesce(exact_utc, skipped_utc)
+
+
+def fault_of(text: str, column: Column) -> str | None:
+    """Say what is wrong with a constant for a column, or return None."""
+    if text == "":
+        return None
+    if column.allowed and text not in column.allowed:
+        return f"{text!r} is not one of {', '.join(column.allowed)}"
+    parsed = parse_text(pl.col("text"), column, TextFormat(), label="constant")
+    return pl.DataFrame({"text": [text]}).select(parsed.fault.alias("fault")).item()  # type: ignore[no-any-return]
+
+
+def _parser(text: pl.Expr, column: Column, style: TextFormat) -> tuple[pl.Expr, str]:
+    kind = column.type
+    if kind == "VARCHAR":
+        return text, "a text"
+    if kind == "BOOLEAN":
+        lower = text.str.to_lowercase()
+        answer = pl.when(lower.is_in(_TRUE)).then(pl.lit(True)).when(lower.is_in(_FALSE)).then(pl.lit(False))  # noqa: FBT003
+        return answer, "true or false"
+    if kind == "TIMESTAMP":
+        return _instant(text, style), f"a time ({_shown(style.dates)})"
+    if kind == "DATE":
+        return _wall_time(text, style).dt.date(), f"a date ({_shown(style.dates)})"
+    return _number(text, style).cast(polars_type(column), strict=False), f"a number written like {style.numbers}"
+
+
+def _number(text: pl.Expr, style: TextFormat) -> pl.Expr:
+    plain = text
+    if style.numbers == "1,234.5":
+        plain = text.str.replace_all(",", "", literal=True)
+    elif style.numbers == "1.234,5":
+        plain = text.str.replace_all(".", "", literal=True).str.replace_all(",", ".", literal=True)
+    return pl.when(plain.str.contains(_NUMBER)).then(plain)
+
+
+def _instant(text: pl.Expr, style: TextFormat) -> pl.Expr:
+    return _in_range(
+        pl.coalesce(
+            _aware(text, form).dt.convert_time_zone("UTC").dt.replace_time_zone(None)
+            if _has_offset(form)
+            else to_utc(_in_range(_naive(text, form)), style.zone)
+            for form in style.dates
+        )
+    )
+
+
+def _wall_time(text: pl.Expr, style: TextFormat) -> pl.Expr:
+    return _in_range(
+        pl.coalesce(
+            _aware(text, form).dt.convert_time_zone(style.zone).dt.replace_time_zone(None)
+            if _has_offset(form)
+            else _naive(text, form)
+            for form in style.dates
+        )
+    )
+
+
+def _naive(text: pl.Expr, form: str) -> pl.Expr:
+    return text.str.to_datetime(form, strict=False, time_unit="us")
+
+
+def _aware(text: pl.Expr, form: str) -> pl.Expr:
+    return text.str.to_datetime(form, strict=False, time_unit="us", time_zone="UTC")
+
+
+def _in_range(stamp: pl.Expr) -> pl.Expr:
+    return pl.when(stamp.dt.year().is_between(EARLIEST_YEAR, LATEST_YEAR)).then(stamp)
+
+
+def _has_offset(form: str) -> bool:
+    return any(mark in form for mark in ("%z", "%#z", "%:z", "%Z"))
+
+
+def _shown(formats: Sequence[str]) -> str:
+    if tuple(formats) == DEFAULT_DATES:
+        return "expected e.g. 2026-11-16 or 2026-11-16 14:30:00, with or without offset"
+    return f"expected {' or '.join(formats)}"
