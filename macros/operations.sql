@@ -1,0 +1,36 @@
+{#- The local day of the company on which the as-of instant falls. -#}
+{% macro as_of_date() -%}
+    cast({{ to_local(as_of(), "'" ~ var("company_zone") ~ "'") }} as date)
+{%- endmacro %}
+
+{#- The local day of the company on which an instant falls. -#}
+{% macro company_date(instant) -%}
+    cast({{ to_local(instant, "'" ~ var("company_zone") ~ "'") }} as date)
+{%- endmacro %}
+
+{#- Monday (or the workspace's first weekday) of a day's week. -#}
+{% macro week_of(day) -%}
+    {%- if var("week_start") == "sunday" -%}
+        cast(date_trunc('week', {{ day }} + interval 1 day) - interval 1 day as date)
+    {%- else -%}
+        cast(date_trunc('week', {{ day }}) as date)
+    {%- endif -%}
+{%- endmacro %}
+
+{#- A quantity or amount for people: no trailing zeros. -#}
+{% macro as_text(number) -%}
+    rtrim(rtrim(cast(cast({{ number }} as decimal(18, 2)) as varchar), '0'), '.')
+{%- endmacro %}
+
+{#- An instant for people, on the company's clock. -#}
+{% macro as_stamp(instant) -%}
+    {{ return(adapter.dispatch('as_stamp')(instant)) }}
+{%- endmacro %}
+
+{% macro default__as_stamp(instant) -%}
+    strftime({{ to_local(instant, "'" ~ var("company_zone") ~ "'") }}, '%Y-%m-%d %H:%M')
+{%- endmacro %}
+
+{% macro spark__as_stamp(instant) -%}
+    date_format({{ to_local(instant, "'" ~ var("company_zone") ~ "'") }}, 'yyyy-MM-dd HH:mm')
+{%- endmacro %}

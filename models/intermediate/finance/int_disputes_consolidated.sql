@@ -1,0 +1,30 @@
+{#- The course of the dispute of every deduction number: filed, resolved, last outcome. -#}
+with ranked as (
+    select
+        event_type,
+        coalesce(reference_id, document_id) as deduction_number,
+        customer_id,
+        amount,
+        outcome,
+        due_at,
+        event_at,
+        row_number() over (
+            partition by coalesce(reference_id, document_id), customer_id, event_type
+            order by event_at desc, observed_at desc, event_id asc
+        ) as recency
+    from {{ ref('stg_landing__finance_events') }}
+    where event_type in ('dispute.filed', 'dispute.resolved')
+)
+
+select
+    deduction_number,
+    max(customer_id) as customer_id,
+    max(case when event_type = 'dispute.filed' then amount end) as disputed_amount,
+    max(case when event_type = 'dispute.resolved' then amount end) as recovered_amount,
+    max(case when event_type = 'dispute.resolved' then outcome end) as outcome,
+    max(due_at) as due_at,
+    min(case when event_type = 'dispute.filed' then event_at end) as filed_at,
+    max(case when event_type = 'dispute.resolved' then event_at end) as resolved_at
+from ranked
+where recency = 1
+group by deduction_number

@@ -1,0 +1,121 @@
+{#- Return snapshots come again with news: the youngest observation of each stage counts. -#}
+{% set stages = {
+    "rma.created": "created_at",
+    "return.in_transit": "in_transit_at",
+    "return.received": "received_at",
+    "return.graded": "graded_at",
+    "return.restocked": "restocked_at",
+    "refund.issued": "refunded_at",
+} %}
+with ranked as (
+    select
+        rma_id,
+        event_type,
+        event_at,
+        observed_at,
+        line_id,
+        sku,
+        quantity,
+        reason,
+        disposition,
+        amount,
+        currency,
+        node_id,
+        tracking_number,
+        coalesce(order_id, max(order_id) over (partition by rma_id)) as order_id,
+        coalesce(line_id, sku) as item,
+        row_number() over (
+            partition by rma_id, order_id, line_id, sku, event_type
+            order by observed_at desc, event_at desc, event_id asc
+        ) as recency
+    from {{ ref('stg_landing__return_events') }}
+),
+
+latest as (
+    select *
+    from ranked
+    where recency = 1
+),
+
+items as (
+    select
+        rma_id,
+        order_id,
+        item,
+        max(line_id) as line_id,
+        max(sku) as sku,
+        max(case when event_type = 'return.received' then quantity end) as quantity_received,
+        max(case when event_type = 'rma.created' then quantity end) as quantity_requested,
+        max(quantity) as quantity_stated,
+        max(case when event_type = 'rma.created' then reason end) as reason_requested,
+        max(reason) as reason_stated,
+        max(disposition) as disposition,
+        max(case when event_type = 'refund.issued' then amount end) as refund_amount,
+        max(currency) as currency,
+        max(node_id) as node_id,
+        max(tracking_number) as tracking_number,
+        {%- for event_type, column in stages.items() %}
+            max(case when event_type = '{{ event_type }}' then event_at end) as {{ column }}{{ "," if not loop.last }}
+        {%- endfor %}
+    from latest
+    where item is not null
+    group by rma_id, order_id, item
+),
+
+whole as (
+    select
+        rma_id,
+        max(order_id) as order_id,
+        max(reason) as reason,
+        max(disposition) as disposition,
+        max(case when event_type = 'refund.issued' then amount end) as refund_amount,
+        max(currency) as currency,
+        max(node_id) as node_id,
+        max(tracking_number) as tracking_number,
+        {%- for event_type, column in stages.items() %}
+            max(case when event_type = '{{ event_type }}' then event_at end) as {{ column }}{{ "," if not loop.last }}
+        {%- endfor %}
+    from latest
+    where item is null
+    group by rma_id
+),
+
+-- The refund of a whole RMA is shared evenly, so that the sum over its items stays the refund.
+joined as (
+    select
+        coalesce(items.rma_id, whole.rma_id) as rma_id,
+        coalesce(items.order_id, whole.order_id) as order_id,
+        items.line_id,
+        items.sku,
+        items.item,
+        coalesce(items.quantity_received, items.quantity_requested, items.quantity_stated) as quantity,
+        coalesce(items.reason_requested, items.reason_stated, whole.reason) as reason,
+        coalesce(items.disposition, whole.disposition) as disposition,
+        coalesce(items.refund_amount, whole.refund_amount / count(*) over (partition by whole.rma_id)) as refund_amount,
+        coalesce(items.currency, whole.currency) as currency,
+        coalesce(items.node_id, whole.node_id) as node_id,
+        coalesce(items.tracking_number, whole.tracking_number) as tracking_number,
+        {%- for column in stages.values() %}
+            coalesce(items.{{ column }}, whole.{{ column }}) as {{ column }}{{ "," if not loop.last }}
+        {%- endfor %}
+    from items
+    full outer join whole on items.rma_id = whole.rma_id
+)
+
+select
+    rma_id,
+    coalesce(order_id, '(none)') as order_id,
+    line_id,
+    sku,
+    item,
+    quantity,
+    reason,
+    disposition,
+    refund_amount,
+    currency,
+    node_id,
+    tracking_number,
+    {%- for column in stages.values() %}
+        {{ column }}{{ "," if not loop.last }}
+    {%- endfor %}
+from joined

@@ -1,0 +1,7 @@
+select
+    batch_id,
+    source,
+    source_ref,
+    reason,
+    raw
+from {{ ref('stg_landing__rejects') }}
