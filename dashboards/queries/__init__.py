@@ -6,6 +6,7 @@ No screen and no formatting lives here. The pages, the weekly report and the com
 from __future__ import annotations
 
 from dashboards.queries.health import (
+    BuildInfo,
     availability,
     batches,
     build_info,
@@ -15,9 +16,10 @@ from dashboards.queries.health import (
 )
 from dashboards.queries.kpis import DIMENSIONS, GRAINS, kpi_table
 from dashboards.queries.periods import Week, week_containing, week_named
-from dashboards.queries.series import kpi_series, miss_causes
+from dashboards.queries.series import ChangePart, change_parts, kpi_series, miss_causes
 from dashboards.queries.work import (
     at_risk,
+    disputes_expiring,
     exceptions_list,
     open_orders,
     order_events,
@@ -28,12 +30,16 @@ from dashboards.queries.work import (
 __all__ = [
     "DIMENSIONS",
     "GRAINS",
+    "BuildInfo",
+    "ChangePart",
     "Week",
     "at_risk",
     "availability",
     "batches",
     "build_info",
+    "change_parts",
     "data_quality_issues",
+    "disputes_expiring",
     "exceptions_list",
     "freshness",
     "kpi_series",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from datetime import date
 
 import polars as pl
@@ -64,3 +65,53 @@ def miss_causes(connection: Connection, *, date_from: date, date_to: date) -> pl
         """,
         {"date_from": date_from, "date_to": date_to},
     )
+
+
+@dataclass(frozen=True, slots=True)
+class ChangePart:
+    """What one member of a dimension contributes to the change of a rate.
+
+    Attributes:
+        member: Dimension value.
+        rate_effect: Change because the member itself got better or worse.
+        mix_effect: Change because its share of the volume moved.
+    """
+
+    member: str
+    rate_effect: float
+    mix_effect: float
+
+
+def change_parts(
+    connection: Connection, kpi_id: str, *, before: Week, after: Week, by: str = "channel"
+) -> tuple[ChangePart, ...]:
+    """Split the change of a rate between two weeks into rate and mix effects per member of a dimension.
+
+    With share w and rate r of a member, and R the total rate before: rate effect = w₁·(r₁ - r₀), mix effect =
+    (w₁ - w₀)·(r₀ - R). All effects together are exactly the change of the total. A member new this week counts as
+    rate effect against R.
+    """
+    first, second = (
+        {
+            row[by]: (row["numerator"], row["denominator"])
+            for row in kpi_table(connection, kpis=[kpi_id], by=[by], date_from=week.start, date_to=week.end).iter_rows(
+                named=True
+            )
+            if row["denominator"]
+        }
+        for week in (before, after)
+    )
+    if not first or not second:
+        return ()
+    total_first = sum(d for _, d in first.values())
+    total_second = sum(d for _, d in second.values())
+    overall = sum(n for n, _ in first.values()) / total_first
+    parts = []
+    for member in sorted(first.keys() | second.keys()):
+        old, new = first.get(member), second.get(member)
+        rate_old = old[0] / old[1] if old else overall
+        weight_old = old[1] / total_first if old else 0.0
+        weight_new = new[1] / total_second if new else 0.0
+        rate_effect = weight_new * (new[0] / new[1] - rate_old) if new else 0.0
+        parts.append(ChangePart(member, rate_effect, (weight_new - weight_old) * (rate_old - overall)))
+    return tuple(sorted(parts, key=lambda part: -abs(part.rate_effect + part.mix_effect)))

@@ -115,6 +115,11 @@ def at_risk(connection: Connection, *, date_from: date, date_to: date) -> pl.Dat
     A line is short when free stock of its SKU over all nodes does not cover the open demand up to and including it,
     served in the order of need. This is a look ahead, not a plan: the allocation scenario decides who gets what.
 
+    Args:
+        connection: Open publication.
+        date_from: First local day of need (inclusive).
+        date_to: Last local day of need (inclusive).
+
     Returns:
         channel, orders, units, value, short_units, short_value, held_units, fine_exposure.
     """
@@ -137,9 +142,13 @@ def at_risk(connection: Connection, *, date_from: date, date_to: date) -> pl.Dat
             left join stock on lines.sku = stock.sku
         ),
         judged as (
-            select *, least(open_quantity, greatest(demand_so_far - free, 0)) as short
+            select queue.*, least(queue.open_quantity, greatest(queue.demand_so_far - queue.free, 0)) as short
             from queue
-            where cast(need_at as date) between $date_from and $date_to
+            cross join marts.build_info as info
+            -- need_at is the exclusive end of a local day: step back into it before asking which day it is
+            where cast(
+                timezone(info.company_zone, timezone('UTC', queue.need_at - interval 1 microsecond)) as date
+            ) between $date_from and $date_to
         )
         select
             channel, count(distinct order_id) as orders, sum(open_quantity) as units,
@@ -149,6 +158,27 @@ def at_risk(connection: Connection, *, date_from: date, date_to: date) -> pl.Dat
         from judged
         group by channel
         order by short_value desc nulls last, channel
+        """,
+        {"date_from": date_from, "date_to": date_to},
+    )
+
+
+def disputes_expiring(connection: Connection, *, date_from: date, date_to: date) -> pl.DataFrame:
+    """Return deductions that can still be disputed and whose deadline falls into a range of days.
+
+    Returns:
+        customer_id, deductions, amount, first_deadline.
+    """
+    return read(
+        connection,
+        """
+        select
+            customer_id, count(*) as deductions, sum(amount) as amount,
+            min(cast(dispute_due_at as date)) as first_deadline
+        from marts.fct_deductions
+        where dispute_status in ('none', 'open') and cast(dispute_due_at as date) between $date_from and $date_to
+        group by customer_id
+        order by amount desc, customer_id
         """,
         {"date_from": date_from, "date_to": date_to},
     )

@@ -1,0 +1,115 @@
+"""How figures are written: one way for each unit on every page, in the mail and in the report."""
+
+from __future__ import annotations
+
+from datetime import UTC, date, datetime
+from typing import Final
+from zoneinfo import ZoneInfo
+
+MISSING: Final = "–"
+"""What stands where there is no figure (never 0)."""
+
+_MINUS: Final = "\N{MINUS SIGN}"
+_SYMBOLS: Final = {"USD": "$", "EUR": "€", "GBP": "£", "BRL": "R$", "CAD": "C$"}
+
+
+def value_text(value: float | None, unit: str, *, currency: str = "USD") -> str:
+    """Write a KPI value in its unit.
+
+    >>> value_text(0.876, "ratio"), value_text(12_345.6, "money"), value_text(50.2, "hours"), value_text(None, "ratio")
+    ('87.6%', '$12.3k', '50.2 h', '–')
+    """
+    if value is None:
+        return MISSING
+    if unit == "ratio":
+        return f"{_signless(value * 100, 1)}%"
+    if unit == "money":
+        return money_text(value, currency=currency)
+    if unit == "hours":
+        return f"{_signless(value, 1)} h"
+    return count_text(value)
+
+
+def change_text(change: float | None, unit: str, *, currency: str = "USD") -> str:
+    """Write a difference with its sign; rates differ in percentage points.
+
+    >>> change_text(-0.0213, "ratio"), change_text(0.0, "ratio"), change_text(3.5, "hours")
+    ('−2.1 pp', '±0.0 pp', '+3.5 h')
+    """
+    if change is None:
+        return MISSING
+    if unit == "ratio":
+        return f"{_signed(change * 100, 1)} pp"
+    if unit == "money":
+        sign = "+" if change > 0 else _MINUS if change < 0 else "±"
+        return sign + money_text(abs(change), currency=currency)
+    if unit == "hours":
+        return f"{_signed(change, 1)} h"
+    return _signed(change, 0)
+
+
+def money_text(value: float | None, *, currency: str = "USD") -> str:
+    """Write an amount, shortened from ten thousand on.
+
+    >>> money_text(9_876.4), money_text(2_345_678), money_text(-120)
+    ('$9,876', '$2.35M', '−$120')
+    """
+    if value is None:
+        return MISSING
+    symbol = _SYMBOLS.get(currency, f"{currency} ")
+    size = abs(value)
+    sign = _MINUS if value < 0 else ""
+    if size >= 999_950:
+        return f"{sign}{symbol}{size / 1e6:.2f}M"
+    if size >= 10_000:
+        return f"{sign}{symbol}{size / 1e3:.1f}k"
+    return f"{sign}{symbol}{size:,.0f}"
+
+
+def count_text(value: float | None) -> str:
+    """Write a count with thousands separators.
+
+    >>> count_text(12345), count_text(None)
+    ('12,345', '–')
+    """
+    return MISSING if value is None else f"{value:,.0f}".replace("-", _MINUS)
+
+
+def day_text(value: date | datetime | None) -> str:
+    """Write a day.
+
+    >>> day_text(date(2026, 11, 9))
+    'Mon 9 Nov'
+    """
+    return MISSING if value is None else f"{value:%a} {value.day} {value:%b}"
+
+
+def instant_text(value: datetime | None, zone: str) -> str:
+    """Write a naive UTC instant on a zone's clock.
+
+    >>> instant_text(datetime(2026, 11, 16, 5, 0), "America/New_York")
+    'Mon 16 Nov 00:00'
+    """
+    if value is None:
+        return MISSING
+    local = value.replace(tzinfo=UTC).astimezone(ZoneInfo(zone))
+    return f"{day_text(local)} {local:%H:%M}"
+
+
+def words(identifier: str | None) -> str:
+    """Write an identifier as words.
+
+    >>> words("carrier_transit")
+    'Carrier transit'
+    """
+    return MISSING if not identifier else identifier.replace("_", " ").capitalize()
+
+
+def _signless(value: float, digits: int) -> str:
+    return f"{value:,.{digits}f}".replace("-", _MINUS)
+
+
+def _signed(value: float, digits: int) -> str:
+    rounded = round(value, digits)
+    sign = "+" if rounded > 0 else _MINUS if rounded < 0 else "±"
+    return f"{sign}{abs(rounded):,.{digits}f}"

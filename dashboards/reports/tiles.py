@@ -1,0 +1,219 @@
+"""Tiles and trends of the weekly snapshot: which figure a KPI shows, what it compares with, whether it is a signal.
+
+Three KPIs do not show the week itself: stocks (backorders) stand as of the build, returns and chargebacks arrive weeks
+after shipment and show the last four matured ship weeks, cycle time shows the 90th percentile of the whole order.
+"""
+
+from __future__ import annotations
+
+from datetime import date, timedelta
+from typing import Any, Final
+
+import polars as pl
+
+from dashboards.formats import change_text, count_text, day_text, value_text
+from dashboards.queries import BuildInfo, Week, kpi_table, week_containing
+from dashboards.queries.frames import read
+from dashboards.reports.facts import Tile, TrendFacts, Verdict
+from dashboards.signals import Reading, read_latest
+from storage.duck import Connection
+
+HISTORY_WEEKS: Final = 56
+_TRAILING: Final = 6
+_MOST_TILES: Final = 8
+_MATURED: Final = frozenset({"return_rate", "chargeback_rate", "chargeback_amount"})
+_MATURED_WEEKS: Final = 4
+_STOCKS: Final = frozenset({"backorder_units", "backorder_value"})
+_MATERIALITY: Final = {"ratio": 0.005, "hours": 1.0, "money": 100.0, "units": 5.0}
+_FULL_WEEK: Final = 0.5
+
+
+def tile_catalogue(connection: Connection) -> pl.DataFrame:
+    """Return the KPIs that the catalogue marks as tiles, in its order, eight at most."""
+    return read(
+        connection,
+        """
+        select kpi_id, kpi_name, definition, unit, higher_is_better
+        from metrics.kpi_catalogue
+        where is_tile
+        order by display_order, kpi_id
+        limit $limit
+        """,
+        {"limit": _MOST_TILES},
+    )
+
+
+def weekly_history(connection: Connection, kpi_id: str, week: Week) -> pl.DataFrame:
+    """Return one KPI per week, up to and including a week; cycle time as the 90th percentile of the whole order."""
+    frame = kpi_table(
+        connection, kpis=[kpi_id], grain="week", date_from=week.back(HISTORY_WEEKS).start, date_to=week.end
+    )
+    return whole_order(frame).filter(pl.col("period").is_not_null()).sort("period")
+
+
+def whole_order(frame: pl.DataFrame) -> pl.DataFrame:
+    """Reduce cycle-time rows to the stage that spans the order, with p90 as the value; leave other KPIs alone."""
+    if frame["stage_id"].null_count() == frame.height:
+        return frame
+    spans = frame.group_by("stage_id").agg(pl.col("value").mean()).sort("value", "stage_id", descending=True)
+    # The stage that spans all others is the longest one; seeds may name it as they like.
+    return frame.filter(pl.col("stage_id") == spans["stage_id"][0]).with_columns(value=pl.col("p90"))
+
+
+def judge(history: pl.DataFrame, unit: str) -> Reading:
+    """Judge the last week of a history; leading thin weeks (a data feed starting up) do not count."""
+    known = history.filter(pl.col("value").is_not_null())
+    if known.is_empty():
+        return read_latest([0.0])
+    usual = float(known["observations"].cast(pl.Float64).median() or 0.0)  # type: ignore[arg-type]
+    full = (known["observations"] >= usual * _FULL_WEEK).to_list()
+    first = full.index(True) if True in full else 0
+    return read_latest(known["value"].to_list()[first:], materiality=_MATERIALITY.get(unit, 0.0))
+
+
+def build_tile(connection: Connection, kpi: dict[str, Any], week: Week, info: BuildInfo) -> tuple[Tile, Reading | None]:
+    """Return the tile of one KPI and the XmR reading behind it (none for stocks and matured cohorts)."""
+    kpi_id, unit = kpi["kpi_id"], kpi["unit"]
+    if kpi_id in _STOCKS:
+        current = _one(kpi_table(connection, kpis=[kpi_id]))
+        return _tile(kpi, current, None, None, info, against="", note=f"as of {day_text(info.as_of_date)}"), None
+    if kpi_id in _MATURED:
+        return _matured_tile(connection, kpi, week, info), None
+    history = weekly_history(connection, kpi_id, week)
+    rows = {row["period"]: row for row in history.iter_rows(named=True)}
+    current = rows.get(week.start) or _one(
+        whole_order(kpi_table(connection, kpis=[kpi_id], date_from=week.start, date_to=week.end))
+    )
+    before = rows.get(week.back(1).start)
+    reading = judge(history, unit) if week.start in rows else None
+    change = _difference(current, before)
+    return _tile(kpi, current, change, reading, info, against="on last week", note=_cycle_note(kpi_id)), reading
+
+
+def _cycle_note(kpi_id: str) -> str:
+    return "90th percentile, whole order" if kpi_id == "cycle_time" else ""
+
+
+def _matured_tile(connection: Connection, kpi: dict[str, Any], week: Week, info: BuildInfo) -> Tile:
+    last = _last_matured(connection, kpi["kpi_id"], week)
+    if last is None:
+        current = _one(kpi_table(connection, kpis=[kpi["kpi_id"]], date_from=week.start, date_to=week.end))
+        note = "no ship week has matured yet" if current["value"] is not None else ""
+        return _tile(kpi, current, None, None, info, against="", note=note)
+    windows = [(last.back(offset + _MATURED_WEEKS - 1).start, last.back(offset).end) for offset in (0, _MATURED_WEEKS)]
+    current, before = (
+        _one(kpi_table(connection, kpis=[kpi["kpi_id"]], date_from=start, date_to=end)) for start, end in windows
+    )
+    start, end = windows[0]
+    note = f"shipped {start.day} {start:%b} to {end.day} {end:%b}, matured"
+    return _tile(
+        kpi,
+        current,
+        _difference(current, before),
+        None,
+        info,
+        against=f"on the {_MATURED_WEEKS} weeks before",
+        note=note,
+    )
+
+
+def _last_matured(connection: Connection, kpi_id: str, week: Week) -> Week | None:
+    found = read(
+        connection,
+        """
+        select max(period_date) from metrics.kpi_values
+        where kpi_id = $kpi_id and not is_provisional and period_date <= $until
+        """,
+        {"kpi_id": kpi_id, "until": week.end},
+    ).item()
+    if not isinstance(found, date):
+        return None
+    starts_sunday = week.start.isoweekday() == 7
+    holding = week_containing(found, week_start="sunday" if starts_sunday else "monday")
+    return holding if found == holding.end else holding.back(1)
+
+
+def _one(frame: pl.DataFrame) -> dict[str, Any]:
+    return frame.row(0, named=True)
+
+
+def _difference(current: dict[str, Any], before: dict[str, Any] | None) -> float | None:
+    if before is None or before["value"] is None or current["value"] is None:
+        return None
+    return float(current["value"] - before["value"])
+
+
+def _tile(
+    kpi: dict[str, Any],
+    current: dict[str, Any],
+    change: float | None,
+    reading: Reading | None,
+    info: BuildInfo,
+    *,
+    against: str,
+    note: str,
+) -> Tile:
+    unit, value = kpi["unit"], current["value"]
+    target = current["target"]
+    verdict: Verdict = "none"
+    if value is not None and target is not None:
+        verdict = "good" if current["meets_target"] else "bad"
+    provisional = "provisional" if current["is_provisional"] and value is not None else ""
+    return Tile(
+        kpi_id=kpi["kpi_id"],
+        name=kpi["kpi_name"],
+        value=value_text(value, unit, currency=info.currency),
+        count=f"n = {count_text(current['observations'])}" if value is not None else "",
+        change=change_text(change, unit, currency=info.currency) if change is not None else "",
+        against=against if change is not None else "",
+        target=f"target {value_text(target, unit, currency=info.currency)}" if target is not None else "",
+        verdict=verdict,
+        state="unavailable" if value is None else reading.state if reading else "unknown",
+        comment=(current["reason"] or "not measurable") if value is None else reading.comment if reading else "",
+        note="; ".join(part for part in (note, provisional) if part),
+    )
+
+
+def build_trend(connection: Connection, kpi: dict[str, Any], week: Week, info: BuildInfo) -> TrendFacts | None:
+    """Return the trailing six weeks and twelve months of a KPI; none for stocks and KPIs without two weeks."""
+    kpi_id, unit = kpi["kpi_id"], kpi["unit"]
+    if kpi_id in _STOCKS:
+        return None
+    history = weekly_history(connection, kpi_id, week).filter(pl.col("value").is_not_null())
+    recent = history.filter(pl.col("period") > week.back(_TRAILING).start)
+    if recent.height < 2:
+        return None
+    year_ago = date(week.end.year - 1, week.end.month, 1)
+    by_month = whole_order(
+        kpi_table(connection, kpis=[kpi_id], grain="month", date_from=year_ago, date_to=week.end)
+    ).filter(pl.col("period").is_not_null() & pl.col("value").is_not_null())
+    first_day = history["period"][0]
+    target = recent["target"][-1]
+    weeks = tuple(
+        (_week_label(row["period"]), row["value"], bool(row["is_provisional"])) for row in recent.iter_rows(named=True)
+    )
+    months = tuple(
+        (f"{row['period']:%b}", row["value"], _is_partial(row["period"], first_day, week.end))
+        for row in by_month.sort("period").tail(12).iter_rows(named=True)
+    )
+    first, last = (value_text(recent["value"][index], unit, currency=info.currency) for index in (0, -1))
+    aim = f", target {value_text(target, unit, currency=info.currency)}" if target is not None else ""
+    return TrendFacts(
+        kpi_id=kpi_id,
+        name=kpi["kpi_name"] + (", p90" if kpi_id == "cycle_time" else ""),
+        unit=unit,
+        target=target,
+        weeks=weeks,
+        months=months,
+        alt_text=f"{kpi['kpi_name']} by week: {first} in {weeks[0][0]}, {last} in {weeks[-1][0]}{aim}",
+    )
+
+
+def _week_label(start: date) -> str:
+    day = start + timedelta(days=1) if start.isoweekday() == 7 else start
+    return f"W{day.isocalendar()[1]:02d}"
+
+
+def _is_partial(month: date, first_day: date, last_day: date) -> bool:
+    following = (month.replace(day=28) + timedelta(days=4)).replace(day=1)
+    return month < first_day or following > last_day + timedelta(days=1)
