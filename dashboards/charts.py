@@ -56,9 +56,9 @@ def trend(
     both = pl.concat([weeks, months]) if months.height >= 3 else weeks
     domain = _domain(both["value"].drop_nulls().to_list(), target, unit)
     if months.height < 3:
-        return _styled(_panel(weeks, unit, target, domain, colours, width=300, has_axis=True), colours)
-    left = _panel(weeks, unit, target, domain, colours, width=138, has_axis=True)
-    right = _panel(months, unit, target, domain, colours, width=152, has_axis=False)
+        return _styled(_panel(weeks, unit, target, domain, colours, width=340, has_axis=True), colours)
+    left = _panel(weeks, unit, target, domain, colours, width=150, has_axis=True)
+    right = _panel(months, unit, target, domain, colours, width=190, has_axis=False)
     return _styled(alt.hconcat(left, right, spacing=14), colours)
 
 
@@ -84,35 +84,40 @@ def _panel(
         text=pl.Series([value_text(value, unit) for value in frame["value"].to_list()], dtype=pl.String)
     )
     order = shown["label"].to_list()
-    axis = (
-        alt.Axis(format=_axis_format(unit), tickCount=4, title=None, domain=False, ticks=False)
-        if has_axis
-        else alt.Axis(labels=False, title=None, domain=False, ticks=False, tickCount=4)
+    axis = alt.Axis(
+        format=_axis_format(unit, domain), labels=has_axis, tickCount=4, title=None, domain=False, ticks=False
     )
-    x = alt.X("label:N", sort=order, axis=alt.Axis(title=None, labelAngle=0, labelOverlap="greedy", ticks=False))
+    x = alt.X(
+        "label:N",
+        sort=order,
+        axis=alt.Axis(title=None, labelAngle=0, labelOverlap="greedy", ticks=False, labelFontSize=9.5),
+    )
     y = alt.Y("value:Q", scale=alt.Scale(domain=list(domain), nice=False), axis=axis)
     base = alt.Chart(shown).encode(x=x, y=y)
     solid = base.transform_filter("!datum.is_hollow").mark_circle(size=36, color=ACCENT, opacity=1)
     hollow = base.transform_filter("datum.is_hollow").mark_point(
         size=36, color=ACCENT, fill=ink.ground, opacity=1, strokeWidth=1.6
     )
+    known = [value for value in frame["value"].to_list() if value is not None]
+    # The figure stands where the line does not come from.
+    offset = 13 if len(known) > 1 and known[-1] < known[-2] else -11
     last = (
         base.transform_filter(f"datum.order == {shown.height - 1}")
-        .mark_text(dy=-11, fontSize=_LABEL, fontWeight="bold", color=ink.text)
+        .mark_text(dy=offset, fontSize=_LABEL, fontWeight="bold", color=ink.text)
         .encode(text="text:N")
     )
     line = base.mark_line(color=ACCENT, strokeWidth=2)
     layers: list[alt.Chart] = [line, solid, hollow, last]
     if target is not None:
-        layers.insert(0, _rule(target, ink.muted))
+        layers.insert(0, _rule(target, ink.muted, y))
     return cast("alt.LayerChart", alt.layer(*layers).properties(width=width, height=118))
 
 
-def _rule(value: float, colour: str) -> alt.Chart:
+def _rule(value: float, colour: str, y: alt.Y) -> alt.Chart:
     line: alt.Chart = (
         alt.Chart(pl.DataFrame({"value": [value]}))
         .mark_rule(strokeDash=[5, 4], color=colour, strokeWidth=1.4)
-        .encode(y="value:Q")
+        .encode(y=y)
     )
     return line
 
@@ -166,7 +171,7 @@ def control_chart(
     values = series["value"].drop_nulls().to_list()
     edges = [limits.lower, limits.upper] if limits else []
     domain = _domain([*values, *(max(edge, 0.0) for edge in edges)], target, unit)
-    shape = _axis_format(unit)
+    shape = _axis_format(unit, domain)
     y = alt.Y("value:Q", scale=alt.Scale(domain=list(domain), nice=False), axis=alt.Axis(format=shape, title=title))
     x = alt.X("period:T", axis=alt.Axis(format="%d %b", title=None, tickCount=8))
     tooltip: list[Any] = [
@@ -178,10 +183,10 @@ def control_chart(
     base = alt.Chart(series).encode(x=x, y=y)
     layers: list[alt.Chart] = []
     if limits:
-        band = pl.DataFrame({"lower": [max(limits.lower, domain[0])], "upper": [min(limits.upper, domain[1])]})
-        layers.append(alt.Chart(band).mark_rect(color=QUIET, opacity=0.14).encode(y="lower:Q", y2="upper:Q"))
+        band = pl.DataFrame({"value": [max(limits.lower, domain[0])], "upper": [min(limits.upper, domain[1])]})
+        layers.append(alt.Chart(band).mark_rect(color=QUIET, opacity=0.14).encode(y=y, y2="upper:Q"))
     if target is not None:
-        layers.append(_rule(target, QUIET))
+        layers.append(_rule(target, QUIET, y))
     layers += [
         base.mark_line(color=ACCENT, strokeWidth=2),
         base.mark_point(color=ACCENT, filled=True, size=45, opacity=1).encode(
@@ -207,7 +212,9 @@ def share_bars(frame: pl.DataFrame, *, category: str, value: str, title: str) ->
     return bars
 
 
-def _axis_format(unit: str) -> str:
+def _axis_format(unit: str, domain: tuple[float, float]) -> str:
+    if unit == "ratio" and domain[1] - domain[0] < 0.04:
+        return ".1%"
     return {"ratio": ".0%", "money": "$~s", "hours": "~s"}.get(unit, "~s")
 
 

@@ -75,6 +75,15 @@ def count_text(value: float | None) -> str:
     return MISSING if value is None else f"{value:,.0f}".replace("-", _MINUS)
 
 
+def counted(number: int, noun: str) -> str:
+    """Write a number with its noun.
+
+    >>> counted(1, "dispute"), counted(1200, "dispute")
+    ('1 dispute', '1,200 disputes')
+    """
+    return f"{count_text(number)} {noun}{'' if number == 1 else 's'}"
+
+
 def day_text(value: date | datetime | None) -> str:
     """Write a day.
 

@@ -8,7 +8,7 @@ from zoneinfo import ZoneInfo
 
 import polars as pl
 
-from dashboards.formats import MISSING, change_text, count_text, day_text, money_text, value_text, words
+from dashboards.formats import MISSING, change_text, count_text, counted, day_text, money_text, value_text, words
 from dashboards.queries import (
     BuildInfo,
     Week,
@@ -43,9 +43,8 @@ def exception_groups(connection: Connection, info: BuildInfo) -> tuple[tuple[Exc
     frame = exceptions_list(connection)
     if frame.is_empty():
         return (), "No open exceptions."
-    total = (
-        f"{count_text(frame.height)} open, {money_text(float(frame['money_at_risk'].sum()), currency=info.currency)} at risk"
-    )
+    money = money_text(float(frame["money_at_risk"].sum()), currency=info.currency)
+    total = f"{count_text(frame.height)} open, {money} at risk"
     groups = (
         frame.group_by("kind")
         .agg(money=pl.col("money_at_risk").sum(), count=pl.len())
@@ -150,7 +149,7 @@ def disputes(connection: Connection, info: BuildInfo) -> tuple[DisputeFacts, ...
     return tuple(
         DisputeFacts(
             customer=row["customer_id"],
-            count=count_text(row["deductions"]),
+            count=counted(row["deductions"], "deduction"),
             amount=money_text(row["amount"], currency=info.currency),
             deadline=day_text(row["first_deadline"]),
         )
@@ -176,7 +175,7 @@ def actions(
         found.insert(
             min(2, len(found)),
             ActionFacts(
-                what=f"File {first.count} disputes with {words(first.customer)} worth {first.amount} before they lapse",
+                what=f"Dispute {first.count} of {words(first.customer)} worth {first.amount} before the right lapses",
                 owner="Deductions analyst",
                 due=first.deadline,
             ),
