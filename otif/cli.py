@@ -114,7 +114,7 @@ def ingest(
         print_json({"batches": [asdict(report) for report in reports]})
     for report in reports:
         for failure in report.failures:
-            notes.print(f"  {report.batch_id}: {failure}", style="yellow")
+            notes.print(f"  {report.batch_id or 'files'}: {failure}", style="yellow")
     if any(report.status == "quarantined" for report in reports):
         notes.print(
             f"quarantined batches did not land; see {settings.var / 'data_docs' / 'index.html'}", style="yellow"
@@ -127,6 +127,8 @@ def ingest(
 def _batch_line(report: BatchReport) -> str:
     if report.status == "unchanged":
         return f"{report.source:<10} unchanged: {report.files} files were landed before"
+    if report.status == "unrecognised":
+        return f"{report.source:<10} unrecognised: {report.files} files were left alone"
     return (
         f"{report.source:<10} {report.status}: {report.files} files, {report.rows_in:,} rows → "
         f"{report.events_landed:,} events, {report.events_duplicate:,} duplicate, {report.rows_rejected:,} rejected "

@@ -30,7 +30,7 @@ from storage.settings import Settings
 BATCH_BYTES: Final = 64 << 20
 """A batch is cut when its files exceed this size, so that memory stays bounded."""
 
-BatchStatus = Literal["landed", "warned", "quarantined", "unchanged"]
+BatchStatus = Literal["landed", "warned", "quarantined", "unchanged", "unrecognised"]
 Judge = Callable[[str, str, "ParsedBatch"], Verdict]
 Parser = Callable[[Sequence[SourceFile], AdapterContext], ParsedBatch]
 
@@ -57,14 +57,14 @@ class BatchReport:
         batch_id: Id of the batch, `<source>-<digest of its files>`.
         source: Source or mapping name.
         status: landed, warned (suite failed, landed all the same), quarantined (suite failed, nothing
-            landed) or unchanged (every file was landed before).
+            landed), unchanged (every file was landed before) or unrecognised (no source knows the files).
         files: Files read.
         rows_in: Source records seen.
         events_landed: New events.
         events_duplicate: Events that were known already.
         rows_rejected: Records and events refused, each with its reason in `landing.rejects`.
         seconds: Wall time.
-        failures: Sentences of the expectations that failed.
+        failures: What was wrong, in sentences: expectations that failed, files that nobody could read.
     """
 
     batch_id: str
@@ -142,24 +142,33 @@ def ingest(
     if not files:
         message = f"no files in {', '.join(map(str, paths))}"
         raise SourceError(message)
-    judge = judge or _expectations_judge(settings)
-    for name, group, parser in _plan(settings, files, source=source, mapping=mapping):
-        report = _land_batch(settings, name, group, parser, context, judge)
+    batches, unknown = _plan(settings, files, source=source, mapping=mapping)
+    if unknown and not batches:
+        raise SourceError(_unrecognised(unknown))
+    judging = judge or _expectations_judge(settings)
+    for name, group, parser in batches:
+        report = _land_batch(settings, name, group, parser, context, judging)
         reports.append(report)
         on_batch(report)
+    if unknown:
+        report = BatchReport("", "?", "unrecognised", len(unknown), 0, 0, 0, 0, 0.0, (_unrecognised(unknown),))
+        reports.append(report)
+        on_batch(report)
+    if judge is None and any(report.status in ("landed", "warned", "quarantined") for report in reports):
+        _write_data_docs(settings)
     return reports
 
 
 def _plan(
     settings: Settings, files: Sequence[SourceFile], *, source: str | None, mapping: Path | None
-) -> list[tuple[str, list[SourceFile], Parser]]:
-    """Return the batches: what mappings claim first, then what the named or recognised sources read."""
+) -> tuple[list[tuple[str, list[SourceFile], Parser]], list[SourceFile]]:
+    """Return the batches (what mappings claim first, then what sources read) and the files nobody reads."""
     if mapping is not None:
         mapped, rest = _claimed([mapping], files)
         if rest:
             message = f"{mapping} has no use for {_shown(rest)}. Add them to a table, or to its `ignore` list."
             raise SourceError(message)
-        return mapped
+        return mapped, []
     if source is not None:
         mapped, rest = [], list(files)
     else:
@@ -172,15 +181,9 @@ def _plan(
             unknown.append(file)
         else:
             groups.setdefault(name, []).append(file)
-    if unknown:
-        message = (
-            f"no source recognises {_shown(unknown)}. Name one with --source, or describe the files in a mapping "
-            "(--mapping)."
-        )
-        raise SourceError(message)
     return mapped + [
         (name, chunk, load_source(name).parse) for name, group in groups.items() for chunk in _chunks(group)
-    ]
+    ], unknown
 
 
 def _claimed(
@@ -197,6 +200,12 @@ def _claimed(
         (claim.name, [SourceFile(claim.path, f"mappings/{claim.path.name}"), *own], claim.parse)
         for claim, own in claims
     ], rest
+
+
+def _unrecognised(files: Sequence[SourceFile]) -> str:
+    return (
+        f"no source recognises {_shown(files)}. Name one with --source, or describe the files in a mapping (--mapping)."
+    )
 
 
 def _shown(files: Sequence[SourceFile]) -> str:
@@ -228,17 +237,15 @@ def _land_batch(
     started = time.perf_counter()
     with open_writer(settings, purpose=f"landing {source}") as connection:
         prepare_landing(connection)
-        known = {
-            row[0]
-            for row in connection.execute("select sha256 from landing.files where source = ?", [source]).fetchall()
-        }
+        known = _landed_digests(connection, source)
     fresh = [file for file in files if file.sha256 not in known]
     # An adapter reads file by file; a mapping joins the files of a folder and needs them all as soon as one is new.
     read = fresh if source in SOURCES and fresh else files
     digest = hashlib.sha256("".join(sorted(file.sha256 for file in read)).encode()).hexdigest()[:16]
     batch_id = f"{source}-{digest}"
+    unchanged = BatchReport(batch_id, source, "unchanged", len(files), 0, 0, 0, 0, time.perf_counter() - started)
     if not fresh:
-        return BatchReport(batch_id, source, "unchanged", len(files), 0, 0, 0, 0, time.perf_counter() - started)
+        return unchanged
     parsed = apply_row_contracts(parser(read, context), source=source)
     verdict = judge(batch_id, source, parsed)
     failures = tuple(failure.sentence for failure in verdict.failures)
@@ -248,7 +255,14 @@ def _land_batch(
     quarantine = bool(failures) and settings.checks.on_failure == "quarantine"
     status: BatchStatus = "quarantined" if quarantine else "warned" if failures else "landed"
     with open_writer(settings, purpose=f"landing {source}") as connection:
+        if {file.sha256 for file in read} <= _landed_digests(connection, source):
+            return unchanged  # another process landed the same files while this one was reading them
         return _commit(connection, settings, batch_id, source, read, parsed, status, failures, started)
+
+
+def _landed_digests(connection: Connection, source: str) -> set[str]:
+    rows = connection.execute("select sha256 from landing.files where source = ?", [source]).fetchall()
+    return {row[0] for row in rows}
 
 
 def _commit(
@@ -392,3 +406,9 @@ def _expectations_judge(settings: Settings) -> Judge:
         return judge_batch(settings, batch_id, source, parsed)
 
     return judge
+
+
+def _write_data_docs(settings: Settings) -> None:
+    from pipelines.checks.expectations import build_data_docs  # noqa: PLC0415 - loaded already where this runs
+
+    build_data_docs(settings)
