@@ -5,13 +5,15 @@
     tables   CSV/TSV files → text tables with a reference per row; malformed rows become rejects
     values   text → typed values: dates in a zone, decimals, booleans
     express  one column expression → polars expressions for its value and its fault
-    events   tables and expressions → events and rejects
+    rules    one event rule → expressions for its events and faults
+    events   tables and rules → events and rejects
+    claims   a mapping file as a source: the files it wants, its result
 
 docs/mapping.md is the tutorial and the reference of the file format.
 """
 
 from __future__ import annotations
 
-from pipelines.sources.mapping.events import Mapping, claim_files, load_mapping
+from pipelines.sources.mapping.claims import Mapping, claim_files, load_mapping
 
 __all__ = ["Mapping", "claim_files", "load_mapping"]

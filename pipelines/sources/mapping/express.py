@@ -65,6 +65,8 @@ class Compiler:
         text = pl.col(expression.column or "")
         if expression.strip_prefix is not None:
             text = text.str.strip_prefix(expression.strip_prefix)
+        if expression.case is not None:
+            text = text.str.to_lowercase() if expression.case == "lower" else text.str.to_uppercase()
         if expression.zero_pad is not None:
             text = text.str.zfill(expression.zero_pad)
         fault = no_fault()

@@ -35,7 +35,7 @@ BIRTH_TYPES: Final = frozenset({
 """Events a row cannot be without: no time means a faulty row. All others simply have not happened yet."""
 
 KINDS: Final = ("column", "constant", "coalesce", "greatest", "date_end_of_day", "join", "number_within")
-_COLUMN_OPTIONS: Final = ("values", "otherwise", "format", "zone", "zero_pad", "strip_prefix")
+_COLUMN_OPTIONS: Final = ("values", "otherwise", "format", "zone", "zero_pad", "strip_prefix", "case")
 
 
 def _check_zone(value: str) -> str:
@@ -95,6 +95,7 @@ class Expression(_Part):
         zone: Zone of this column's stamps without offset.
         zero_pad: Fill up with leading zeros to this width (for codes a spreadsheet has damaged).
         strip_prefix: Text to take off the front.
+        case: Write the text in `lower` or `upper` case.
         separator: What `join` puts between the parts.
     """
 
@@ -111,6 +112,7 @@ class Expression(_Part):
     zone: Zone | None = None
     zero_pad: int | None = Field(default=None, ge=1, le=40)
     strip_prefix: str | None = None
+    case: Literal["lower", "upper"] | None = None
     separator: str = ""
 
     @property

@@ -36,6 +36,7 @@ class TableReader:
 
     Attributes:
         table: How the files are written.
+        files: The files.
         needed: Columns that the mapping uses.
         empty: Texts that mean nothing.
         rejects: What could not be read.
@@ -44,19 +45,37 @@ class TableReader:
     """
 
     table: Table
+    files: Sequence[SourceFile]
     needed: Collection[str]
     empty: Collection[str] = ()
     rejects: list[dict[str, str]] = field(default_factory=list)
     rows_in: dict[str, int] = field(default_factory=dict)
     refused: list[str] = field(default_factory=list)
 
-    def read(self, files: Sequence[SourceFile]) -> pl.DataFrame:
+    def read(self) -> pl.DataFrame:
         """Return all rows of the files, the needed columns only, as stripped text (empty = null) with `REF`."""
         names = sorted(self.needed)
         schema = dict.fromkeys([*names, REF], pl.String())
         frames = [pl.DataFrame(schema=schema)]
-        frames += [pl.DataFrame(columns, schema=schema) for file in files if (columns := self._columns(file, names))]
+        frames += [
+            pl.DataFrame(columns, schema=schema) for file in self.files if (columns := self._columns(file, names))
+        ]
         return pl.concat(frames).with_columns(self._cleaned(name) for name in names)
+
+    def raw_rows(self, refs: Collection[str]) -> dict[str, str]:
+        """Return the raw text of rows by reference; reads their files a second time, so that none is kept in memory."""
+        wanted = {ref.rsplit("#", 1)[0] for ref in refs}
+        return {
+            file.ref(record.number): record.raw[:RAW_CHARACTERS]
+            for file in self.files
+            if file.name in wanted
+            for record in self._records(file)
+            if file.ref(record.number) in refs
+        }
+
+    def _records(self, file: SourceFile) -> Iterator[_Record]:
+        text = file.read_bytes().decode(self.table.encoding, errors="surrogateescape").removeprefix("\ufeff")
+        return _records(text, self.table.separator or ("\t" if file.kind == ".tsv" else ","))
 
     def _cleaned(self, name: str) -> pl.Expr:
         text = pl.col(name).str.strip_chars()
@@ -65,12 +84,10 @@ class TableReader:
     def _columns(self, file: SourceFile, names: Sequence[str]) -> dict[str, list[str | None]] | None:
         self.rows_in[file.name] = 0
         try:
-            text = file.read_bytes().decode(self.table.encoding, errors="surrogateescape").removeprefix("\ufeff")
+            records = self._records(file)
         except (OSError, EOFError, zlib.error, UnicodeError) as error:
             self._refuse(file, f"the file cannot be read: {error}")
             return None
-        separator = self.table.separator or ("\t" if file.kind == ".tsv" else ",")
-        records = _records(text, separator)
         header = [cell.strip() for cell in next(records, _Record(1, [], "")).cells]
         fault = self._header_fault(header)
         if fault:
