@@ -19,7 +19,7 @@ Format = Literal["table", "json", "csv"]
 console: Final = Console(highlight=False)
 """Where results go."""
 
-notes: Final = Console(stderr=True, highlight=False)
+notes: Final = Console(stderr=True, highlight=False, soft_wrap=True)
 """Where progress and remarks go, so that stdout stays clean for `--json`."""
 
 

@@ -33,6 +33,7 @@ from storage.settings import Settings
 DEFAULT_SUITES: Final = Path(__file__).with_name("suites.yml")
 _SITE: Final = "otif"
 _SAMPLES: Final = 5
+_WHOLE: Final = "batch"
 
 Suites = dict[str, list[dict[str, Any]]]
 
@@ -171,7 +172,7 @@ def _run_suite(
     suite = context.suites.add_or_update(suite)
     asset_name = f"{name}.asset"
     source = context.data_sources.add_or_update_pandas(name=name)
-    definition = source.add_dataframe_asset(name=asset_name).add_batch_definition_whole_dataframe(batch_id)
+    definition = source.add_dataframe_asset(name=asset_name).add_batch_definition_whole_dataframe(_WHOLE)
     validation = context.validation_definitions.add_or_update(
         gx.ValidationDefinition(name=name, data=definition, suite=suite)
     )

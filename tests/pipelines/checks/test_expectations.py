@@ -47,6 +47,12 @@ def test_a_sound_batch_lands_and_data_docs_are_written(settings: Settings, tmp_p
     assert "shop.order" in data_docs_index(settings).read_text()
 
 
+def test_later_batches_of_a_source_are_judged_too(settings: Settings, tmp_path: Path) -> None:
+    for number in range(2):
+        folder = write_orders(tmp_path / f"in{number}", good_rows(60 + number))
+        assert [report.status for report in ingest(settings, [folder])] == ["landed"]
+
+
 def test_a_batch_that_breaks_a_suite_is_quarantined_and_the_values_are_named(
     settings: Settings, tmp_path: Path
 ) -> None:
