@@ -400,9 +400,9 @@ def _write_quarantine(settings: Settings, batch_id: str, parsed: ParsedBatch) ->
 
 
 def _expectations_judge(settings: Settings) -> Judge:
-    from pipelines.checks.expectations import judge_batch  # noqa: PLC0415 - the import takes seconds
-
     def judge(batch_id: str, source: str, parsed: ParsedBatch) -> Verdict:
+        from pipelines.checks.expectations import judge_batch  # noqa: PLC0415 - the import takes seconds
+
         return judge_batch(settings, batch_id, source, parsed)
 
     return judge
