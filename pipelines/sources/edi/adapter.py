@@ -1,0 +1,207 @@
+"""The EDI source: X12 files in, canonical events out.
+
+Every sound production document gives a document event; those in `documents.READERS` that run in the
+seller's direction give business events too. What cannot be trusted is a reject with its reason.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Final
+from zoneinfo import ZoneInfo
+
+from pipelines.sources.base import AdapterContext, ParsedBatch, SourceFile
+from pipelines.sources.edi.clock import Clock
+from pipelines.sources.edi.document import Business, Direction, Document, at
+from pipelines.sources.edi.documents import NUMBER_ELEMENTS, READERS
+from pipelines.sources.edi.documents.functional_ack import FUNCTIONAL_SETS
+from pipelines.sources.edi.envelope import Fault, FaultCode, GroupHeader, InterchangeHeader, Segment, TransactionSet
+from pipelines.sources.edi.reader import read_parts
+from pipelines.sources.edi.rows import EventRows, attributes
+
+DOCUMENT_COLUMNS: Final = (
+    "event_type",
+    "event_at",
+    "observed_at",
+    "time_quality",
+    "source_ref",
+    "document_type",
+    "direction",
+    "partner_id",
+    "interchange_control",
+    "group_control",
+    "set_control",
+    "document_id",
+    "order_id",
+    "attributes",
+)
+
+_FROM_SELLER: Final = frozenset({"855", "856", "810", "865", "846", "753", "940"})
+"""Sets that we send where nobody says which of the two ids is ours; all others we receive."""
+
+_SALES_DIRECTIONS: Final[dict[str, Direction]] = {"850": "in", "855": "out", "856": "out", "810": "out", "812": "in"}
+"""Direction in which a set is about our sales; the other way round it is about our purchases."""
+
+_SUFFIXES: Final = frozenset({".edi", ".x12", ".850", ".855", ".856", ".810", ".812", ".997"})
+_BLANK: Final = b"\xef\xbb\xbf\xff\xfe \t\r\n"
+_WIDTHS_ONLY: Final = frozenset({FaultCode.ISA_WIDTH})
+
+
+def recognises(file: SourceFile) -> bool:
+    """Say whether a file is X12: its content starts with an ISA, or its name ends like one."""
+    head = file.head.replace(b"\x00", b"").lstrip(_BLANK)
+    if head.startswith(b"ISA"):
+        return not head[3:4].isalnum()
+    return file.kind in _SUFFIXES and not head.startswith((b"{", b"[", b"<"))
+
+
+def parse(files: Sequence[SourceFile], context: AdapterContext) -> ParsedBatch:
+    """Read X12 files into canonical events.
+
+    Args:
+        files: Files in any order, each with any number of interchanges.
+        context: Zone, currency and EDI identities.
+    """
+    rows = EventRows()
+    desk = _Desk(context, rows)
+    for file in files:
+        rows.rows_in[file.name] = 0
+        desk.read(file)
+    return rows.build()
+
+
+@dataclass(frozen=True, slots=True)
+class _Party:
+    """Who stands on the other side of an interchange."""
+
+    partner: str
+    direction: Direction | None
+
+
+class _Desk:
+    """Sorts what comes out of the reader."""
+
+    def __init__(self, context: AdapterContext, rows: EventRows) -> None:
+        self._context = context
+        self._rows = rows
+        self._own = frozenset(context.edi.own_ids)
+        self._partners: Mapping[str, str] = context.edi.partners
+        self._clocks: dict[str, Clock] = {}
+
+    def read(self, file: SourceFile) -> None:
+        """Read one file."""
+        sets_in_interchange, header, is_empty = 0, InterchangeHeader(0), True
+        for part in read_parts(file.path):
+            is_empty = False
+            if isinstance(part, InterchangeHeader):
+                self._refuse_empty_test(file, header, sets_in_interchange)
+                header, sets_in_interchange = part, 0
+            elif isinstance(part, TransactionSet):
+                self._rows.rows_in[file.name] += 1
+                sets_in_interchange += 1
+                self._take_set(file, part)
+            elif isinstance(part, Fault) and part.code not in _WIDTHS_ONLY:
+                self._rows.reject(file.ref(f"{header.ordinal}:{part.segment_number}"), part.sentence, part.value)
+            elif isinstance(part, Segment):
+                self._rows.reject(
+                    file.ref(f"{header.ordinal}:{part.number}"),
+                    f"{part.id} (interchange acknowledgement) is not used",
+                    header.separators.element.join(part.elements),
+                )
+        self._refuse_empty_test(file, header, sets_in_interchange)
+        if is_empty:
+            self._rows.reject(file.ref(0), "the file is empty: expected an interchange starting with ISA", "")
+
+    def _refuse_empty_test(self, file: SourceFile, header: InterchangeHeader, sets: int) -> None:
+        if header.is_test and not sets:
+            self._rows.reject(file.ref(f"{header.ordinal}:1"), "test interchange", f"ISA13 {header.control}")
+
+    def _take_set(self, file: SourceFile, found: TransactionSet) -> None:
+        header = found.interchange
+        ref = file.ref(f"{header.ordinal}:{found.number}")
+        party = self._party(header, found.group)
+        clock = self._clock(party.partner)
+        sent_at = self._sent_at(header, found.group, clock)
+        if header.is_test:
+            self._rows.reject(ref, "test interchange", found.text)
+        elif not found.is_sound:
+            self._rows.reject(ref, "; ".join(fault.sentence for fault in found.faults), found.text)
+        elif sent_at is None:
+            reason = f"ISA09/10 {header.date!r} {header.time!r} is not a date and time, nor is GS04/05"
+            self._rows.reject(ref, reason, found.text)
+        else:
+            document = Document(
+                set=found,
+                segments=found.split(),
+                partner=party.partner,
+                direction=party.direction or ("out" if found.code in _FROM_SELLER else "in"),
+                clock=clock,
+                sent_at=sent_at,
+                currency=self._context.currency,
+                origin=file.ref(f"{header.ordinal}:"),
+            )
+            self._file(document, self._read_business(document))
+
+    def _party(self, header: InterchangeHeader, group: GroupHeader | None) -> _Party:
+        senders = (header.sender, group.sender if group else "")
+        receivers = (header.receiver, group.receiver if group else "")
+        if self._own.intersection(senders):
+            return _Party(self._partner(receivers), "out")
+        if self._own.intersection(receivers):
+            return _Party(self._partner(senders), "in")
+        known = next((side for side in (senders, receivers) if any(name in self._partners for name in side)), None)
+        if known is not None:
+            return _Party(self._partner(known), "in" if known is senders else "out")
+        is_ours = FUNCTIONAL_SETS.get(group.code if group else "") in _FROM_SELLER
+        return _Party(self._partner(receivers if is_ours else senders), None)
+
+    def _partner(self, names: tuple[str, str]) -> str:
+        return next((self._partners[name] for name in names if name in self._partners), names[0].lower() or "(none)")
+
+    def _clock(self, partner: str) -> Clock:
+        if partner not in self._clocks:
+            zone = self._context.edi.zones.get(partner)
+            self._clocks[partner] = Clock(ZoneInfo(zone) if zone else self._context.zone)
+        return self._clocks[partner]
+
+    @staticmethod
+    def _sent_at(header: InterchangeHeader, group: GroupHeader | None, clock: Clock) -> datetime | None:
+        return clock.start(header.date, header.time) or (clock.start(group.date, group.time) if group else None)
+
+    def _read_business(self, document: Document) -> Business:
+        reader = READERS.get(document.set.code)
+        if reader is None:
+            return _filed(document)
+        if _SALES_DIRECTIONS.get(document.set.code, document.direction) != document.direction:
+            return _filed(document)
+        return reader(document, self._rows)
+
+    def _file(self, document: Document, business: Business) -> None:
+        found, group = document.set, document.set.group
+        self._rows.sink("document", DOCUMENT_COLUMNS).append(
+            (
+                "document.sent" if document.direction == "out" else "document.received",
+                document.sent_at,
+                document.sent_at,
+                "instant",
+                document.ref(0),
+                found.code,
+                document.direction,
+                document.partner,
+                found.interchange.control,
+                group.control if group else "",
+                found.control,
+                business.document_id,
+                business.order_id,
+                business.attributes,
+            )
+        )
+
+
+def _filed(document: Document) -> Business:
+    """File a set that gives no business events: its number where it has one, and its text, so that nothing is lost."""
+    name, element = NUMBER_ELEMENTS.get(document.set.code, ("", 0))
+    segment = next((segment for segment in document.segments if segment[0] == name), [])
+    return Business(at(segment, element).strip(), None, attributes({"raw": document.set.text}))

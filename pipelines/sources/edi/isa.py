@@ -1,0 +1,148 @@
+"""Finding interchanges: where an ISA starts and which delimiters it declares.
+
+The ISA is meant to be 106 characters wide with its delimiters at fixed offsets. Files that pad it wrongly
+or wrap it at 80 columns are common, so where the offsets do not hold the 16 elements are counted instead.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final
+
+from pipelines.sources.edi.envelope import Fault, FaultCode, InterchangeHeader, Separators
+
+ISA_WINDOW: Final = 400
+"""Characters within which a whole ISA and the segment after it must be found."""
+
+_SEPARATOR_OFFSETS: Final = (6, 17, 20, 31, 34, 50, 53, 69, 76, 81, 83, 89, 99, 101, 103)
+_WIDTHS: Final = (2, 10, 2, 10, 2, 15, 2, 15, 6, 4, 1, 5, 9, 1, 1, 1)
+_FOLLOWERS: Final = ("GS", "TA1", "IEA", "ISB", "ISE")
+_LINE_BREAKS: Final = str.maketrans("", "", "\r\n")
+BLANK: Final = " \t\r\n\x00\x1a\ufeff"
+"""White space, end-of-file marks of old systems, byte order mark: may stand between interchanges."""
+
+
+@dataclass(frozen=True, slots=True)
+class IsaMatch:
+    """An ISA found in a text.
+
+    Attributes:
+        header: What it says.
+        end: Offset just behind its segment terminator.
+        faults: Width faults, where it was readable all the same.
+    """
+
+    header: InterchangeHeader
+    end: int
+    faults: tuple[Fault, ...]
+
+
+def find_isa(text: str, start: int) -> int:
+    """Return the offset of the next segment that is plausibly an ISA, or -1.
+
+    An `ISA` inside data does not count: it must follow a delimiter or white space and be followed by
+    15 more of the character behind it.
+    """
+    at = text.find("ISA", start)
+    while at >= 0:
+        if (at == start or not text[at - 1].isalnum()) and _is_plausible(text, at):
+            return at
+        at = text.find("ISA", at + 3)
+    return -1
+
+
+def _is_plausible(text: str, at: int) -> bool:
+    window = text[at : at + ISA_WINDOW]
+    if len(window) < 8 or window[3].isalnum() or window[3] in " \r\n":
+        return False
+    parts = window.split(window[3], 16)
+    return len(parts) > 16 and len(parts[1].strip()) <= 2 and len(parts[5].strip()) <= 2 and len(parts[7].strip()) <= 2
+
+
+def read_isa(text: str, at: int, *, ordinal: int) -> IsaMatch | None:
+    """Read the ISA at an offset that `find_isa` returned.
+
+    Returns:
+        The match, or None where the text ends before the segment terminator is known.
+    """
+    window = text[at : at + ISA_WINDOW]
+    element = window[3]
+    component_at = _component_offset(window, element)
+    elements = [part.translate(_LINE_BREAKS) for part in window[:component_at].split(element)[1:16]]
+    component, segment, end = _terminator(window, component_at, element)
+    if not segment:
+        return None
+    repetition = elements[10] if elements[11] >= "00402" and not elements[10].isalnum() else ""
+    separators = Separators(element, component, segment, repetition.strip())
+    header = InterchangeHeader(
+        ordinal=ordinal,
+        sender_qualifier=elements[4].strip(),
+        sender=elements[5].strip(),
+        receiver_qualifier=elements[6].strip(),
+        receiver=elements[7].strip(),
+        date=elements[8].strip(),
+        time=elements[9].strip(),
+        version=elements[11].strip(),
+        control=elements[12].strip(),
+        usage=elements[14].strip(),
+        separators=separators,
+    )
+    return IsaMatch(header, at + end, tuple(_width_faults([*elements, component])))
+
+
+def _component_offset(window: str, element: str) -> int:
+    """Offset of ISA16: 104, or behind the sixteenth separator where the ISA is not padded as it should be."""
+    if len(window) > 105 and all(window[offset] == element for offset in _SEPARATOR_OFFSETS):
+        return 104
+    offset = 3
+    for _ in range(15):
+        offset = window.index(element, offset + 1)
+    return offset + 1
+
+
+def _terminator(window: str, component_at: int, element: str) -> tuple[str, str, int]:
+    """Return component separator, segment terminator (empty = unknown) and the offset behind the latter."""
+    if component_at + 1 >= len(window):
+        return "", "", component_at
+    component, candidate = window[component_at], window[component_at + 1]
+    rest = window[component_at + 1 :]
+    if component in "\r\n" and not _starts_segment(rest.lstrip(BLANK), element):
+        return _terminator(window, component_at + 1, element)
+    if _starts_segment(rest, element):
+        # ISA16 is missing: what stands in its place already ends the segment.
+        return "", component, component_at + 1
+    if not candidate.isalnum() and candidate not in " \t":
+        return component, candidate, component_at + 2
+    return _terminator_before_next_segment(component, rest, component_at + 1, element)
+
+
+def _starts_segment(text: str, element: str) -> bool:
+    return text.startswith(tuple(follower + element for follower in _FOLLOWERS))
+
+
+def _terminator_before_next_segment(component: str, rest: str, offset: int, element: str) -> tuple[str, str, int]:
+    starts = [at for follower in _FOLLOWERS if (at := rest.find(follower + element)) >= 0]
+    gap = rest[: min(starts)] if starts else ""
+    solid = gap.strip(BLANK)
+    if len(solid) == 1:
+        return component, solid, offset + gap.index(solid) + 1
+    for line_break in ("\r", "\n"):
+        if not solid and line_break in gap:
+            return component, line_break, offset + gap.index(line_break) + 1
+    return component, "", offset
+
+
+def _width_faults(elements: list[str]) -> list[Fault]:
+    return [
+        Fault(
+            FaultCode.ISA_WIDTH,
+            "interchange",
+            1,
+            "ISA",
+            index,
+            value,
+            f"{width} character{'s' if width > 1 else ''}",
+        )
+        for index, (value, width) in enumerate(zip(elements, _WIDTHS, strict=True), start=1)
+        if len(value) != width
+    ]
