@@ -72,7 +72,9 @@ def freshness(connection: Connection) -> pl.DataFrame:
 
 def batches(connection: Connection, *, limit: int = 200) -> pl.DataFrame:
     """Return the landed batches, youngest first."""
-    return read(connection, "select * from marts.fct_batches order by all desc limit $limit", {"limit": limit})
+    return read(
+        connection, "select * from marts.fct_batches order by landed_at desc, batch_id limit $limit", {"limit": limit}
+    )
 
 
 def rejects(connection: Connection, *, limit: int = 500) -> pl.DataFrame:

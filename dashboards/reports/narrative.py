@@ -16,6 +16,7 @@ from dashboards.queries import (
     change_parts,
     disputes_expiring,
     exceptions_list,
+    freshness,
     miss_causes,
 )
 from dashboards.reports.facts import (
@@ -28,6 +29,9 @@ from dashboards.reports.facts import (
     Tile,
 )
 from storage.duck import Connection
+
+LATE_HOURS: Final = 36.0
+"""A daily feed that lies further behind has missed a delivery."""
 
 _MOST_EXCEPTIONS: Final = 5
 _MOST_ACTIONS: Final = 3
@@ -92,6 +96,15 @@ def _local_day(value: object, info: BuildInfo) -> str:
     if not isinstance(value, datetime):
         return MISSING
     return day_text(value.replace(tzinfo=UTC).astimezone(ZoneInfo(info.zone)))
+
+
+def late_feeds(connection: Connection) -> tuple[str, ...]:
+    """Return one remark per feed that lies behind the as-of instant."""
+    return tuple(
+        f"{words(row['source'])} {count_text(row['hours_behind'])} h behind"
+        for row in freshness(connection).iter_rows(named=True)
+        if row["hours_behind"] is not None and row["hours_behind"] > LATE_HOURS
+    )
 
 
 def causes(connection: Connection, week: Week, info: BuildInfo) -> tuple[CauseFacts, ...]:

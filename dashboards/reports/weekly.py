@@ -9,13 +9,12 @@ import hashlib
 import json
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
-from datetime import timedelta
 from pathlib import Path
 from typing import Any, Final
 
 import jinja2
 
-from dashboards.formats import count_text, day_text, words
+from dashboards.formats import day_text, words
 from dashboards.queries import BuildInfo, Week, build_info, freshness, kpi_table, week_containing, week_named
 from dashboards.reports import narrative
 from dashboards.reports.facts import DefinitionFacts, Header, Proposal, TrendFacts, WeeklyFacts
@@ -23,7 +22,6 @@ from dashboards.reports.pictures import ReportImage, cause_chart, page_ink, png,
 from dashboards.reports.tiles import build_tile, build_trend, tile_catalogue
 from storage.duck import Connection
 
-_LATE_HOURS: Final = 36.0
 _MAIL_TRENDS: Final = 3
 _PAGE_TRENDS: Final = 8
 _TEMPLATES: Final = Path(__file__).parent / "templates"
@@ -117,20 +115,15 @@ def _figure(connection: Connection, kpi_id: str, week: Week) -> dict[str, Any] |
 
 def _header(connection: Connection, week: Week, info: BuildInfo, *, company: str, is_provisional: bool) -> Header:
     feeds = freshness(connection)
-    late = tuple(
-        f"{words(row['source'])} {count_text(row['hours_behind'])} h behind"
-        for row in feeds.iter_rows(named=True)
-        if row["hours_behind"] is not None and row["hours_behind"] > _LATE_HOURS
-    )
-    last = week.end + timedelta(days=0)
+    late = narrative.late_feeds(connection)
     return Header(
         company=company,
         week=week.name,
-        days=f"{week.start:%a} {week.start.day} {week.start:%b} to {last:%a} {last.day} {last:%b %Y}",
+        days=f"{week.start:%a} {week.start.day} {week.start:%b} to {week.end:%a} {week.end.day} {week.end:%b %Y}",
         as_of=f"{day_text(info.local_as_of)} {info.local_as_of:%Y, %H:%M} {info.zone}",
         is_provisional=is_provisional,
         late_feeds=late,
-        freshest=f"{feeds.height} feeds, all within {_LATE_HOURS:.0f} h" if feeds.height and not late else "",
+        freshest=f"{feeds.height} feeds, all within {narrative.LATE_HOURS:.0f} h" if feeds.height and not late else "",
     )
 
 

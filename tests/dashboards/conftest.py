@@ -89,8 +89,8 @@ _TABLES = {
         "amount decimal(18,4), currency varchar"
     ),
     "marts.fct_batches": (
-        "batch_id varchar, source varchar, state varchar, files bigint, rows_in bigint, landed bigint, "
-        "duplicates bigint, rejected bigint, started_at timestamp"
+        "batch_id varchar, source varchar, status varchar, verdict varchar, file_count bigint, rows_in bigint, "
+        "events_landed bigint, events_duplicate bigint, rows_rejected bigint, seconds double, landed_at timestamp"
     ),
     "marts.fct_rejects": "batch_id varchar, source varchar, source_ref varchar, reason varchar, raw varchar",
     "marts.data_freshness": (
@@ -180,7 +180,8 @@ insert into marts.fct_inventory values ('SKU-1', 'dc_columbus', 12, 12), ('SKU-1
 insert into marts.fct_deductions values
     ('d1', 'walmart', 'open', '2026-11-20', 250, 'USD'), ('d2', 'target', 'open', '2026-12-20', 90, 'USD'),
     ('d3', 'walmart', 'won', '2026-11-18', 80, 'USD');
-insert into marts.fct_batches values ('b1', 'shopify', 'landed', 1, 10, 9, 0, 1, '2026-11-16 02:00');
+insert into marts.fct_batches values
+    ('b1', 'shopify', 'landed', 'passed', 1, 10, 9, 0, 1, 0.5, '2026-11-16 02:00');
 insert into marts.fct_rejects values ('b1', 'shopify', 'orders.json:/orders/3', 'quantity is negative', '-1');
 insert into marts.data_freshness values
     ('shopify', '2026-11-16 04:00', '2026-11-16 04:30', 900, 1), ('carrier', '2026-11-12 05:00', '2026-11-12 06:00', 40, 0);

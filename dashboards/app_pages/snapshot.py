@@ -1,0 +1,117 @@
+"""The week at a glance: tiles, one KPI over time and by channel, causes, exceptions, the next fortnight."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+import polars as pl
+import streamlit as st
+
+from dashboards import charts, components
+from dashboards.formats import money_text, value_text, words
+from dashboards.loading import ask, settings_of_run
+from dashboards.queries import at_risk, build_info, exceptions_list, kpi_table, miss_causes, week_named
+from dashboards.reports.narrative import late_feeds
+from dashboards.reports.pages import snapshot_tiles, week_report
+from dashboards.reports.tiles import judge, tile_catalogue, weekly_history
+from dashboards.reports.weekly import last_week
+
+info = ask(build_info)
+newest = last_week(info)
+components.page_header("Snapshot", info, remarks=ask(late_feeds))
+
+left, right = st.columns([3, 1], vertical_alignment="bottom")
+name = left.selectbox("Week", [newest.back(n).name for n in range(26)], key="snapshot_week", width=220)
+week = week_named(name, week_start=info.week_start)
+right.download_button(
+    "Weekly report",
+    data=lambda: ask(week_report, week=name, company=settings_of_run().company.name).html,
+    file_name=f"weekly-{name}.html",
+    mime="text/html",
+    icon=":material/download:",
+    on_click="ignore",
+)
+st.caption(f"{week.start:%a %d %b} to {week.end:%a %d %b %Y}")
+components.tiles(ask(snapshot_tiles, week=name))
+
+st.subheader("Over time", anchor=False)
+catalogue = {row["kpi_id"]: row for row in ask(tile_catalogue).iter_rows(named=True)}
+chosen = st.pills(
+    "KPI", list(catalogue), format_func=lambda key: catalogue[key]["kpi_name"], default=next(iter(catalogue), None),
+    key="snapshot_kpi", label_visibility="collapsed",
+)  # fmt: skip
+if chosen:
+    unit = catalogue[chosen]["unit"]
+    history = ask(weekly_history, kpi_id=chosen, week=week)
+    points = history.filter(pl.col("value").is_not_null())
+    if points.height < 2:
+        components.nothing("There is no weekly history of this KPI.")
+    else:
+        reading = judge(history, unit)
+        st.altair_chart(
+            charts.control_chart(
+                points,
+                unit=unit,
+                title=catalogue[chosen]["kpi_name"],
+                target=points["target"][-1],
+                limits=reading.limits,
+            ),
+            width="stretch",
+        )
+        st.caption(f"{reading.comment.capitalize()}. Band: natural limits; dashed: target; orange: provisional.")
+    by_channel = ask(kpi_table, kpis=[chosen], by=["channel"], date_from=week.start, date_to=week.end)
+    shown = by_channel.filter(pl.col("value").is_not_null() & pl.col("channel").is_not_null())
+    if not shown.is_empty():
+        written = shown.with_columns(
+            value=pl.Series([value_text(v, unit, currency=info.currency) for v in shown["value"]], dtype=pl.String),
+            target=pl.Series([value_text(v, unit, currency=info.currency) for v in shown["target"]], dtype=pl.String),
+            stage=pl.Series([words(v) for v in shown["stage_id"]], dtype=pl.String),
+        )
+        stage = {"stage": "Stage"} if chosen == "cycle_time" else {}
+        components.table(
+            written, {"channel": "Channel", **stage, "value": "Value", "target": "Target", "observations": "n"}
+        )
+
+causes, risk = st.columns(2, gap="large")
+with causes:
+    st.subheader("Why orders missed", anchor=False)
+    missed = ask(miss_causes, date_from=week.start, date_to=week.end)
+    if missed.is_empty():
+        components.nothing("No missed orders in this week.")
+    else:
+        named = missed.with_columns(cause=pl.Series([words(c) for c in missed["miss_cause"]], dtype=pl.String))
+        st.altair_chart(
+            charts.share_bars(named, category="cause", value="orders", title="missed orders"), width="stretch"
+        )
+with risk:
+    st.subheader("Next 14 days", anchor=False)
+    ahead = ask(at_risk, date_from=info.as_of_date, date_to=info.as_of_date + timedelta(days=13))
+    if ahead.is_empty():
+        components.nothing("No open orders are needed in the next 14 days.")
+    else:
+        money = st.column_config.NumberColumn
+        components.table(
+            ahead,
+            {
+                "channel": "Channel",
+                "orders": st.column_config.NumberColumn("Orders", format="localized"),
+                "value": money("Open value", format="dollar" if info.currency == "USD" else "localized"),
+                "short_value": money("Short", format="dollar" if info.currency == "USD" else "localized"),
+                "fine_exposure": money("Fines", format="dollar" if info.currency == "USD" else "localized"),
+            },
+        )
+        st.caption("Open orders against free stock today; the scenario decides who gets what.")
+
+st.subheader("Top exceptions", anchor=False)
+top = ask(exceptions_list, limit=5)
+if top.is_empty():
+    components.nothing("No open exceptions.")
+for row in top.iter_rows(named=True):
+    with st.container(horizontal=True, horizontal_alignment="distribute", vertical_alignment="center"):
+        amount = money_text(row["money_at_risk"], currency=info.currency).replace("$", "\\$")
+        st.markdown(f"**{row['title']}**  \n{amount} at risk · {words(row['owner_role'])}")
+        if row["order_id"]:
+            st.page_link(
+                "app_pages/order.py", label="Open order", icon=":material/arrow_forward:",
+                query_params={"order_id": row["order_id"]},
+            )  # fmt: skip

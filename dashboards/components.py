@@ -1,0 +1,123 @@
+"""Repeated pieces of the pages: headers, tiles, lists, empty and failing states."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from html import escape
+from typing import Any, Final
+
+import polars as pl
+import streamlit as st
+
+from dashboards.queries import BuildInfo
+from dashboards.reports.facts import Tile
+
+# Greys are transparent ink, so that one stylesheet serves light and dark.
+_STYLE: Final = """
+<style>
+.ot-grid { display:grid; gap:12px; grid-template-columns:repeat(auto-fill,minmax(190px,1fr)); }
+.ot-tile { border:1px solid rgba(128,138,150,.28); border-radius:10px; padding:12px 14px; min-width:0;
+  line-height:1.45; }
+.ot-tile.signal { border-left:4px solid #d9571e; padding-left:11px; }
+.ot-name, .ot-small { font-size:13px; opacity:.72; }
+.ot-value { font-size:28px; font-weight:650; line-height:1.2; letter-spacing:-.02em;
+  font-variant-numeric:tabular-nums; }
+.ot-off .ot-value { font-weight:400; opacity:.6; }
+.ot-row { font-size:13px; font-variant-numeric:tabular-nums; }
+.ot-bad { color:#d9571e; font-weight:600; opacity:1; }
+.ot-good { color:#2f7fc1; }
+.ot-chip { display:inline-block; border:1px solid rgba(128,138,150,.4); border-radius:999px; padding:1px 10px;
+  font-size:12.5px; margin:0 6px 6px 0; }
+.ot-chip.bad { border-color:#d9571e; }
+.ot-facts { display:grid; gap:4px 24px; grid-template-columns:repeat(auto-fill,minmax(150px,1fr)); }
+.ot-facts dt { font-size:12.5px; opacity:.72; } .ot-facts dd { margin:0 0 6px; font-variant-numeric:tabular-nums; }
+.ot-line { display:grid; grid-template-columns:128px 1fr; gap:4px 14px; font-size:14px; line-height:1.4; }
+.ot-line > div { padding:6px 0; border-bottom:1px solid rgba(128,138,150,.2); }
+.ot-line time { font-variant-numeric:tabular-nums; opacity:.8; }
+@media (max-width:480px) {
+  .ot-grid { grid-template-columns:1fr 1fr; gap:8px; } .ot-tile { padding:10px 11px; } .ot-value { font-size:23px; }
+  .ot-line { grid-template-columns:96px 1fr; }
+}
+</style>
+"""
+
+
+def page_header(title: str, info: BuildInfo, *, remarks: Sequence[str] = ()) -> None:
+    """Show a title with the as-of instant and warnings about the data."""
+    st.title(title, anchor=False)
+    chips = f'<span class="ot-chip">as of {info.local_as_of:%a %d %b %Y %H:%M} {escape(info.zone)}</span>'
+    chips += "".join(f'<span class="ot-chip bad">{escape(remark)}</span>' for remark in remarks)
+    st.html(_STYLE + chips)
+
+
+def tiles(items: Sequence[Tile]) -> None:
+    """Show KPI tiles, as the weekly snapshot does."""
+    st.html(_STYLE + f'<div class="ot-grid">{"".join(_tile(item) for item in items)}</div>')
+
+
+def _tile(tile: Tile) -> str:
+    state = " signal" if tile.state == "signal" else " ot-off" if tile.state == "unavailable" else ""
+    rows = [f'<div class="ot-name">{escape(tile.name)}</div><div class="ot-value">{escape(tile.value)}</div>']
+    if tile.state == "unavailable":
+        rows.append(f'<div class="ot-small">not measured: {escape(tile.comment)}</div>')
+    else:
+        if tile.change:
+            rows.append(
+                f'<div class="ot-row">{escape(tile.change)} <span class="ot-small">{escape(tile.against)}</span></div>'
+            )
+        if tile.target:
+            words = {"bad": "misses ", "good": "meets "}.get(tile.verdict, "")
+            rows.append(f'<div class="ot-row ot-{tile.verdict}">{words}{escape(tile.target)}</div>')
+        notes = " · ".join(part for part in (tile.count, tile.note) if part)
+        rows.append(f'<div class="ot-small">{escape(notes)}</div>')
+        if tile.comment:
+            tone = "ot-small ot-bad" if tile.state == "signal" else "ot-small"
+            rows.append(f'<div class="{tone}">{escape(tile.comment)}</div>')
+    return f'<div class="ot-tile{state}" data-kpi="{escape(tile.kpi_id)}">{"".join(rows)}</div>'
+
+
+def facts(pairs: Sequence[tuple[str, str]]) -> None:
+    """Show labelled facts in as many columns as fit."""
+    body = "".join(f"<div><dt>{escape(label)}</dt><dd>{escape(value)}</dd></div>" for label, value in pairs)
+    st.html(f'{_STYLE}<dl class="ot-facts">{body}</dl>')
+
+
+def timeline(rows: Sequence[tuple[str, str, str]]) -> None:
+    """Show what happened when: (time, what, where from)."""
+    body = "".join(
+        f'<div><time>{escape(when)}</time></div><div>{escape(what)}<div class="ot-small">{escape(origin)}</div></div>'
+        for when, what, origin in rows
+    )
+    st.html(f'{_STYLE}<div class="ot-line">{body}</div>')
+
+
+def table(frame: pl.DataFrame, columns: dict[str, Any], **options: Any) -> Any:  # noqa: ANN401 - Streamlit's own
+    """Show a frame with named columns only, in the order given."""
+    return st.dataframe(
+        frame.select(list(columns)),
+        column_config=columns,
+        column_order=list(columns),
+        hide_index=True,
+        width="stretch",
+        **options,
+    )
+
+
+def nothing(text: str) -> None:
+    """Say that a list is empty, calmly."""
+    st.caption(text)
+
+
+def empty_state(title: str, message: str, commands: str) -> None:
+    """Say what is missing and which commands bring it."""
+    st.title(title, anchor=False)
+    st.write(message)
+    st.code(commands, language="bash")
+
+
+def failure_state(message: str) -> None:
+    """Say why a page cannot be shown and what to do, without a traceback."""
+    st.title("This page cannot be shown", anchor=False)
+    st.error(message)
+    st.write("The data is unharmed: pages only read. These commands find and mend the cause.")
+    st.code("otif doctor\notif build", language="bash")

@@ -1,0 +1,25 @@
+"""Pieces of the weekly snapshot that pages show live; asked with plain arguments, so that answers can be cached."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from dashboards.queries import build_info, week_named
+from dashboards.reports.facts import Proposal, Tile
+from dashboards.reports.tiles import build_tile, tile_catalogue
+from dashboards.reports.weekly import WeeklyReport, build_weekly
+from storage.duck import Connection
+
+
+def snapshot_tiles(connection: Connection, *, week: str) -> tuple[Tile, ...]:
+    """Return the tiles of a week."""
+    info = build_info(connection)
+    chosen = week_named(week, week_start=info.week_start)
+    return tuple(
+        build_tile(connection, kpi, chosen, info)[0] for kpi in tile_catalogue(connection).iter_rows(named=True)
+    )
+
+
+def week_report(connection: Connection, *, week: str, company: str, proposals: Sequence[Proposal] = ()) -> WeeklyReport:
+    """Return the whole report of a week."""
+    return build_weekly(connection, week, proposals=proposals, company=company)
