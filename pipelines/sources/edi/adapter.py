@@ -104,12 +104,8 @@ class _Desk:
                 self._take_set(file, part)
             elif isinstance(part, Fault) and part.code not in _WIDTHS_ONLY:
                 self._rows.reject(file.ref(f"{header.ordinal}:{part.segment_number}"), part.sentence, part.value)
-            elif isinstance(part, Segment):
-                self._rows.reject(
-                    file.ref(f"{header.ordinal}:{part.number}"),
-                    f"{part.id} (interchange acknowledgement) is not used",
-                    header.separators.element.join(part.elements),
-                )
+            elif isinstance(part, Segment) and part.id == "TA1" and not header.is_test:
+                self._file_ta1(file, header, part)
         self._refuse_empty_test(file, header, sets_in_interchange)
         if is_empty:
             self._rows.reject(file.ref(0), "the file is empty: expected an interchange starting with ISA", "")
@@ -143,6 +139,35 @@ class _Desk:
                 origin=file.ref(f"{header.ordinal}:"),
             )
             self._file(document, self._read_business(document))
+
+    def _file_ta1(self, file: SourceFile, header: InterchangeHeader, found: Segment) -> None:
+        """File an interchange acknowledgement; it stands outside any group."""
+        party = self._party(header, None)
+        sent_at = self._sent_at(header, None, self._clock(party.partner))
+        ref = file.ref(f"{header.ordinal}:{found.number}")
+        raw = header.separators.element.join(found.elements)
+        if sent_at is None:
+            self._rows.reject(ref, f"ISA09/10 {header.date!r} {header.time!r} is not a date and time", raw)
+            return
+        direction = party.direction or "in"
+        self._rows.sink("document", DOCUMENT_COLUMNS).append(
+            (
+                "document.sent" if direction == "out" else "document.received",
+                sent_at,
+                sent_at,
+                "instant",
+                ref,
+                found.id,
+                direction,
+                party.partner,
+                header.control,
+                None,
+                None,
+                found[1],
+                None,
+                attributes({"raw": raw}),
+            )
+        )
 
     def _party(self, header: InterchangeHeader, group: GroupHeader | None) -> _Party:
         senders = (header.sender, group.sender if group else "")

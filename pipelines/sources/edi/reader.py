@@ -10,12 +10,8 @@ interchange are found by searching for their envelopes, not by walking every seg
 
 from __future__ import annotations
 
-import codecs
-import gzip
-import io
 from collections.abc import Iterator
-from pathlib import Path
-from typing import BinaryIO, Final
+from typing import Final
 
 from pipelines.sources.edi.envelope import (
     Fault,
@@ -26,17 +22,14 @@ from pipelines.sources.edi.envelope import (
     InterchangeHeader,
     Level,
     Segment,
-    Separators,
     TransactionSet,
 )
-from pipelines.sources.edi.isa import BLANK, ISA_WINDOW, find_isa, read_isa
+from pipelines.sources.edi.feed import SHOWN, Body, Feed, Source, opened
+from pipelines.sources.edi.isa import BLANK, read_isa
 
 Part = InterchangeHeader | GroupHeader | TransactionSet | Segment | Fault
-Source = bytes | Path
 
 CHUNK_BYTES: Final = 1 << 20
-_PAD: Final = " \t\x00\x1a\ufeff"
-_SHOWN: Final = 40
 _CONTROL_IDS: Final = frozenset({"TA1", "TA3", "ISB", "ISE"})
 
 
@@ -73,8 +66,8 @@ def read_parts(source: Source, *, chunk_bytes: int = CHUNK_BYTES) -> Iterator[Pa
         An `InterchangeHeader`, then its `GroupHeader`s, `TransactionSet`s (each with its own faults), control
         `Segment`s such as TA1, and the `Fault`s of group and interchange where they are noticed.
     """
-    with _opened(source) as handle:
-        feed = _Feed(handle, chunk_bytes)
+    with opened(source) as handle:
+        feed = Feed(handle, chunk_bytes)
         ordinal = 0
         while feed.seek_interchange():
             ordinal += 1
@@ -86,168 +79,13 @@ def read_parts(source: Source, *, chunk_bytes: int = CHUNK_BYTES) -> Iterator[Pa
             yield found.header
             yield from found.faults
             feed.at = found.end
-            yield from _Walk(_Body(feed, found.header.separators), found.header).parts()
-
-
-def _opened(source: Source) -> BinaryIO:
-    if isinstance(source, bytes):
-        return io.BytesIO(source)
-    if source.suffix == ".gz":
-        return gzip.open(source, "rb")  # type: ignore[return-value]
-    return source.open("rb")
-
-
-class _Feed:
-    """Decoded text of the source, filled on demand, consumed from `at`."""
-
-    def __init__(self, handle: BinaryIO, chunk_bytes: int) -> None:
-        self.text = ""
-        self.at = 0
-        self.is_exhausted = False
-        self.at_isa = False
-        self._handle = handle
-        self._chunk_bytes = chunk_bytes
-        self._decoder: codecs.IncrementalDecoder | None = None
-
-    def fill(self) -> bool:
-        """Append the next chunk; False at the end of the source."""
-        if self.is_exhausted:
-            return False
-        data = self._read()
-        self.is_exhausted = not data
-        self.text = self.text[self.at :] + self._decode(data)
-        self.at = 0
-        return not self.is_exhausted
-
-    def _read(self) -> bytes:
-        try:
-            return self._handle.read(self._chunk_bytes)
-        except (OSError, EOFError):  # a damaged gzip stream ends where it breaks
-            return b""
-
-    def _decode(self, data: bytes) -> str:
-        """Decode as UTF-8 (or UTF-16 by its mark); from the first byte that is not UTF-8 on, as Latin-1."""
-        if self._decoder is None:
-            encoding = "utf-16" if data[:2] in (b"\xff\xfe", b"\xfe\xff") else "utf-8"
-            self._decoder = codecs.getincrementaldecoder(encoding)()
-        pending = self._decoder.getstate()[0]
-        try:
-            return self._decoder.decode(data, final=not data)
-        except UnicodeDecodeError:
-            self._decoder = codecs.getincrementaldecoder("latin-1")()
-            return self._decoder.decode(pending + data)
-
-    def seek_interchange(self) -> bool:
-        """Move to the next text that is not blank; False if there is none. `at_isa` says whether it is an ISA."""
-        while True:
-            rest = self.text[self.at : self.at + ISA_WINDOW]
-            stripped = rest.lstrip(BLANK)
-            self.at += len(rest) - len(stripped)
-            is_whole = len(stripped) > 0 and self.at + ISA_WINDOW <= len(self.text)
-            if not is_whole and (stripped or self.at >= len(self.text)) and self.fill():
-                continue
-            if stripped or self.at >= len(self.text):
-                self.at_isa = find_isa(stripped, 0) == 0
-                return bool(stripped)
-
-    def skip_to_interchange(self) -> Fault:
-        """Pass over text that is no interchange and say so."""
-        shown = self.text[self.at : self.at + _SHOWN]
-        is_isa = shown.startswith("ISA")
-        self.at += 1
-        while (found := find_isa(self.text, self.at)) < 0:
-            # A candidate near the end may be cut off, so the last window stays for the next look.
-            self.at = max(self.at, len(self.text) - ISA_WINDOW)
-            if not self.fill():
-                found = len(self.text)
-                break
-        self.at = found
-        if is_isa:
-            return Fault(FaultCode.MALFORMED_ISA, "interchange", 1, "ISA", 0, shown, "a complete ISA segment")
-        return Fault(FaultCode.TEXT_OUTSIDE, "interchange", 0, "", 0, shown, "an interchange starting with ISA")
-
-    def take(self, terminator: str) -> tuple[str, bool]:
-        """Cut off the next piece of the current interchange, whole segments only, and say if it is the last."""
-        while True:
-            next_isa = find_isa(self.text, self.at)
-            if next_isa >= 0:
-                return self._cut(next_isa), True
-            if self.is_exhausted:
-                return self._cut(len(self.text)), True
-            end = self.text.rfind(terminator, self.at, max(self.at, len(self.text) - ISA_WINDOW)) + 1
-            if end > 0:
-                return self._cut(end), False
-            self.fill()
-
-    def _cut(self, end: int) -> str:
-        piece = self.text[self.at : end]
-        self.at = end
-        return piece
-
-
-class _Body:
-    """Text of one interchange behind its ISA: no line breaks, no indentation, no empty segments."""
-
-    def __init__(self, feed: _Feed, separators: Separators) -> None:
-        self.text = ""
-        self.at = 0
-        self.separators = separators
-        self._feed = feed
-        self._is_complete = False
-
-    def more(self) -> bool:
-        """Append the next piece; False if there is none."""
-        if self._is_complete:
-            return False
-        piece, self._is_complete = self._feed.take(self.separators.segment)
-        self.text = self.text[self.at :] + _normalise(piece, self.separators.segment)
-        self.at = 0
-        return True
-
-    def find(self, pattern: str, start: int) -> int:
-        """Find a pattern at or behind an offset from `at`, reading on as needed; the result counts from `at`."""
-        while True:
-            found = self.text.find(pattern, self.at + start)
-            if found >= 0:
-                return found - self.at
-            start = max(start, len(self.text) - self.at - len(pattern))
-            if not self.more():
-                return -1
-
-    def is_at_end(self) -> bool:
-        """Nothing is left of the interchange."""
-        while self.at >= len(self.text):
-            if not self.more():
-                return True
-        return False
-
-    def take(self, length: int) -> str:
-        """Return the next characters and move on."""
-        taken = self.text[self.at : self.at + length]
-        self.at += length
-        return taken
-
-
-def _normalise(piece: str, terminator: str) -> str:
-    for line_break in "\r\n":
-        if line_break != terminator and line_break in piece:
-            piece = piece.replace(line_break, "")
-    if (
-        piece[:1] in _PAD
-        or terminator + " " in piece
-        or " " + terminator in piece
-        or terminator + terminator in piece
-        or any(pad in piece for pad in _PAD[1:])
-    ):
-        *segments, tail = [segment.strip(_PAD) for segment in piece.split(terminator)]
-        piece = "".join([segment + terminator for segment in segments if segment]) + tail
-    return piece
+            yield from _Walk(Body(feed, found.header.separators), found.header).parts()
 
 
 class _Walk:
     """Walks the segments between ISA and IEA and checks what the trailers say."""
 
-    def __init__(self, body: _Body, header: InterchangeHeader) -> None:
+    def __init__(self, body: Body, header: InterchangeHeader) -> None:
         self._body = body
         self._header = header
         self._terminator = header.separators.segment
@@ -283,7 +121,7 @@ class _Walk:
         body, shown = self._body, ""
         while not body.is_at_end():
             text = body.take(len(body.text))
-            shown = shown or text.strip(BLANK)[:_SHOWN]
+            shown = shown or text.strip(BLANK)[:SHOWN]
         return shown
 
     def _read_set(self) -> TransactionSet:
@@ -356,8 +194,8 @@ class _Walk:
         level: Level = "group" if self._group else "interchange"
         expected = "ST, GE or IEA" if self._group else "GS or IEA"
         if name == "ISA":
-            return self._fault(FaultCode.MALFORMED_ISA, "interchange", name, 0, text[:_SHOWN], "a complete ISA segment")
-        return self._fault(FaultCode.UNEXPECTED_SEGMENT, level, name[:3], 0, text[:_SHOWN], expected)
+            return self._fault(FaultCode.MALFORMED_ISA, "interchange", name, 0, text[:SHOWN], "a complete ISA segment")
+        return self._fault(FaultCode.UNEXPECTED_SEGMENT, level, name[:3], 0, text[:SHOWN], expected)
 
     def _open_group(self, elements: list[str]) -> GroupHeader:
         self._groups += 1
@@ -391,7 +229,7 @@ class _Walk:
             yield self._fault(FaultCode.CONTROL_MISMATCH, level, name, 2, _at(elements, 2), control)
 
     def _fault(self, code: FaultCode, level: Level, name: str, element: int, value: str, expected: str) -> Fault:
-        return Fault(code, level, self._number, name, element, value[:_SHOWN], expected)
+        return Fault(code, level, self._number, name, element, value[:SHOWN], expected)
 
 
 class _Gathering:
