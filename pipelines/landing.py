@@ -181,9 +181,13 @@ def _plan(
             unknown.append(file)
         else:
             groups.setdefault(name, []).append(file)
-    return mapped + [
-        (name, chunk, load_source(name).parse) for name, group in groups.items() for chunk in _chunks(group)
-    ], unknown
+    # In registry order: the systems that capture orders land before those that refer to them.
+    recognised = [
+        (name, chunk, load_source(name).parse)
+        for name in sorted(groups, key=list(SOURCES).index)
+        for chunk in _chunks(groups[name])
+    ]
+    return recognised + mapped, unknown
 
 
 def _claimed(
