@@ -170,6 +170,7 @@ def _plan(
             raise SourceError(message)
         return mapped, []
     if source is not None:
+        load_source(source)  # an unknown name is refused before anything is read
         mapped, rest = [], list(files)
     else:
         mapped, rest = _claimed(sorted((settings.home / "mappings").glob("*.yml")), files)
