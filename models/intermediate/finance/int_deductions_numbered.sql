@@ -14,9 +14,9 @@ with ranked as (
         currency,
         due_at,
         event_at,
-        row_number() over (
+        rank() over (
             partition by document_id, customer_id, order_id, line_id, sku, reason_code, violation
-            order by event_at desc, observed_at desc, event_id asc
+            order by event_at desc, observed_at desc
         ) as recency
     from {{ ref('stg_landing__finance_events') }}
     where event_type = 'deduction.taken'
