@@ -1,0 +1,86 @@
+{#- Building blocks of the order, service and KPI models; the only place where adapters differ there. -#}
+
+{#- The last (first) value of a column that is not null, in the order of another column. -#}
+{% macro last_known(column, sequence="event_order") -%}
+    {{ return(adapter.dispatch('last_known')(column, sequence)) }}
+{%- endmacro %}
+
+{% macro default__last_known(column, sequence) -%}
+    arg_max({{ column }}, {{ sequence }})
+{%- endmacro %}
+
+{% macro spark__last_known(column, sequence) -%}
+    max_by({{ column }}, {{ sequence }}) filter (where ({{ column }}) is not null)
+{%- endmacro %}
+
+{% macro first_known(column, sequence="event_order") -%}
+    {{ return(adapter.dispatch('first_known')(column, sequence)) }}
+{%- endmacro %}
+
+{% macro default__first_known(column, sequence) -%}
+    arg_min({{ column }}, {{ sequence }})
+{%- endmacro %}
+
+{% macro spark__first_known(column, sequence) -%}
+    min_by({{ column }}, {{ sequence }}) filter (where ({{ column }}) is not null)
+{%- endmacro %}
+
+{#- The value that all rows of a group share; several values and no value have their own words. -#}
+{% macro one_or_multiple(column) -%}
+    case
+        when min({{ column }}) is null then '(none)'
+        when min({{ column }}) = max({{ column }}) then min({{ column }})
+        else '(multiple)'
+    end
+{%- endmacro %}
+
+{% macro add_days(instant, days) -%}
+    ({{ instant }} + interval '1' day * {{ days }})
+{%- endmacro %}
+
+{% macro add_hours(instant, hours) -%}
+    ({{ instant }} + interval '1' hour * {{ hours }})
+{%- endmacro %}
+
+{#- The last moment before an exclusive end. -#}
+{% macro just_before(instant) -%}
+    ({{ instant }} - {{ adapter.dispatch('microsecond')() }})
+{%- endmacro %}
+
+{% macro default__microsecond() -%} interval '1' microsecond {%- endmacro %}
+
+{% macro spark__microsecond() -%} interval '0.000001' second {%- endmacro %}
+
+{% macro iso_weekday(day) -%}
+    {{ return(adapter.dispatch('iso_weekday')(day)) }}
+{%- endmacro %}
+
+{% macro default__iso_weekday(day) -%} isodow({{ day }}) {%- endmacro %}
+
+{% macro spark__iso_weekday(day) -%} (weekday({{ day }}) + 1) {%- endmacro %}
+
+{% macro time_of_day(local_timestamp) -%}
+    {{ return(adapter.dispatch('time_of_day')(local_timestamp)) }}
+{%- endmacro %}
+
+{% macro default__time_of_day(local_timestamp) -%} strftime({{ local_timestamp }}, '%H:%M') {%- endmacro %}
+
+{% macro spark__time_of_day(local_timestamp) -%} date_format({{ local_timestamp }}, 'HH:mm') {%- endmacro %}
+
+{% macro join_text(column, separator) -%}
+    {{ return(adapter.dispatch('join_text')(column, separator)) }}
+{%- endmacro %}
+
+{% macro default__join_text(column, separator) -%} string_agg({{ column }}, '{{ separator }}' order by {{ column }}) {%- endmacro %}
+
+{% macro spark__join_text(column, separator) -%} array_join(array_sort(collect_list({{ column }})), '{{ separator }}') {%- endmacro %}
+
+{#- Dimensions every fact carries, in one order. -#}
+{% macro dimensions(prefix="") -%}
+    {%- for name in ["channel", "channel_type", "customer_id", "node_id", "carrier", "region", "category", "seller_id"] -%}
+        {{ prefix }}{{ name }}{{ ", " if not loop.last }}
+    {%- endfor -%}
+{%- endmacro %}
+
+{#- The company's zone as an SQL literal. -#}
+{% macro company_zone() -%} '{{ var("company_zone") }}' {%- endmacro %}

@@ -1,0 +1,120 @@
+{#- What is known of an order line: its own words first, the order's where it has none. -#}
+with known as (
+    select
+        order_id,
+        line_id,
+        {{ last_known('sku') }} as sku,
+        {{ last_known('category') }} as category,
+        {{ last_known('seller_id') }} as seller_id,
+        {{ last_known("case when event_type in ('order.captured', 'order.changed') then unit_price end") }}
+            as unit_price,
+        {{ last_known('unit_cost') }} as unit_cost,
+        {{ last_known('freight_amount') }} as freight_amount,
+        {{ last_known('requested_at') }} as requested_at,
+        {{ last_known('window_start_at') }} as window_start_at,
+        {{ last_known('window_end_at') }} as window_end_at,
+        {{ last_known('ship_window_start_at') }} as ship_window_start_at,
+        {{ last_known('ship_by_at') }} as ship_by_at,
+        {{ last_known('cancel_after_at') }} as cancel_after_at,
+        {{ last_known("case when event_type = 'order.released' then node_id end") }} as released_node_id,
+        {{ last_known("case when event_type in ('order.captured', 'alloc.committed') then node_id end") }}
+            as planned_node_id,
+        min(case when event_type = 'order.captured' then event_at end) as captured_at,
+        min(case when event_type = 'order.released' then event_at end) as released_at,
+        max(case when event_type in ('order.captured', 'order.changed') then 1 else 0 end) = 1 as is_ordered
+    from {{ ref('int_order_events_sequenced') }}
+    where line_id is not null
+    group by order_id, line_id
+),
+
+released as (
+    select
+        order_id,
+        line_id,
+        cast(sum(quantity) as decimal(18, 3)) as quantity_released
+    from (
+        -- A node that is told the same release again was released to once.
+        select distinct
+            order_id,
+            line_id,
+            node_id,
+            event_at,
+            quantity
+        from {{ ref('int_order_events_sequenced') }}
+        where event_type = 'order.released' and line_id is not null
+    ) as releases
+    group by order_id, line_id
+),
+
+line_holds as (
+    select
+        order_id,
+        line_id,
+        max(hold_type) as hold_type
+    from {{ ref('int_order_holds_paired') }}
+    where line_id <> '' and released_at is null
+    group by order_id, line_id
+),
+
+order_holds as (
+    select
+        order_id,
+        max(hold_type) as hold_type
+    from {{ ref('int_order_holds_paired') }}
+    where line_id = '' and released_at is null
+    group by order_id
+)
+
+select
+    known.order_id,
+    known.line_id,
+    known.sku,
+    orders.source,
+    orders.order_type,
+    orders.currency,
+    orders.clock_zone,
+    orders.channel,
+    orders.channel_type,
+    orders.customer_id,
+    orders.region,
+    coalesce(known.category, skus.category, '(none)') as category,
+    coalesce(known.seller_id, '(none)') as seller_id,
+    coalesce(known.released_node_id, known.planned_node_id, orders.planned_node_id) as node_id,
+    coalesce(line_holds.hold_type, order_holds.hold_type) as hold_type,
+    orders.exclusion_reason,
+    quantities.base_original,
+    quantities.base_revised,
+    quantities.current_total,
+    coalesce(quantities.buyer_changes, 0) as buyer_changes,
+    coalesce(promises.quantity_promised, quantities.base_original) as quantity_promised,
+    released.quantity_released,
+    coalesce(known.unit_price, skus.unit_price) as unit_price,
+    coalesce(known.unit_cost, skus.unit_cost) as unit_cost,
+    known.freight_amount,
+    coalesce(line_holds.hold_type, order_holds.hold_type) is not null as is_on_hold,
+    orders.captured_date,
+    coalesce(known.requested_at, orders.requested_at) as requested_at,
+    coalesce(promises.promise_first_at, orders.promise_first_at) as promise_first_at,
+    case
+        when promises.latest_said_at >= coalesce(orders.latest_said_at, promises.latest_said_at)
+            then promises.promise_latest_at
+        else orders.promise_latest_at
+    end as promise_latest_at,
+    coalesce(known.window_start_at, orders.window_start_at) as window_start_at,
+    coalesce(known.window_end_at, orders.window_end_at) as window_end_at,
+    coalesce(known.ship_window_start_at, orders.ship_window_start_at) as ship_window_start_at,
+    coalesce(known.ship_by_at, orders.ship_by_at) as ship_by_at,
+    coalesce(known.cancel_after_at, orders.cancel_after_at) as cancel_after_at,
+    coalesce(known.captured_at, orders.captured_at) as captured_at,
+    coalesce(known.released_at, orders.released_at) as released_at
+from known
+inner join {{ ref('int_orders_consolidated') }} as orders on known.order_id = orders.order_id
+left join {{ ref('int_order_quantities_revised') }} as quantities
+    on known.order_id = quantities.order_id and known.line_id = quantities.line_id
+left join {{ ref('int_order_promises_dated') }} as promises
+    on known.order_id = promises.order_id and known.line_id = promises.line_id
+left join released on known.order_id = released.order_id and known.line_id = released.line_id
+left join line_holds on known.order_id = line_holds.order_id and known.line_id = line_holds.line_id
+left join order_holds on known.order_id = order_holds.order_id
+left join {{ ref('skus') }} as skus on known.sku = skus.sku
+where known.is_ordered

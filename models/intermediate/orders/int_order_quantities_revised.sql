@@ -1,0 +1,62 @@
+{#-
+    What was ordered, and what the buyer wants now (G8). Change events carry the line's new total, so repeats change
+    nothing and late arrivals fall into place. Only the buyer's own changes move the revised base: each one by its
+    difference to the total before it. A buyer who raises a total that the seller had cut does not raise the base
+    above the largest total ever asked for.
+-#}
+with totals as (
+    select
+        order_id,
+        line_id,
+        event_type,
+        actor,
+        quantity,
+        event_order,
+        row_number() over (partition by order_id, line_id, event_type order by event_order) as position
+    from {{ ref('int_order_events_sequenced') }}
+    where
+        line_id is not null
+        and quantity is not null
+        and event_type in ('order.captured', 'order.changed')
+),
+
+differences as (
+    select
+        order_id,
+        line_id,
+        event_type,
+        actor,
+        quantity,
+        event_order,
+        quantity - coalesce(lag(quantity) over (
+            partition by order_id, line_id
+            order by case when event_type = 'order.captured' then 0 else 1 end, event_order
+        ), 0) as difference
+    from totals
+    where event_type = 'order.changed' or position = 1
+),
+
+revised as (
+    select
+        order_id,
+        line_id,
+        coalesce(max(case when event_type = 'order.captured' then quantity end), 0) as base_original,
+        coalesce(sum(case when event_type = 'order.changed' and actor = 'customer' then difference end), 0)
+            as buyer_difference,
+        coalesce(max(case when event_type = 'order.captured' or actor = 'customer' then quantity end), 0)
+            as most_asked_for,
+        {{ last_known('quantity', "case when event_type = 'order.captured' then 0 else event_order end") }}
+            as current_total,
+        count(case when event_type = 'order.changed' and actor = 'customer' then 1 end) as buyer_changes
+    from differences
+    group by order_id, line_id
+)
+
+select
+    order_id,
+    line_id,
+    cast(base_original as decimal(18, 3)) as base_original,
+    cast(greatest(least(base_original + buyer_difference, most_asked_for), 0) as decimal(18, 3)) as base_revised,
+    cast(current_total as decimal(18, 3)) as current_total,
+    buyer_changes
+from revised

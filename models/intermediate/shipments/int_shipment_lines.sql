@@ -1,0 +1,369 @@
+{#-
+    What was shipped, in pieces: one row per shipment line of ONE system of record per order (warehouse system, then
+    EDI, then shop, then whatever else states quantities), so that two systems telling the same shipment do not double
+    it. Carrier events know only the tracking number and are joined by it. An order for which no system states
+    quantities has one piece per order, line or parcel with quantity null: its times can be judged, its fill cannot.
+-#}
+{% set quantity_types = [
+    "ship.confirmed", "asn.sent", "label.created", "packed", "pick.completed", "pick.started", "carrier.accepted",
+    "arrived", "delivered", "received",
+] %}
+with shipment_events as (
+    select
+        event_id,
+        event_type,
+        event_at,
+        observed_at,
+        source,
+        shipment_id,
+        order_id,
+        line_id,
+        sku,
+        quantity,
+        node_id,
+        carrier,
+        service,
+        tracking_number,
+        sscc,
+        estimated_delivery_at,
+        ship_to_region,
+        cost_amount
+    from {{ ref('stg_landing__shipment_events') }}
+),
+
+systems as (
+    select
+        order_id,
+        source,
+        row_number() over (
+            partition by order_id
+            order by
+                case source when 'wms' then 1 when 'edi' then 2 when 'shopify' then 3 else 4 end,
+                source
+        ) as position
+    from (
+        select distinct
+            order_id,
+            source
+        from shipment_events
+        where order_id is not null and quantity is not null
+    ) as stated
+),
+
+of_record as (
+    select
+        shipment_events.*,
+        coalesce(
+            shipment_events.tracking_number,
+            case
+                when shipment_events.shipment_id is not null
+                    then max(shipment_events.tracking_number) over (
+                        partition by
+                            shipment_events.order_id,
+                            shipment_events.shipment_id,
+                            shipment_events.line_id,
+                            shipment_events.sku
+                    )
+            end
+        ) as piece_tracking
+    from shipment_events
+    inner join systems
+        on
+            shipment_events.order_id = systems.order_id
+            and shipment_events.source = systems.source
+            and systems.position = 1
+    where shipment_events.quantity is not null
+),
+
+-- A row that comes again with a correction replaces what it said before; cartons told together add up.
+corrected as (
+    select
+        *,
+        dense_rank() over (
+            partition by order_id, line_id, sku, shipment_id, piece_tracking, sscc, event_type
+            order by observed_at desc
+        ) as recency
+    from of_record
+),
+
+recorded as (
+    select
+        order_id,
+        line_id,
+        sku,
+        shipment_id,
+        piece_tracking as tracking_number,
+        sscc,
+        source,
+        coalesce(
+            {%- for event_type in quantity_types %}
+                sum(case when event_type = '{{ event_type }}' then quantity end){{ "," if not loop.last }}
+            {%- endfor %}
+        ) as quantity,
+        max(node_id) as node_id,
+        lower(max(carrier)) as carrier,
+        max(service) as service,
+        max(ship_to_region) as region,
+        max(cost_amount) as freight_cost,
+        min(event_at) as first_at,
+        min(case when event_type = 'pick.started' then event_at end) as pick_started_at,
+        max(case when event_type = 'pick.completed' then event_at end) as pick_completed_at,
+        max(case when event_type = 'packed' then event_at end) as packed_at,
+        max(case when event_type = 'label.created' then event_at end) as label_at,
+        max(case when event_type = 'ship.confirmed' then event_at end) as ship_confirmed_at,
+        max(case when event_type = 'asn.sent' then event_at end) as asn_sent_at,
+        min(case when event_type = 'carrier.accepted' then event_at end) as accepted_at,
+        min(case when event_type = 'in_transit' then event_at end) as in_transit_at,
+        min(case when event_type = 'arrived' then event_at end) as arrived_at,
+        min(case when event_type = 'delivered' then event_at end) as delivered_at,
+        min(case when event_type = 'received' then event_at end) as received_at,
+        cast(null as timestamp) as estimated_first_at,
+        cast(null as timestamp) as estimated_latest_at
+    from corrected
+    where recency = 1
+    group by order_id, line_id, sku, shipment_id, piece_tracking, sscc, source
+),
+
+-- Orders without any stated quantity: what is known of the whole order, a line or a parcel.
+unquantified as (
+    select
+        shipment_events.order_id,
+        shipment_events.line_id,
+        max(shipment_events.sku) as sku,
+        shipment_events.shipment_id,
+        shipment_events.tracking_number,
+        max(shipment_events.sscc) as sscc,
+        min(shipment_events.source) as source,
+        cast(null as decimal(38, 3)) as quantity,
+        max(shipment_events.node_id) as node_id,
+        lower(max(shipment_events.carrier)) as carrier,
+        max(shipment_events.service) as service,
+        max(shipment_events.ship_to_region) as region,
+        max(shipment_events.cost_amount) as freight_cost,
+        min(shipment_events.event_at) as first_at,
+        min(case when shipment_events.event_type = 'pick.started' then shipment_events.event_at end)
+            as pick_started_at,
+        max(case when shipment_events.event_type = 'pick.completed' then shipment_events.event_at end)
+            as pick_completed_at,
+        max(case when shipment_events.event_type = 'packed' then shipment_events.event_at end) as packed_at,
+        max(case when shipment_events.event_type = 'label.created' then shipment_events.event_at end) as label_at,
+        max(case when shipment_events.event_type = 'ship.confirmed' then shipment_events.event_at end)
+            as ship_confirmed_at,
+        max(case when shipment_events.event_type = 'asn.sent' then shipment_events.event_at end) as asn_sent_at,
+        min(case when shipment_events.event_type = 'carrier.accepted' then shipment_events.event_at end)
+            as accepted_at,
+        min(case when shipment_events.event_type = 'in_transit' then shipment_events.event_at end) as in_transit_at,
+        min(case when shipment_events.event_type = 'arrived' then shipment_events.event_at end) as arrived_at,
+        min(case when shipment_events.event_type = 'delivered' then shipment_events.event_at end) as delivered_at,
+        min(case when shipment_events.event_type = 'received' then shipment_events.event_at end) as received_at,
+        {{ first_known('shipment_events.estimated_delivery_at', 'shipment_events.event_at') }} as estimated_first_at,
+        {{ last_known('shipment_events.estimated_delivery_at', 'shipment_events.event_at') }} as estimated_latest_at
+    from shipment_events
+    left join systems on shipment_events.order_id = systems.order_id and systems.position = 1
+    where
+        shipment_events.order_id is not null
+        and systems.order_id is null
+        and shipment_events.event_type <> 'label.voided'
+    group by
+        shipment_events.order_id,
+        shipment_events.line_id,
+        shipment_events.shipment_id,
+        shipment_events.tracking_number
+),
+
+pieces as (
+    select
+        md5(concat_ws(
+            '|', source, order_id, coalesce(line_id, ''), coalesce(sku, ''), coalesce(shipment_id, ''),
+            coalesce(tracking_number, ''), coalesce(sscc, '')
+        )) as shipment_line_id,
+        combined.*
+    from (
+        select * from recorded
+        union all
+        select * from unquantified
+    ) as combined
+),
+
+-- Carriers use numbers again after some months: only scans around the piece's own time are its scans.
+scans as (
+    select
+        pieces.shipment_line_id,
+        min(case when carrier_events.event_type = 'carrier.accepted' then carrier_events.event_at end) as accepted_at,
+        min(case when carrier_events.event_type = 'in_transit' then carrier_events.event_at end) as in_transit_at,
+        min(case when carrier_events.event_type = 'arrived' then carrier_events.event_at end) as arrived_at,
+        min(case when carrier_events.event_type = 'delivered' then carrier_events.event_at end) as delivered_at,
+        {{ first_known('carrier_events.estimated_delivery_at', 'carrier_events.event_at') }} as estimated_first_at,
+        {{ last_known('carrier_events.estimated_delivery_at', 'carrier_events.event_at') }} as estimated_latest_at,
+        lower(max(carrier_events.carrier)) as carrier
+    from pieces
+    inner join shipment_events as carrier_events
+        on
+            pieces.tracking_number = carrier_events.tracking_number
+            and carrier_events.event_at >= {{ add_days('pieces.first_at', -3) }}
+            and carrier_events.event_at < {{ add_days('pieces.first_at', 120) }}
+    where
+        carrier_events.quantity is null
+        and carrier_events.event_type in (
+            'carrier.accepted', 'in_transit', 'exception', 'arrived', 'delivered', 'label.created'
+        )
+    group by pieces.shipment_line_id
+),
+
+-- What only the order as a whole knows also holds for its pieces that know no better.
+order_scans as (
+    select
+        order_id,
+        min(case when event_type = 'carrier.accepted' then event_at end) as accepted_at,
+        min(case when event_type = 'arrived' then event_at end) as arrived_at,
+        min(case when event_type = 'delivered' then event_at end) as delivered_at,
+        min(case when event_type = 'received' then event_at end) as received_at
+    from shipment_events
+    where
+        order_id is not null and line_id is null and quantity is null
+        and tracking_number is null and shipment_id is null
+        and event_type in ('carrier.accepted', 'arrived', 'delivered', 'received')
+    group by order_id
+),
+
+voids as (
+    select distinct
+        source,
+        coalesce(tracking_number, shipment_id) as label,
+        event_at as voided_at
+    from shipment_events
+    where event_type = 'label.voided'
+),
+
+voided as (
+    select distinct pieces.shipment_line_id
+    from pieces
+    inner join voids
+        on
+            pieces.source = voids.source
+            and (pieces.tracking_number = voids.label or pieces.shipment_id = voids.label)
+            and voids.voided_at >= coalesce(pieces.label_at, pieces.first_at)
+    where pieces.accepted_at is null
+),
+
+-- Where a carrier's scans are received at all, a missing scan means that the carrier does not have the goods.
+scanned_carriers as (
+    select distinct coalesce(pieces.carrier, scans.carrier, '') as carrier
+    from scans
+    inner join pieces on scans.shipment_line_id = pieces.shipment_line_id
+),
+
+only_lines as (
+    select
+        order_id,
+        sku,
+        min(line_id) as line_id
+    from {{ ref('int_order_lines_consolidated') }}
+    group by order_id, sku
+    having count(*) = 1
+),
+
+releases as (
+    select
+        pieces.shipment_line_id,
+        max(released.event_at) as released_at
+    from pieces
+    inner join {{ ref('int_order_events_sequenced') }} as released
+        on
+            pieces.order_id = released.order_id
+            and (pieces.line_id = released.line_id or released.line_id is null)
+            and (pieces.node_id = released.node_id or released.node_id is null)
+            and released.event_at <= pieces.first_at
+    where released.event_type = 'order.released'
+    group by pieces.shipment_line_id
+),
+
+joined as (
+    select
+        pieces.shipment_line_id,
+        pieces.shipment_id,
+        pieces.order_id,
+        coalesce(pieces.line_id, case when pieces.quantity is not null then only_lines.line_id end) as line_id,
+        pieces.sku,
+        pieces.source,
+        pieces.node_id,
+        coalesce(pieces.carrier, scans.carrier) as carrier,
+        pieces.service,
+        pieces.tracking_number,
+        pieces.sscc,
+        coalesce(orders.region, pieces.region) as region,
+        pieces.quantity,
+        pieces.freight_cost,
+        voided.shipment_line_id is not null and scans.accepted_at is null as is_voided,
+        releases.released_at,
+        pieces.pick_started_at,
+        pieces.pick_completed_at,
+        pieces.packed_at,
+        pieces.label_at,
+        pieces.ship_confirmed_at,
+        pieces.asn_sent_at,
+        coalesce(scans.accepted_at, pieces.accepted_at, order_scans.accepted_at) as scanned_at,
+        coalesce(scans.in_transit_at, pieces.in_transit_at) as in_transit_at,
+        case
+            when scanned_carriers.carrier is null or pieces.tracking_number is null
+                then coalesce(pieces.ship_confirmed_at, pieces.asn_sent_at)
+        end as confirmed_at,
+        coalesce(scans.arrived_at, pieces.arrived_at, order_scans.arrived_at) as arrived_at,
+        coalesce(scans.delivered_at, pieces.delivered_at, order_scans.delivered_at) as carrier_delivered_at,
+        coalesce(pieces.received_at, order_scans.received_at) as received_at,
+        coalesce(scans.estimated_first_at, pieces.estimated_first_at) as estimated_delivery_first_at,
+        coalesce(scans.estimated_latest_at, pieces.estimated_latest_at) as estimated_delivery_latest_at
+    from pieces
+    left join scans on pieces.shipment_line_id = scans.shipment_line_id
+    left join order_scans on pieces.order_id = order_scans.order_id
+    left join voided on pieces.shipment_line_id = voided.shipment_line_id
+    left join releases on pieces.shipment_line_id = releases.shipment_line_id
+    left join scanned_carriers on coalesce(pieces.carrier, scans.carrier, '') = scanned_carriers.carrier
+    left join only_lines on pieces.order_id = only_lines.order_id and pieces.sku = only_lines.sku
+    left join {{ ref('int_orders_consolidated') }} as orders on pieces.order_id = orders.order_id
+)
+
+select
+    shipment_line_id,
+    shipment_id,
+    order_id,
+    line_id,
+    sku,
+    source,
+    node_id,
+    carrier,
+    service,
+    tracking_number,
+    sscc,
+    region,
+    case
+        when scanned_at is not null then 'carrier_scan'
+        when in_transit_at is not null then 'transit_scan'
+        when ship_confirmed_at is not null and confirmed_at is not null then 'ship_confirm'
+        when confirmed_at is not null then 'asn'
+    end as accepted_evidence,
+    case
+        when carrier_delivered_at is not null then 'carrier'
+        when received_at is not null then 'received'
+    end as delivered_evidence,
+    cast(quantity as decimal(18, 3)) as quantity,
+    cast(freight_cost as decimal(18, 4)) as freight_cost,
+    is_voided,
+    -- Goods that left the building; a label or a picked carton is not yet shipped.
+    not is_voided
+    and coalesce(scanned_at, in_transit_at, ship_confirmed_at, asn_sent_at, arrived_at, carrier_delivered_at, received_at)
+    is not null as is_shipped,
+    released_at,
+    pick_started_at,
+    pick_completed_at,
+    packed_at,
+    label_at,
+    ship_confirmed_at,
+    coalesce(scanned_at, in_transit_at, confirmed_at) as accepted_at,
+    coalesce(scanned_at, in_transit_at, ship_confirmed_at, asn_sent_at, arrived_at, carrier_delivered_at, received_at)
+        as shipped_at,
+    arrived_at,
+    coalesce(carrier_delivered_at, received_at) as delivered_at,
+    estimated_delivery_first_at,
+    estimated_delivery_latest_at
+from joined
