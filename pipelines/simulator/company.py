@@ -147,6 +147,7 @@ class Retailer:
         uom: Unit of measure in its purchase orders.
         line_format: How it writes PO101.
         price_share: Its price as a share of the wholesale list price.
+        grace_days: Days before and after the window that still count as on time (its service profile).
         dispute_days: Days to dispute a deduction.
         centres: Receiving centres: (id, state, node that serves it).
     """
@@ -159,18 +160,19 @@ class Retailer:
     uom: str
     line_format: str
     price_share: float
+    grace_days: tuple[int, int]
     dispute_days: int
     centres: tuple[tuple[str, str, int], ...]
 
 
 RETAILERS: Final = (
-    Retailer("walmart", "WMTEDI01", 0.36, 4500012345, 2, "CA", "{}", 0.97, 30,
+    Retailer("walmart", "WMTEDI01", 0.36, 4500012345, 2, "CA", "{}", 0.97, (0, 0), 30,
              (("6094", "AR", 0), ("7026", "UT", 2), ("6080", "PA", 0))),
-    Retailer("target", "TGTEDI01", 0.28, 8801200, 3, "EA", "{:03d}", 1.0, 90,
+    Retailer("target", "TGTEDI01", 0.28, 8801200, 3, "EA", "{:03d}", 1.0, (1, 1), 90,
              (("3801", "MN", 0), ("3806", "CA", 2), ("0559", "TX", 0))),
-    Retailer("kohls", "KOHLSEDI", 0.20, 30415500, 4, "EA", "{}", 1.02, 60,
+    Retailer("kohls", "KOHLSEDI", 0.20, 30415500, 4, "EA", "{}", 1.02, (0, 0), 60,
              (("00855", "OH", 0), ("00890", "CA", 2))),
-    Retailer("kroger", "KRGREDI1", 0.16, 71200450, 2, "CA", "{:02d}", 0.98, 30,
+    Retailer("kroger", "KRGREDI1", 0.16, 71200450, 2, "CA", "{:02d}", 0.98, (0, 1), 30,
              (("014", "OH", 0), ("022", "GA", 0), ("035", "OR", 2))),
 )  # fmt: skip
 RETAILER_INDEX: Final = {retailer.retailer: index for index, retailer in enumerate(RETAILERS)}

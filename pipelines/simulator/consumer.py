@@ -16,6 +16,7 @@ from pipelines.simulator.transport import Transport, promise_day
 from pipelines.simulator.warehouse import eligible_day
 
 WAVE: Final = 30 * MINUTE
+LONG_LANE_DAYS: Final = 4
 FRAUD, ADDRESS, PAYMENT, CANCEL, EDIT = 0.022, 0.036, 0.041, 0.055, 0.068
 """Upper ends of the shares of orders with each fate, one draw for all."""
 
@@ -53,7 +54,9 @@ class ConsumerDesk:
 
     def _promise(self, order: Order) -> int:
         lane = self._transport.promised_lane(order, order.node)
-        return promise_day(expected_ship_day(order), lane, 0 if order.express else 1)
+        # Marketplaces quote wider, and so does the shop on the long lanes.
+        standard = 1 + (order.channel > 0) + (lane.transit_days >= LONG_LANE_DAYS)
+        return promise_day(expected_ship_day(order), lane, 0 if order.express else standard)
 
     def _fate(self, order: Order, share: float) -> None:
         if share < FRAUD:

@@ -66,8 +66,8 @@ def sku_factor(sku: int, day: int) -> float:
     promoted, uplift = _PROMOTIONS.get(iso_week(day), ("", 1.0))
     if category.name == promoted:
         factor *= uplift
-    if sku == OUT_OF_STOCK_SKU and iso_week(day) >= 41 and OUT_OF_STOCK.covers(day + 14):
-        factor *= 2.0
+    if sku == OUT_OF_STOCK_SKU and iso_week(day) >= 40 and OUT_OF_STOCK.covers(day + 21):
+        factor *= 2.2
     return factor
 
 

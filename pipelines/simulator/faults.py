@@ -36,10 +36,10 @@ class Fault:
         return monday_of(self.from_week) <= day < monday_of(self.to_week) + 7
 
 
-STARVED_SKUS: Final = tuple(WHOLESALE_ASSORTMENT[rank] for rank in (1, 3, 6, 9, 14))
+STARVED_SKUS: Final = tuple(WHOLESALE_ASSORTMENT[rank] for rank in (3, 8, 13, 19, 27))
 """Popular in the shop and at the retailers: the mis-set reservation hits these."""
-OUT_OF_STOCK_SKU: Final = WHOLESALE_ASSORTMENT[4]
-DELAYED_SKUS: Final = tuple(WHOLESALE_ASSORTMENT[rank] for rank in (2, 7, 11, 17, 20, 25))
+OUT_OF_STOCK_SKU: Final = WHOLESALE_ASSORTMENT[10]
+DELAYED_SKUS: Final = tuple(WHOLESALE_ASSORTMENT[rank] for rank in (5, 12, 18, 24, 31, 38))
 """Their inbound containers slip past the end: contested between channels at the end."""
 
 TPL_SLIP: Final = Fault(
@@ -60,10 +60,10 @@ MIS_SET_RESERVATION: Final = Fault(
 )  # fmt: skip
 OUT_OF_STOCK: Final = Fault(
     "sku_out_of_stock", "2026-W43", END, "no_stock", {},
-    "demand doubles from W41, the rest of the batch goes on quality hold, the next receipt is due after the end",
+    "demand doubles from W40 while receipts slip; what is left goes on quality hold, the next receipt is due after the end",
 )  # fmt: skip
 INBOUND_DELAY: Final = Fault(
-    "inbound_delay", "2026-W44", END, "no_stock", {},
+    "inbound_delay", "2026-W41", END, "no_stock", {},
     "containers of six SKUs are held at the port and slip past the end",
 )  # fmt: skip
 RELEASE_OUTAGE: Final = Fault(

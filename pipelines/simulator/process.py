@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Final
 
 from pipelines.simulator.agenda import Agenda
 from pipelines.simulator.allocation import Allocator
@@ -13,7 +14,7 @@ from pipelines.simulator.consumer import ConsumerDesk
 from pipelines.simulator.demand import ConsumerDemand, Scale, WholesaleDemand
 from pipelines.simulator.faults import MIS_SET_RESERVATION
 from pipelines.simulator.finance import FinanceDesk
-from pipelines.simulator.journal import Journal
+from pipelines.simulator.journal import Journal, TrackerKind
 from pipelines.simulator.model import Line, Order, Shipment
 from pipelines.simulator.returns import ReturnsDesk
 from pipelines.simulator.stock import Forecast, Replenishment, Reservation, Stock, open_stock, plan_reservations
@@ -22,7 +23,9 @@ from pipelines.simulator.truth import Miss, Tally, judge
 from pipelines.simulator.warehouse import Warehouse
 from pipelines.simulator.wholesale import EdiDesk, WholesaleDesk
 
-RETRY_AT = 8 * HOUR
+RETRY_AT: Final = 8 * HOUR
+WEBHOOK_DELAY: Final = 90
+"""Seconds between a carrier's scan and the webhook about it."""
 
 
 class Company:
@@ -124,12 +127,13 @@ class Company:
     def _shipped(self, shipment: Shipment) -> None:
         journal, order = self.journal, shipment.order
         journal.week(shipment.shipped_at).shipped.append(shipment)
-        for at, kind in (
+        scans: tuple[tuple[int, TrackerKind], ...] = (
             (shipment.accepted_at, "accepted"), (shipment.exception_at, "exception"),
             (shipment.delivered_at, "delivered"),
-        ):  # fmt: skip
-            if 0 < at < journal.end:
-                journal.week(at).trackers.append((at, shipment, kind))  # type: ignore[arg-type]
+        )  # fmt: skip
+        for at, kind in scans:
+            if 0 < at < journal.end - WEBHOOK_DELAY:
+                journal.week(at + WEBHOOK_DELAY).trackers.append((at + WEBHOOK_DELAY, shipment, kind))
         if order.channel == WHOLESALE:
             self._wholesale.ship(shipment)
             self._finance.settle(shipment)

@@ -266,7 +266,7 @@ class Replenishment:
 
     @staticmethod
     def _fault_days(sku: int, expected: int, arrives: int) -> tuple[int, int]:
-        if sku == OUT_OF_STOCK_SKU and arrives >= monday_of("2026-W39"):
+        if sku == OUT_OF_STOCK_SKU and arrives >= monday_of("2026-W36"):
             late = monday_of(OUT_OF_STOCK.to_week) + 7 + 8
             return max(arrives, late + sku % 3), expected
         if sku in DELAYED_SKUS and arrives >= monday_of(INBOUND_DELAY.from_week):

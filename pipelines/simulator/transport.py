@@ -11,7 +11,7 @@ from pipelines.simulator.faults import LANE_DELAY
 from pipelines.simulator.geography import STATE_BY_CODE
 from pipelines.simulator.model import Order, Shipment
 
-_PARCEL_EXTRA: Final = cumulate([0.02, 0.905, 0.055, 0.02])
+_PARCEL_EXTRA: Final = cumulate([0.02, 0.93, 0.038, 0.012])
 _FREIGHT_EXTRA: Final = cumulate([0.025, 0.875, 0.075, 0.025])
 _NO_SHOW: Final = 0.012
 _EXCEPTION: Final = 0.011

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from pipelines.simulator.clock import DAY, zone
-from pipelines.simulator.company import NODES, WHOLESALE, ZONE
+from pipelines.simulator.company import NODES, RETAILERS, WHOLESALE, ZONE
 from pipelines.simulator.consumer import expected_ship_day
 from pipelines.simulator.model import Line, Order, Shipment
 from pipelines.simulator.transport import Transport
@@ -55,11 +55,12 @@ def judge(order: Order, as_of: int, tally: Tally) -> Iterator[Miss]:
 
 
 def window(order: Order) -> tuple[int, int]:
-    """Return the promised window as [start, end)."""
+    """Return the promised window as [start, end), with the grace that the retailer's profile gives."""
     if order.terms is None:
         return 0, zone(order.zone).at(order.promised_day + 1)
     clock = zone(ZONE)
-    return clock.at(order.terms.window_start), clock.at(order.terms.window_end + 1)
+    before, after = RETAILERS[order.terms.retailer].grace_days
+    return clock.at(order.terms.window_start - before), clock.at(order.terms.window_end + 1 + after)
 
 
 def base_units(line: Line, window_end: int) -> int:

@@ -7,7 +7,7 @@ from typing import Final
 
 from pipelines.simulator.clock import HOUR, MINUTE, weekday, zone
 from pipelines.simulator.company import FREIGHT, NODES, Node
-from pipelines.simulator.draws import Draws
+from pipelines.simulator.draws import Draws, cumulate
 from pipelines.simulator.faults import TPL_SLIP
 from pipelines.simulator.model import Shipment
 from pipelines.simulator.stock import Stock
@@ -15,6 +15,8 @@ from pipelines.simulator.transport import Transport
 
 SHIFT_START: Final = 7 * HOUR
 SHIFT_HOURS: Final = 8.5
+SLIP_DAYS: Final = cumulate([20, 40, 15, 20, 5])
+"""Shares of shipments that the planted 3PL fault delays by 0, 1, … operating days; the mean is 1.5."""
 
 
 def operating_day(node: Node, day: int, *, after: int = 0) -> int:
@@ -58,7 +60,7 @@ class Warehouse:
         """Put a shipment into the queue."""
         shipment.eligible_day = eligible_day(self.node, shipment.released_at)
         if self.node.node_id == TPL_SLIP.scope["node_id"] and TPL_SLIP.covers(shipment.eligible_day):
-            shipment.slip_days = self._draws.whole(1, 2)
+            shipment.slip_days = self._draws.index(SLIP_DAYS)
         start = operating_day(self.node, shipment.eligible_day, after=shipment.slip_days)
         self._due.setdefault(start, []).append(shipment)
 

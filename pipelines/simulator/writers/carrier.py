@@ -28,7 +28,7 @@ def _lines(events: list[tuple[int, Shipment, TrackerKind]]) -> Iterator[str]:
 
 
 def event_text(at: int, shipment: Shipment, kind: TrackerKind) -> str:
-    """Return one webhook event; its tracker lists every scan so far."""
+    """Return one webhook event, told at an instant; its tracker lists every scan so far."""
     carrier = CARRIERS[shipment.carrier]
     details = ",".join(_details(shipment, carrier, kind))
     estimate = utc_text(zone(STATE_BY_CODE[shipment.order.state].zone).at(shipment.expected_day, 20 * HOUR))
@@ -36,7 +36,7 @@ def event_text(at: int, shipment: Shipment, kind: TrackerKind) -> str:
     status = STATUS[kind] if kind != "exception" or not shipment.delivered_at else "in_transit"
     return (
         f'{{"object":"Event","id":"evt_{shipment.tracker:012x}{kind[0]}","description":"tracker.updated",'
-        f'"created_at":"{utc_text(at + 90)}","result":{{"object":"Tracker","id":"{tracker}",'
+        f'"created_at":"{utc_text(at)}","result":{{"object":"Tracker","id":"{tracker}",'
         f'"tracking_code":"{shipment.tracking}","carrier":"{carrier.name}","status":"{status}",'
         f'"est_delivery_date":"{estimate}","tracking_details":[{details}]}}}}\n'
     )

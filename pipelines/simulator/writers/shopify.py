@@ -88,7 +88,7 @@ def _refund(refund: Refund, order: Order) -> str:
     created = zone(ZONE).text(refund.created_at)
     kind = refund.restock_type
     key = 8_800_000_000_000 + refund.number * 17
-    note = "return" if kind == "return" else refund.line.cancel_actor
+    note = "return" if kind == "return" else "customer" if refund.line.cancel_actor == "customer" else "inventory"
     return (
         f'{{"id":{key},"order_id":{_order_key(order)},"created_at":"{created}","note":"{note}",'
         f'"refund_line_items":[{{"id":{key + 1},"line_item_id":{refund.line.line_id},"quantity":{refund.quantity},'
