@@ -88,6 +88,7 @@ class _Desk:
         self._rows = rows
         self._own = frozenset(context.edi.own_ids)
         self._partners: Mapping[str, str] = context.edi.partners
+        self._own_clock = Clock(context.zone)
         self._clocks: dict[str, Clock] = {}
 
     def read(self, file: SourceFile) -> None:
@@ -118,8 +119,7 @@ class _Desk:
         header = found.interchange
         ref = file.ref(f"{header.ordinal}:{found.number}")
         party = self._party(header, found.group)
-        clock = self._clock(party.partner)
-        sent_at = self._sent_at(header, found.group, clock)
+        sent_at = self._sent_at(header, found.group, party)
         if header.is_test:
             self._rows.reject(ref, "test interchange", found.text)
         elif not found.is_sound:
@@ -133,7 +133,7 @@ class _Desk:
                 segments=found.split(),
                 partner=party.partner,
                 direction=party.direction or ("out" if found.code in _FROM_SELLER else "in"),
-                clock=clock,
+                clock=self._clock(party.partner),
                 sent_at=sent_at,
                 currency=self._context.currency,
                 origin=file.ref(f"{header.ordinal}:"),
@@ -143,7 +143,7 @@ class _Desk:
     def _file_ta1(self, file: SourceFile, header: InterchangeHeader, found: Segment) -> None:
         """File an interchange acknowledgement; it stands outside any group."""
         party = self._party(header, None)
-        sent_at = self._sent_at(header, None, self._clock(party.partner))
+        sent_at = self._sent_at(header, None, party)
         ref = file.ref(f"{header.ordinal}:{found.number}")
         raw = header.separators.element.join(found.elements)
         if sent_at is None:
@@ -191,8 +191,9 @@ class _Desk:
             self._clocks[partner] = Clock(ZoneInfo(zone) if zone else self._context.zone)
         return self._clocks[partner]
 
-    @staticmethod
-    def _sent_at(header: InterchangeHeader, group: GroupHeader | None, clock: Clock) -> datetime | None:
+    def _sent_at(self, header: InterchangeHeader, group: GroupHeader | None, party: _Party) -> datetime | None:
+        """Transmission time; the sender's clock wrote it, so what we sent is stamped in the company's zone."""
+        clock = self._own_clock if party.direction == "out" else self._clock(party.partner)
         return clock.start(header.date, header.time) or (clock.start(group.date, group.time) if group else None)
 
     def _read_business(self, document: Document) -> Business:
