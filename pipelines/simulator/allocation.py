@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -10,6 +10,9 @@ from pipelines.simulator.catalogue import SKUS
 from pipelines.simulator.company import EXPRESS, FREIGHT, GROUND, IRON, NODES, PREFERENCE, WHOLESALE
 from pipelines.simulator.model import Line, Order, Shipment, ShortReason
 from pipelines.simulator.stock import Stock
+
+Groups = dict[int, list[tuple[Line, int]]]
+"""Node → lines and units it ships."""
 
 _ALL_NODES: Final = tuple(range(len(NODES)))
 
@@ -42,7 +45,7 @@ class Allocator:
 
     def retry(self, at: int) -> None:
         """Offer new stock to the lines that wait, oldest first."""
-        chosen: dict[int, tuple[Order, dict[int, list[tuple[Line, int]]]]] = {}
+        chosen: dict[str, tuple[Order, Groups]] = {}
         for sku in sorted(self.waiting):
             if any(self.stock.free(node, sku) > 0 for node in _ALL_NODES):
                 self._retry_sku(sku, chosen)
@@ -55,16 +58,17 @@ class Allocator:
         self.waiting[line.sku] = [entry for entry in entries if entry[1] is not line]
         self.stock.committed[order.node][line.sku] -= line.wanted
 
-    def _retry_sku(self, sku: int, chosen: dict[int, tuple[Order, dict[int, list[tuple[Line, int]]]]]) -> None:
+    def _retry_sku(self, sku: int, chosen: dict[str, tuple[Order, Groups]]) -> None:
         left = []
         stuck: set[tuple[int, int]] = set()
         for order, line in self.waiting[sku]:
-            kind = (min(order.channel, WHOLESALE), order.node) if order.channel == WHOLESALE else (0, line.wanted)
+            # What one line could not have, the next of its kind cannot have either.
+            kind = (WHOLESALE, order.node) if order.channel == WHOLESALE else (0, line.wanted)
             node, units = (0, 0) if kind in stuck else self._offer(order, line)
             if units:
                 self._take(line, node, units)
                 self.stock.committed[order.node][sku] -= units
-                chosen.setdefault(id(order), (order, {}))[1].setdefault(node, []).append((line, units))
+                chosen.setdefault(order.order_id, (order, {}))[1].setdefault(node, []).append((line, units))
             else:
                 stuck.add(kind)
             if line.wanted > 0:
@@ -85,19 +89,19 @@ class Allocator:
         pack = SKUS[line.sku].pack
         return line.wanted if available >= line.wanted else available // pack * pack
 
-    def _wholesale_groups(self, order: Order, lines: list[Line]) -> dict[int, list[tuple[Line, int]]]:
+    def _wholesale_groups(self, order: Order, lines: list[Line]) -> Groups:
         given = [(line, self._case_units(order, line)) for line in lines]
         given = [(line, units) for line, units in given if units]
         return {order.node: given} if given else {}
 
-    def _groups(self, order: Order, lines: list[Line]) -> dict[int, list[tuple[Line, int]]]:
+    def _groups(self, order: Order, lines: list[Line]) -> Groups:
         nodes = PREFERENCE[order.lane_zone]
         stock, channel = self.stock, order.channel
         for node in nodes:
             if all(stock.available(channel, node, line.sku) >= line.wanted for line in lines):
                 self._note_detour(order, lines, node)
                 return {node: [(line, line.wanted) for line in lines]}
-        groups: dict[int, list[tuple[Line, int]]] = {}
+        groups: Groups = {}
         for line in lines:
             for node in nodes:
                 if stock.available(channel, node, line.sku) >= line.wanted:
@@ -121,9 +125,7 @@ class Allocator:
         line.allocated += units
         self.stock.allocated[node][line.sku] += units
 
-    def _ship(
-        self, order: Order, groups: dict[int, list[tuple[Line, int]]], at: int, *, take: bool = True
-    ) -> None:
+    def _ship(self, order: Order, groups: Groups, at: int, *, take: bool = True) -> None:
         for node, given in groups.items():
             if take:
                 for line, units in given:
@@ -155,9 +157,3 @@ class Allocator:
         self.stock.committed[order.node][line.sku] += line.wanted
         self.waiting.setdefault(line.sku, []).append((order, line))
         self.on_short(order, line, at)
-
-
-def waiting_lines(allocator: Allocator) -> Iterable[tuple[Order, Line]]:
-    """Yield all lines that wait."""
-    for sku in sorted(allocator.waiting):
-        yield from allocator.waiting[sku]

@@ -34,14 +34,20 @@ class Category:
 
 
 CATEGORIES: Final = (
-    Category("cookware", "CKW", ("Skillet", "Saucepan", "Stock Pot", "Griddle", "Roaster"), 24, 120, (1, 0.9, 0.9, 1.4)),
+    Category(
+        "cookware", "CKW", ("Skillet", "Saucepan", "Stock Pot", "Griddle", "Roaster"), 24, 120, (1, 0.9, 0.9, 1.4)
+    ),
     Category("tableware", "TBW", ("Plate Set", "Bowl Set", "Mug Set", "Carafe", "Platter"), 18, 75, (0.9, 1, 0.9, 1.3)),
     Category("kitchen_tools", "KTT", ("Whisk", "Ladle", "Peeler", "Tongs", "Grater"), 7, 28, (1, 1, 1, 1.2)),
     Category("storage", "STO", ("Canister", "Basket", "Bin", "Jar Set", "Bread Box"), 12, 48, (1.3, 1, 1, 0.9)),
     Category("bath", "BTH", ("Bath Towel", "Hand Towel", "Bath Mat", "Robe", "Soap Dish"), 9, 65, (1, 1, 1, 1)),
     Category("bedding", "BED", ("Sheet Set", "Duvet", "Pillow", "Throw", "Quilt"), 25, 140, (1, 0.9, 1, 1.2)),
-    Category("lighting", "LGT", ("Table Lamp", "Lantern", "Candle", "Sconce", "Night Light"), 14, 95, (0.9, 0.9, 1, 1.3)),
-    Category("garden", "GRD", ("Planter", "Watering Can", "Hose Reel", "Trowel", "Bird Bath"), 11, 60, (0.7, 1.5, 1.2, 0.6)),
+    Category(
+        "lighting", "LGT", ("Table Lamp", "Lantern", "Candle", "Sconce", "Night Light"), 14, 95, (0.9, 0.9, 1, 1.3)
+    ),
+    Category(
+        "garden", "GRD", ("Planter", "Watering Can", "Hose Reel", "Trowel", "Bird Bath"), 11, 60, (0.7, 1.5, 1.2, 0.6)
+    ),
 )
 _FINISHES: Final = ("Linen", "Slate", "Oak", "Copper", "Sage", "Ivory")
 

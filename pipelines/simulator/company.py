@@ -49,7 +49,9 @@ class Node:
 
 
 NODES: Final = (
-    Node(0, "dc_columbus", "Columbus DC", "own_dc", ZONE, 15 * HOUR, (1, 2, 3, 4, 5), "OH", "midwest", 17 * HOUR + 1800),
+    Node(
+        0, "dc_columbus", "Columbus DC", "own_dc", ZONE, 15 * HOUR, (1, 2, 3, 4, 5), "OH", "midwest", 17 * HOUR + 1800
+    ),
     Node(1, "tpl_east", "Allentown 3PL", "tpl", ZONE, 14 * HOUR, (1, 2, 3, 4, 5, 6), "PA", "northeast", 17 * HOUR),
     Node(2, "tpl_west", "Reno 3PL", "tpl", "America/Los_Angeles", 14 * HOUR, (1, 2, 3, 4, 5), "NV", "west", 17 * HOUR),
 )
@@ -124,7 +126,9 @@ def _lanes() -> dict[tuple[int, str, int, str], Lane]:
                 (SWIFT, EXPRESS, min(0, 2 - transit), 1350 + 90 * transit),
                 (IRON, FREIGHT, 0, 60 + 22 * transit),
             ):
-                lanes[node, lane_zone, carrier, service] = Lane(node, lane_zone, carrier, service, transit + extra, cost)
+                lanes[node, lane_zone, carrier, service] = Lane(
+                    node, lane_zone, carrier, service, transit + extra, cost
+                )
     return lanes
 
 

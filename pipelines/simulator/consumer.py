@@ -73,9 +73,7 @@ class ConsumerDesk:
             else:
                 self._agenda.at(at, lambda: self._edit(order, at))
 
-    def _review(
-        self, order: Order, hold_type: str, reason: str, *, decline: float, hours: tuple[float, float]
-    ) -> None:
+    def _review(self, order: Order, hold_type: str, reason: str, *, decline: float, hours: tuple[float, float]) -> None:
         draws = self._draws
         placed = order.captured_at + int(draws.between(4, 25) * MINUTE)
         ended = placed + int(draws.between(*hours) * HOUR)
@@ -85,7 +83,7 @@ class ConsumerDesk:
         order.ready_at = 0 if declined else _next_wave(ended)
         if declined:
             self._agenda.at(ended, lambda: self._cancel_order(order, ended, reason))
-        self.tell_hold(order, order.hold, 0 if declined else ended)
+        self.tell_hold(order, order.hold, ended)
 
     def tell_hold(self, order: Order, hold: Hold, ended: int) -> None:
         """Write a hold in the weeks in which it is placed and released."""
@@ -131,7 +129,7 @@ class ConsumerDesk:
         units = line.wanted
         if not units:
             return
-        alone = all(other is line or other.wanted == 0 and not other.allocated for other in order.lines)
+        alone = all(other is line or (other.wanted == 0 and not other.allocated) for other in order.lines)
         allocator.forget(order, line)
         if alone and not order.shipments:
             self._cancel_order(order, at, reason)

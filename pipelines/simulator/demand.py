@@ -8,8 +8,8 @@ from typing import Final
 
 import numpy as np
 
-from pipelines.simulator.catalogue import BY_POPULARITY, SKUS, WHOLESALE_ASSORTMENT
-from pipelines.simulator.clock import DAY, calendar_date, iso_week, zone
+from pipelines.simulator.catalogue import SKUS, WHOLESALE_ASSORTMENT
+from pipelines.simulator.clock import calendar_date, iso_week, zone
 from pipelines.simulator.company import CHANNEL_SHARES, RETAILERS, WHOLESALE, ZONE
 from pipelines.simulator.draws import Draws, cumulate
 from pipelines.simulator.faults import OUT_OF_STOCK, OUT_OF_STOCK_SKU, STARVED_SKUS
@@ -19,8 +19,28 @@ from pipelines.simulator.model import Line, Order
 GIFT_CARD: Final = -1
 FIRST_ORDER: Final = 100001
 
-_WEEK_FACTOR: Final = {24: 1.05, 27: 1.1, 28: 1.2, 36: 1.15, 41: 1.12, 44: 1.1, 45: 1.25, 46: 1.4, 47: 1.7, 48: 1.8, 49: 1.6, 50: 1.5}
-_PROMOTIONS: Final = {28: ("storage", 2.0), 33: ("bath", 1.8), 36: ("tableware", 2.0), 41: ("cookware", 1.7), 45: ("lighting", 1.8), 46: ("cookware", 1.9)}
+_WEEK_FACTOR: Final = {
+    24: 1.05,
+    27: 1.1,
+    28: 1.2,
+    36: 1.15,
+    41: 1.12,
+    44: 1.1,
+    45: 1.25,
+    46: 1.4,
+    47: 1.7,
+    48: 1.8,
+    49: 1.6,
+    50: 1.5,
+}
+_PROMOTIONS: Final = {
+    28: ("storage", 2.0),
+    33: ("bath", 1.8),
+    36: ("tableware", 2.0),
+    41: ("cookware", 1.7),
+    45: ("lighting", 1.8),
+    46: ("cookware", 1.9),
+}
 _PROMOTION_DISCOUNT: Final = 0.15
 _WEEKDAYS: Final = cumulate([1.1, 1.05, 1.0, 0.95, 0.9, 0.95, 1.15])
 _HOURS: Final = cumulate([2, 1, 1, 1, 1, 2, 4, 6, 8, 9, 10, 10, 10, 9, 9, 8, 8, 9, 10, 11, 12, 11, 8, 5])
@@ -183,7 +203,7 @@ class WholesaleDemand:
     def _weight(sku: int, monday: int) -> float:
         # Retailers build up the starved SKUs before the holidays: that is what makes the reservation contested.
         surge = 1.6 if sku in STARVED_SKUS and iso_week(monday) >= 44 else 1.0
-        return SKUS[sku].popularity**0.6 * sku_factor(sku, monday) * surge
+        return float(SKUS[sku].popularity ** 0.6) * sku_factor(sku, monday) * surge
 
 
 def consumer_shares(day: int) -> list[float]:
@@ -195,10 +215,6 @@ def consumer_shares(day: int) -> list[float]:
 
 def wholesale_shares() -> dict[int, float]:
     """Return the expected share of each SKU in wholesale units."""
-    weights = {sku: SKUS[sku].popularity**0.6 * SKUS[sku].pack for sku in WHOLESALE_ASSORTMENT}
+    weights = {sku: SKUS[sku].popularity ** 0.6 * SKUS[sku].pack for sku in WHOLESALE_ASSORTMENT}
     total = sum(weights.values())
     return {sku: weight / total for sku, weight in weights.items()}
-
-
-TOP_SKUS: Final = BY_POPULARITY[:60]
-SECONDS_A_DAY: Final = DAY

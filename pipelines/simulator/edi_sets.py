@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import Final
 
 from pipelines.simulator.catalogue import SKUS
@@ -27,6 +28,7 @@ def sscc(serial: int) -> str:
     return f"{body}{-total % 10}"
 
 
+@lru_cache(maxsize=512)
 def upc(sku: int) -> str:
     """Return the 12-digit UPC of a SKU."""
     body = f"850077{sku:05d}"
@@ -46,7 +48,8 @@ def po_number(order: Order) -> str:
 
 def purchase_order(order: Order, day: int) -> list[str]:
     """Return an 850."""
-    terms, retailer = _terms(order)
+    terms = order.purchase
+    retailer = terms.retailer
     uom = RETAILERS[retailer].uom
     segments = [
         f"BEG*00*SA*{po_number(order)}**{compact_day(day)}",
@@ -73,13 +76,12 @@ def purchase_order(order: Order, day: int) -> list[str]:
 
 def line_number(order: Order, line: Line) -> str:
     """Return PO101 as the retailer writes it (some pad with zeros)."""
-    _, retailer = _terms(order)
-    return RETAILERS[retailer].line_format.format(int(line.line_id))
+    return RETAILERS[order.purchase.retailer].line_format.format(int(line.line_id))
 
 
 def order_acknowledgement(order: Order, at: int) -> list[str]:
     """Return an 855: accepted, cut (IQ, ID) or backordered (IB) by line."""
-    terms, _ = _terms(order)
+    terms = order.purchase
     date, _ = zone(ZONE).edi(at)
     po_date, _ = zone(ZONE).edi(order.captured_at)
     changed = any(line.confirmed < line.ordered for line in order.lines)
@@ -180,15 +182,9 @@ def acknowledgement(interchange: Interchange, status: str) -> list[str]:
     return [*segments, f"AK9*{status}*{count}*{count}*{accepted}"]
 
 
-def _terms(order: Order):  # type: ignore[no-untyped-def]  # noqa: ANN202
-    if order.terms is None:
-        message = f"order {order.order_id} has no purchase terms"
-        raise ValueError(message)
-    return order.terms, order.terms.retailer
-
-
 def _ship_to(order: Order) -> list[str]:
-    terms, retailer = _terms(order)
+    terms = order.purchase
+    retailer = terms.retailer
     state = STATE_BY_CODE[order.state]
     return [
         f"N1*ST*{RETAILERS[retailer].retailer.upper()} DC {terms.centre}*92*{terms.centre}",

@@ -1,7 +1,7 @@
 """Errors of the simulator.
 
-    PipelineError
-    └── SimulationError  the arguments cannot be simulated
+PipelineError
+└── SimulationError  the arguments cannot be simulated
 """
 
 from __future__ import annotations

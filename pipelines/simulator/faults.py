@@ -60,7 +60,7 @@ MIS_SET_RESERVATION: Final = Fault(
 )  # fmt: skip
 OUT_OF_STOCK: Final = Fault(
     "sku_out_of_stock", "2026-W43", END, "no_stock", {},
-    "demand doubles from W40 while receipts slip; what is left goes on quality hold, the next receipt is due after the end",
+    "demand doubles from W40 while receipts slip; the rest goes on quality hold, the next receipt comes after the end",
 )  # fmt: skip
 INBOUND_DELAY: Final = Fault(
     "inbound_delay", "2026-W41", END, "no_stock", {},

@@ -60,14 +60,13 @@ class FinanceDesk:
 
     def _claims(self, shipment: Shipment) -> list[Claim]:
         order, draws = shipment.order, self._draws
-        assert order.terms is not None  # noqa: S101 - wholesale orders have terms
-        retailer = RETAILERS[order.terms.retailer].retailer
+        retailer = RETAILERS[order.purchase.retailer].retailer
         value = edi_sets.invoice_total(shipment)
         day = zone(order.zone).local_day(shipment.delivered_at)
         claims = []
-        if day > order.terms.window_end and draws.chance(0.6):
+        if day > order.purchase.window_end and draws.chance(0.6):
             claims.append(Claim(LATE, value * 3 // 100, "LATE ARRIVAL"))
-        elif day < order.terms.window_start and draws.chance(0.5):
+        elif day < order.purchase.window_start and draws.chance(0.5):
             claims.append(Claim(EARLY, value * 3 // 100, "EARLY ARRIVAL"))
         missing = sum(line.price * (line.ordered - line.allocated) for line in order.lines)
         if missing and draws.chance(0.6):
@@ -83,8 +82,7 @@ class FinanceDesk:
         return claims
 
     def _deduct(self, order: Order, claim: Claim, at: int) -> None:
-        assert order.terms is not None  # noqa: S101 - wholesale orders have terms
-        index = order.terms.retailer
+        index = order.purchase.retailer
         retailer = RETAILERS[index]
         self._deductions += 1
         number = f"D{retailer.retailer[:2].upper()}{500000 + self._deductions}"
@@ -97,8 +95,7 @@ class FinanceDesk:
             self._dispute(order, number, claim, at)
 
     def _dispute(self, order: Order, deduction: str, claim: Claim, at: int) -> None:
-        assert order.terms is not None  # noqa: S101 - wholesale orders have terms
-        draws, index = self._draws, order.terms.retailer
+        draws, index = self._draws, order.purchase.retailer
         self._disputes += 1
         number = f"DSP{8000 + self._disputes}"
         filed = at + int(draws.between(2, 12) * DAY)

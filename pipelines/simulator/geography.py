@@ -61,9 +61,6 @@ def _state(row: str, lane_zone: str) -> State:
 
 
 STATES: Final[tuple[State, ...]] = tuple(
-    _state(row, lane_zone)
-    for lane_zone, rows in _ROWS.items()
-    for line in rows.splitlines()
-    for row in line.split("|")
+    _state(row, lane_zone) for lane_zone, rows in _ROWS.items() for line in rows.splitlines() for row in line.split("|")
 )
 STATE_BY_CODE: Final[dict[str, State]] = {state.code: state for state in STATES}

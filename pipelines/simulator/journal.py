@@ -9,8 +9,8 @@ from bisect import bisect_right
 from dataclasses import dataclass, field
 from typing import Literal
 
+from pipelines.simulator.inbound import ReceiptNews
 from pipelines.simulator.model import Order, Shipment
-from pipelines.simulator.stock import ReceiptNews
 
 TrackerKind = Literal["accepted", "exception", "delivered"]
 

@@ -131,6 +131,18 @@ class Order:
     invoice: str = ""
 
     @property
+    def purchase(self) -> Terms:
+        """Dates and places of a purchase order.
+
+        Raises:
+            ValueError: The order is a consumer's.
+        """
+        if self.terms is None:
+            message = f"order {self.order_id} is not a purchase order"
+            raise ValueError(message)
+        return self.terms
+
+    @property
     def is_shipped(self) -> bool:
         """Nothing is left to ship."""
         return all(line.shipped >= line.revised - line.cancelled for line in self.lines if line.sku >= 0)

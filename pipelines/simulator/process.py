@@ -14,10 +14,12 @@ from pipelines.simulator.consumer import ConsumerDesk
 from pipelines.simulator.demand import ConsumerDemand, Scale, WholesaleDemand
 from pipelines.simulator.faults import MIS_SET_RESERVATION
 from pipelines.simulator.finance import FinanceDesk
+from pipelines.simulator.forecast import Forecast
+from pipelines.simulator.inbound import Replenishment
 from pipelines.simulator.journal import Journal, TrackerKind
 from pipelines.simulator.model import Line, Order, Shipment
 from pipelines.simulator.returns import ReturnsDesk
-from pipelines.simulator.stock import Forecast, Replenishment, Reservation, Stock, open_stock, plan_reservations
+from pipelines.simulator.stock import Reservation, Stock, open_stock, plan_reservations
 from pipelines.simulator.transport import Transport
 from pipelines.simulator.truth import Miss, Tally, judge
 from pipelines.simulator.warehouse import Warehouse
@@ -143,8 +145,10 @@ class Company:
                 self._returns.deliver(shipment, [SKUS[line.sku].category.name for line, _ in shipment.lines])
 
     def _snapshot(self, at: int) -> None:
-        cells = ([row[:] for row in table] for table in (self.stock.on_hand, self.stock.allocated, self.stock.quarantine))
-        on_hand, allocated, quarantine = cells
+        stock = self.stock
+        on_hand, allocated, quarantine = (
+            [row[:] for row in cells] for cells in (stock.on_hand, stock.allocated, stock.quarantine)
+        )
         self.journal.week(at).snapshots.append((at, on_hand, allocated, quarantine))
 
     def _close_orders(self) -> None:

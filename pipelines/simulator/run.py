@@ -17,7 +17,7 @@ from pipelines.simulator.errors import SimulationError
 from pipelines.simulator.faults import DELAYED_SKUS, FAULTS, OUT_OF_STOCK_SKU, STARVED_SKUS
 from pipelines.simulator.journal import Journal
 from pipelines.simulator.process import Company
-from pipelines.simulator.writers import carrier, edi, inventory, returns, shopify, tables, wms
+from pipelines.simulator.writers import carrier, edi, inventory, returns, shopify, tables, wms, workspace
 from pipelines.simulator.writers.files import write_gzip
 
 MIN_ORDERS: Final = 100
@@ -72,7 +72,7 @@ def simulate(
     clock = zone(ZONE)
     starts = [clock.at(first_day + 7 * week) for week in range(weeks + 1)]
     company = Company(plan_scale(orders, first_day, weeks), Journal(starts), first_day=first_day, seed=seed)
-    tables.write_settings(out / "otif.toml")
+    workspace.write_workspace(out)
     tables.write_seeds(out / "seeds", company.warehouses, company.reservations, company.stock)
     for week in range(weeks):
         company.run_week(week)

@@ -46,9 +46,7 @@ def judge(order: Order, as_of: int, tally: Tally) -> Iterator[Miss]:
         if line.sku < 0 or not base:
             continue
         tally.due += 1
-        inside = sum(
-            units for shipment, units in line.pieces if start <= shipment.delivered_at < min(end, as_of + 1)
-        )
+        inside = sum(units for shipment, units in line.pieces if start <= shipment.delivered_at < min(end, as_of + 1))
         if inside < base:
             tally.missed += 1
             yield Miss(order.order_id, line.line_id, find_cause(order, line, base, as_of))

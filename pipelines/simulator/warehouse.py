@@ -6,7 +6,7 @@ import math
 from typing import Final
 
 from pipelines.simulator.clock import HOUR, MINUTE, weekday, zone
-from pipelines.simulator.company import FREIGHT, NODES, Node
+from pipelines.simulator.company import FREIGHT, Node
 from pipelines.simulator.draws import Draws, cumulate
 from pipelines.simulator.faults import TPL_SLIP
 from pipelines.simulator.model import Shipment

@@ -15,9 +15,10 @@ from pipelines.simulator.demand import PurchaseDraft
 from pipelines.simulator.draws import Draws
 from pipelines.simulator.faults import ASN_LATE
 from pipelines.simulator.geography import STATE_BY_CODE
+from pipelines.simulator.inbound import Replenishment
 from pipelines.simulator.journal import Interchange, Journal
 from pipelines.simulator.model import Hold, Line, Order, Shipment, Terms
-from pipelines.simulator.stock import Replenishment, Stock
+from pipelines.simulator.stock import Stock
 
 CREDIT_HOLD: Final = 0.05
 REJECTED: Final = 0.006
@@ -50,9 +51,7 @@ class EdiDesk:
             answer = [edi_sets.acknowledgement(sent, status)]
             self._put(answer_at, "997", answer, retailer=retailer, outbound=not outbound)
 
-    def _put(
-        self, at: int, set_type: str, bodies: list[list[str]], *, retailer: int, outbound: bool
-    ) -> Interchange:
+    def _put(self, at: int, set_type: str, bodies: list[list[str]], *, retailer: int, outbound: bool) -> Interchange:
         key = (outbound, retailer)
         self._controls[key] = self._controls.get(key, 0) + 1
         interchange = Interchange(at, outbound, retailer, set_type, self._controls[key], bodies)
@@ -132,9 +131,8 @@ class WholesaleDesk:
 
     def _confirm(self, order: Order, line: Line) -> None:
         """Confirm what stock and dated receipts can cover by the ship date; sometimes cut the rest."""
-        assert order.terms is not None  # noqa: S101 - wholesale orders have terms
         node, sku, pack = order.node, line.sku, SKUS[line.sku].pack
-        inbound = self._inbound.inbound_before(node, sku, order.terms.ship_from - 1)
+        inbound = self._inbound.inbound_before(node, sku, order.purchase.ship_from - 1)
         promise = self._stock.available(WHOLESALE, node, sku) + inbound - self._stock.committed[node][sku]
         line.confirmed = line.ordered
         if promise < line.ordered:
@@ -149,13 +147,12 @@ class WholesaleDesk:
         self._stock.committed[node][sku] += line.wanted
 
     def _plan_release(self, order: Order) -> None:
-        assert order.terms is not None  # noqa: S101 - wholesale orders have terms
         draws, node = self._draws, NODES[order.node]
-        due = zone(node.zone).at(order.terms.ship_from, 6.5 * HOUR + draws.between(0, 20 * MINUTE))
+        due = zone(node.zone).at(order.purchase.ship_from, 6.5 * HOUR + draws.between(0, 20 * MINUTE))
         order.due_release_at = order.ready_at = due
         if draws.chance(CREDIT_HOLD):
             placed = order.captured_at + int(draws.between(1, 5) * HOUR)
-            ended = zone(ZONE).at(add_working_days(order.terms.ship_from, draws.whole(-4, 5)), 9 * HOUR)
+            ended = zone(ZONE).at(add_working_days(order.purchase.ship_from, draws.whole(-4, 5)), 9 * HOUR)
             order.hold = Hold("credit", placed, 0, "credit-desk")
             self._holds.tell_hold(order, order.hold, ended)
             order.ready_at = max(due, ended + 10 * MINUTE)
@@ -169,8 +166,7 @@ class WholesaleDesk:
 
     def short(self, order: Order, line: Line) -> None:
         """Plan the end of a line that waits: nothing leaves after the delivery window."""
-        assert order.terms is not None  # noqa: S101 - wholesale orders have terms
-        end = zone(ZONE).at(order.terms.window_end + 1)
+        end = zone(ZONE).at(order.purchase.window_end + 1)
         self._agenda.at(end, lambda: self._expire(order, line, end))
 
     def _expire(self, order: Order, line: Line, at: int) -> None:
@@ -182,8 +178,7 @@ class WholesaleDesk:
     def ship(self, shipment: Shipment) -> None:
         """Send the ASN when the truck leaves and the invoice the evening after."""
         order = shipment.order
-        assert order.terms is not None  # noqa: S101 - wholesale orders have terms
-        retailer, draws = order.terms.retailer, self._draws
+        retailer, draws = order.purchase.retailer, self._draws
         cartons = sum(-(-units // SKUS[line.sku].pack) for line, units in shipment.lines)
         shipment.sscc = self._cartons
         self._cartons += cartons

@@ -13,7 +13,11 @@ from pipelines.simulator.model import Shipment
 from pipelines.simulator.writers.files import write_gzip
 
 STATUS: dict[TrackerKind, str] = {"accepted": "in_transit", "exception": "failure", "delivered": "delivered"}
-_ORIGIN = {"dc_columbus": ("Columbus", "OH", "43217"), "tpl_east": ("Allentown", "PA", "18109"), "tpl_west": ("Reno", "NV", "89506")}
+_ORIGIN = {
+    "dc_columbus": ("Columbus", "OH", "43217"),
+    "tpl_east": ("Allentown", "PA", "18109"),
+    "tpl_west": ("Reno", "NV", "89506"),
+}
 
 
 def write_trackers(path: Path, events: Iterable[tuple[int, Shipment, TrackerKind]]) -> None:

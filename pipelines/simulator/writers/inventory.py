@@ -8,8 +8,8 @@ from pathlib import Path
 from pipelines.simulator.catalogue import SKUS
 from pipelines.simulator.clock import Zone, zone
 from pipelines.simulator.company import NODES
+from pipelines.simulator.inbound import ReceiptNews
 from pipelines.simulator.journal import WeekJournal
-from pipelines.simulator.stock import ReceiptNews
 from pipelines.simulator.writers.files import write_gzip
 
 Cells = list[list[int]]

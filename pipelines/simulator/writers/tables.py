@@ -1,4 +1,4 @@
-"""Spreadsheets that people keep: holds and disputes, and the company's seeds and settings."""
+"""Spreadsheets that people keep: holds and disputes; and the company's seeds."""
 
 from __future__ import annotations
 
@@ -8,14 +8,10 @@ from pathlib import Path
 from pipelines.simulator.catalogue import SKUS
 from pipelines.simulator.clock import MINUTE, day_text, zone
 from pipelines.simulator.company import (
-    AS_OF,
     CARRIERS,
     CHANNELS,
-    CURRENCY,
     LANES,
-    NAME,
     NODES,
-    OWN_EDI_ID,
     RETAILERS,
     ZONE,
 )
@@ -100,7 +96,8 @@ def _lanes() -> list[str]:
 def _skus() -> list[str]:
     rows = ["sku,sku_name,category,unit_cost,unit_price,pack_quantity,weight_kg"]
     rows += [
-        f"{s.code},{s.name},{s.category.name},{_money(s.cost)},{_money(s.price)},{s.pack},{s.weight_kg:.2f}" for s in SKUS
+        f"{s.code},{s.name},{s.category.name},{_money(s.cost)},{_money(s.price)},{s.pack},{s.weight_kg:.2f}"
+        for s in SKUS
     ]
     return rows
 
@@ -138,33 +135,3 @@ def _violations() -> list[str]:
     for by_violation in CODES.values():
         codes |= {code: violation for violation, code in by_violation.items()}
     return ["partner_code,violation", *(f"{code},{codes[code]}" for code in sorted(codes))]
-
-
-def write_settings(path: Path) -> None:
-    """Write the workspace settings."""
-    partners = "\n".join(f'{retailer.edi_id} = "{retailer.retailer}"' for retailer in RETAILERS)
-    write_text(
-        path,
-        f"""# The sample company. Everything in this folder is written by `otif simulate`.
-
-[company]
-name = "{NAME}"
-zone = "{ZONE}"
-currency = "{CURRENCY}"
-week_start = "monday"
-as_of = {AS_OF}
-
-[edi]
-own_ids = ["{OWN_EDI_ID}"]
-
-[edi.partners]
-{partners}
-
-[mail]
-sender = "otif@larkfield.example"
-weekly_recipients = ["coo@larkfield.example", "operations@larkfield.example"]
-
-[oms]
-rule_set_id = "live"
-""",
-    )
