@@ -54,7 +54,11 @@ def recognises(file: SourceFile) -> bool:
     if file.kind not in (".json", ".jsonl", ".ndjson"):
         return False
     paths = outline(file.head)
-    return any({f"{prefix}tracking_code", f"{prefix}tracking_details"} <= paths for prefix in ("", "trackers.", "result."))
+    if paths <= {"trackers", "has_more"} and "trackers" in paths:
+        return True  # a page without trackers
+    return any(
+        {f"{prefix}tracking_code", f"{prefix}tracking_details"} <= paths for prefix in ("", "trackers.", "result.")
+    )
 
 
 def parse(files: Sequence[SourceFile], context: AdapterContext) -> ParsedBatch:

@@ -49,6 +49,8 @@ def recognises(file: SourceFile) -> bool:
     if file.kind not in (".json", ".jsonl", ".ndjson"):
         return False
     paths = outline(file.head)
+    if paths == {"returns"}:
+        return True  # a period without returns
     return any(
         {f"{prefix}order_name", f"{prefix}line_items"} <= paths and _is_return(paths, prefix) for prefix in _PREFIXES
     )
@@ -88,6 +90,7 @@ def _convert(record: Record, context: AdapterContext) -> Parsed:
             "order_id": (text(record, "order_name") or "").removeprefix("#") or None,
             "line_id": text(line, "provider_line_item_id"),
             "sku": text(line, "sku"),
+            "node_id": text(record, "warehouse"),
             "quantity": _units(line),
             "time_quality": "instant",
             "observed_at": stamp(record, "updated_at"),

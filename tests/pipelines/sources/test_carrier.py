@@ -151,3 +151,10 @@ def test_a_real_tracker_that_moves_gives_its_scans(shared_data: Path, tmp_path: 
     tracker = json.loads(path.read_text())
     tracker["tracking_details"] += [scan(12, "in_transit"), scan(14, "delivered")]
     assert seen(parse(tmp_path, tracker)) == [("carrier.accepted", 12, "in_transit"), ("delivered", 14, "delivered")]
+
+
+def test_a_period_without_trackers_is_an_empty_document_not_an_unknown_file(tmp_path: Path) -> None:
+    path = tmp_path / "trackers.json"
+    path.write_text('{"trackers":[]}')
+    assert recognise(SourceFile(path, path.name)) == "carrier"
+    assert carrier.parse([SourceFile(path, path.name)], AdapterContext()).rows_in == {"trackers.json": 0}

@@ -23,6 +23,7 @@ RETURN: dict[str, Any] = {
     "created_at": "2026-06-01T10:00:00-04:00",
     "updated_at": "2026-06-01T10:00:00-04:00",
     "order_name": "#100123",
+    "warehouse": "dc_columbus",
     "provider_order_id": "5100001",
     "currency": "USD",
     "line_items": [
@@ -77,7 +78,9 @@ def test_every_stage_reached_is_an_event(tmp_path: Path) -> None:
         ("return.restocked", "restock_a", None),
         ("refund.issued", None, Decimal("25.00")),
     ]
-    assert set(frame.select("rma_id", "order_id", "line_id", "quantity").rows()) == {("R1", "100123", "11", Decimal(2))}
+    assert set(frame.select("rma_id", "order_id", "line_id", "quantity", "node_id").rows()) == {
+        ("R1", "100123", "11", Decimal(2), "dc_columbus")
+    }
     assert frame["event_at"][0] == datetime.fromisoformat("2026-06-01T14:00")
     assert frame["tracking_number"][1] == "RT1"
 
@@ -111,3 +114,10 @@ def test_a_faulty_return_is_rejected_and_the_rest_lands(tmp_path: Path) -> None:
         "returns.json#/returns/3",
     ]
     assert batch.events["return"].height == 1 + 4
+
+
+def test_a_period_without_returns_is_an_empty_document_not_an_unknown_file(tmp_path: Path) -> None:
+    path = tmp_path / "returns.json"
+    path.write_text('{"returns":[]}')
+    assert recognise(SourceFile(path, path.name)) == "returns"
+    assert returns.parse([SourceFile(path, path.name)], AdapterContext()).rows_in == {"returns.json": 0}

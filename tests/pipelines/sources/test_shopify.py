@@ -276,3 +276,10 @@ def test_any_json_in_any_field_lands_or_is_rejected(
     batch = parse(tmp_path_factory.mktemp("any"), {"orders": [order(**changes)]})
     assert batch.rows_in == {"orders.json": 1}
     assert events(batch, "order.captured") or batch.rejects.height
+
+
+def test_a_period_without_orders_is_an_empty_document_not_an_unknown_file(tmp_path: Path) -> None:
+    path = tmp_path / "orders.json"
+    path.write_text('{"orders":[]}')
+    assert recognise(SourceFile(path, path.name)) == "shopify"
+    assert shopify.parse([SourceFile(path, path.name)], AdapterContext()).rows_in == {"orders.json": 0}
