@@ -375,13 +375,14 @@ def _land_events(
     connection.unregister("adapter_frame")
     connection.execute(
         "create or replace temp table fresh as "
-        "select distinct on (event_id) * from incoming "
-        f"where event_id not in (select event_id from {table.table}) order by event_id, position"
+        f"select min(position) as position from incoming anti join {table.table} using (event_id) group by event_id"
     )
-    connection.execute(f"insert into {table.table} ({columns}) select {columns} from fresh order by position")
+    connection.execute(
+        f"insert into {table.table} ({columns}) select {columns} from incoming semi join fresh using (position)"
+    )
     return connection.execute(
-        "select split_part(i.source_ref, '#', 1) as file, count(f.event_id), count(*) - count(f.event_id) "
-        "from incoming i left join fresh f on f.event_id = i.event_id and f.position = i.position group by 1"
+        "select split_part(i.source_ref, '#', 1) as file, count(f.position), count(*) - count(f.position) "
+        "from incoming i left join fresh f using (position) group by 1"
     ).fetchall()
 
 
