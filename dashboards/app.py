@@ -7,7 +7,7 @@ import logging
 import streamlit as st
 
 from dashboards.components import empty_state, failure_state
-from dashboards.loading import begin_run
+from dashboards.loading import begin_run, settings_of_run
 from storage.errors import ConfigError, NotPublishedError, OtifError
 
 LOGGER = logging.getLogger(__name__)
@@ -28,6 +28,7 @@ page = st.navigation(
 
 try:
     begin_run()
+    st.sidebar.caption(settings_of_run().company.name)
     page.run()
 except ConfigError as error:
     empty_state("No workspace here", str(error), "otif init my-company\notif --home my-company serve")

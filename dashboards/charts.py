@@ -203,7 +203,7 @@ def share_bars(frame: pl.DataFrame, *, category: str, value: str, title: str) ->
         alt.Chart(frame)
         .mark_bar(color=ACCENT)
         .encode(
-            x=alt.X(f"{value}:Q", axis=alt.Axis(title=title, tickCount=5)),
+            x=alt.X(f"{value}:Q", axis=alt.Axis(title=title, tickCount=5, tickMinStep=1, format=",d")),
             y=alt.Y(f"{category}:N", sort="-x", axis=alt.Axis(title=None, labelLimit=220)),
             tooltip=[alt.Tooltip(f"{category}:N", title=" "), alt.Tooltip(f"{value}:Q", title=title, format=",.0f")],
         )

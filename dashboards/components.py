@@ -15,6 +15,9 @@ from dashboards.reports.facts import Tile
 # Greys are transparent ink, so that one stylesheet serves light and dark.
 _STYLE: Final = """
 <style>
+.stMainBlockContainer { padding-top:3rem; padding-bottom:3rem; }
+.stMainBlockContainer h1 { font-size:30px; padding:0 0 2px; }
+.stMainBlockContainer h3 { font-size:20px; padding-top:14px; }
 .ot-grid { display:grid; gap:12px; grid-template-columns:repeat(auto-fill,minmax(190px,1fr)); }
 .ot-tile { border:1px solid rgba(128,138,150,.28); border-radius:10px; padding:12px 14px; min-width:0;
   line-height:1.45; }
@@ -29,12 +32,14 @@ _STYLE: Final = """
 .ot-chip { display:inline-block; border:1px solid rgba(128,138,150,.4); border-radius:999px; padding:1px 10px;
   font-size:12.5px; margin:0 6px 6px 0; }
 .ot-chip.bad { border-color:#d9571e; }
-.ot-facts { display:grid; gap:4px 24px; grid-template-columns:repeat(auto-fill,minmax(150px,1fr)); }
-.ot-facts dt { font-size:12.5px; opacity:.72; } .ot-facts dd { margin:0 0 6px; font-variant-numeric:tabular-nums; }
+.ot-facts { display:grid; gap:8px 24px; grid-template-columns:repeat(auto-fill,minmax(128px,1fr)); }
+.ot-facts b { display:block; font-size:12.5px; font-weight:400; opacity:.72; }
+.ot-facts span { font-variant-numeric:tabular-nums; overflow-wrap:anywhere; }
 .ot-line { display:grid; grid-template-columns:128px 1fr; gap:4px 14px; font-size:14px; line-height:1.4; }
-.ot-line > div { padding:6px 0; border-bottom:1px solid rgba(128,138,150,.2); }
+.ot-line > div { padding:6px 0; overflow-wrap:anywhere; }
 .ot-line time { font-variant-numeric:tabular-nums; opacity:.8; }
 @media (max-width:480px) {
+  .stMainBlockContainer { padding-top:4.2rem; }
   .ot-grid { grid-template-columns:1fr 1fr; gap:8px; } .ot-tile { padding:10px 11px; } .ot-value { font-size:23px; }
   .ot-line { grid-template-columns:96px 1fr; }
 }
@@ -78,8 +83,8 @@ def _tile(tile: Tile) -> str:
 
 def facts(pairs: Sequence[tuple[str, str]]) -> None:
     """Show labelled facts in as many columns as fit."""
-    body = "".join(f"<div><dt>{escape(label)}</dt><dd>{escape(value)}</dd></div>" for label, value in pairs)
-    st.html(f'{_STYLE}<dl class="ot-facts">{body}</dl>')
+    body = "".join(f"<div><b>{escape(label)}</b><span>{escape(value)}</span></div>" for label, value in pairs)
+    st.html(f'{_STYLE}<div class="ot-facts">{body}</div>')
 
 
 def timeline(rows: Sequence[tuple[str, str, str]]) -> None:
@@ -99,6 +104,7 @@ def table(frame: pl.DataFrame, columns: dict[str, Any], **options: Any) -> Any: 
         column_order=list(columns),
         hide_index=True,
         width="stretch",
+        placeholder="",
         **options,
     )
 

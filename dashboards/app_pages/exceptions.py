@@ -24,23 +24,23 @@ with ledger() as book:
 
 with st.container(horizontal=True):
     kinds = st.multiselect(
-        "Kind", sorted(set(everything["kind_name"].drop_nulls())), key="exceptions_kind", placeholder="all", width=260
+        "Kind", sorted(set(everything["kind_name"].drop_nulls())), key="exceptions_kind", placeholder="all", width=168
     )
     severities = st.multiselect(
-        "Severity", ["high", "medium", "low"], key="exceptions_severity", placeholder="all", width=200
+        "Severity", ["high", "medium", "low"], key="exceptions_severity", placeholder="all", width=168
     )
     owners = st.multiselect(
         "Owner", sorted(set(everything["owner_role"].drop_nulls())), format_func=words, key="exceptions_owner",
-        placeholder="all", width=220,
+        placeholder="all", width=168,
     )  # fmt: skip
     channels = st.multiselect(
         "Channel",
         sorted(set(everything["channel"].drop_nulls())),
         key="exceptions_channel",
         placeholder="all",
-        width=200,
+        width=168,
     )
-    statuses = st.multiselect("Status", STATUSES, default=STATUSES[:2], key="exceptions_status", width=260)
+    statuses = st.multiselect("Status", STATUSES, default=STATUSES[:2], key="exceptions_status", width=168)
 
 shown = everything.filter(
     *(
@@ -72,7 +72,7 @@ picked = components.table(
         "title": st.column_config.TextColumn("What", width="large"),
         "severity": st.column_config.TextColumn("Severity", width="small"),
         "status": st.column_config.TextColumn("Status", width="small"),
-        "owner": st.column_config.TextColumn("Owner", width="small"),
+        "owner": "Owner",
         "due_at": st.column_config.DatetimeColumn("Due", format="D MMM HH:mm", timezone=info.zone, width="small"),
         "channel": st.column_config.TextColumn("Channel", width="small"),
     },
@@ -88,14 +88,15 @@ with st.container(border=True):
     st.subheader(item["title"], anchor=False)
     if not rows:
         st.caption("The most expensive one; select a row above for another.")
-    st.write(item["evidence"] or "No further evidence.")
+    st.markdown((item["evidence"] or "No further evidence.").replace("$", "\\$"))
+    if item["suggested_action"]:
+        st.markdown(f"**To do:** {item['suggested_action']}".replace("$", "\\$"))
     components.facts([
         ("At risk", money_text(item["money_at_risk"], currency=info.currency)),
         ("Kind", item["kind_name"] or words(item["kind"])),
         ("Opened", instant_text(item["opened_at"], info.zone)),
         ("Due", instant_text(item["due_at"], info.zone)),
         ("Owner", item["in_hands_of"] or words(item["owner_role"])),
-        ("Suggested action", item["suggested_action"] or "–"),
     ])  # fmt: skip
     if item["order_id"]:
         st.page_link(
@@ -103,9 +104,9 @@ with st.container(border=True):
             query_params={"order_id": item["order_id"]},
         )  # fmt: skip
     with st.form(f"exceptions_form_{item['exception_id']}", border=False):
-        person = st.text_input("Your name", key="exceptions_person", width=260)
-        note = st.text_input("Note", width=520)
-        with st.container(horizontal=True):
+        with st.container(horizontal=True, vertical_alignment="bottom"):
+            person = st.text_input("Your name", key="exceptions_person", width=200)
+            note = st.text_input("Note", width=320)
             taken = st.form_submit_button("Acknowledge", icon=":material/front_hand:")
             done = st.form_submit_button("Resolve", icon=":material/check:")
     if taken or done:

@@ -8,7 +8,7 @@ import polars as pl
 import streamlit as st
 
 from dashboards import charts, components
-from dashboards.formats import money_text, value_text, words
+from dashboards.formats import day_text, money_text, value_text, words
 from dashboards.loading import ask, settings_of_run
 from dashboards.queries import at_risk, build_info, exceptions_list, kpi_table, miss_causes, week_named
 from dashboards.reports.narrative import late_feeds
@@ -20,18 +20,18 @@ info = ask(build_info)
 newest = last_week(info)
 components.page_header("Snapshot", info, remarks=ask(late_feeds))
 
-left, right = st.columns([3, 1], vertical_alignment="bottom")
-name = left.selectbox("Week", [newest.back(n).name for n in range(26)], key="snapshot_week", width=220)
+with st.container(horizontal=True, vertical_alignment="bottom"):
+    name = st.selectbox("Week", [newest.back(n).name for n in range(26)], key="snapshot_week", width=170)
+    st.download_button(
+        "Weekly report",
+        data=lambda: ask(week_report, week=name, company=settings_of_run().company.name).html,
+        file_name=f"weekly-{name}.html",
+        mime="text/html",
+        icon=":material/download:",
+        on_click="ignore",
+    )
 week = week_named(name, week_start=info.week_start)
-right.download_button(
-    "Weekly report",
-    data=lambda: ask(week_report, week=name, company=settings_of_run().company.name).html,
-    file_name=f"weekly-{name}.html",
-    mime="text/html",
-    icon=":material/download:",
-    on_click="ignore",
-)
-st.caption(f"{week.start:%a %d %b} to {week.end:%a %d %b %Y}")
+st.caption(f"{day_text(week.start)} to {day_text(week.end)} {week.end.year}")
 components.tiles(ask(snapshot_tiles, week=name))
 
 st.subheader("Over time", anchor=False)

@@ -21,6 +21,8 @@ from storage.duck import Connection
 HISTORY_WEEKS: Final = 56
 _TRAILING: Final = 6
 _MOST_TILES: Final = 8
+# On time and in full stand inside the OTIF tile: the three belong together and are never multiplied.
+_FOLDED: Final = {"on_time": "on time", "in_full": "in full"}
 _MATURED: Final = frozenset({"return_rate", "chargeback_rate", "chargeback_amount"})
 _MATURED_WEEKS: Final = 4
 _STOCKS: Final = frozenset({"backorder_units", "backorder_value"})
@@ -29,17 +31,20 @@ _FULL_WEEK: Final = 0.5
 
 
 def tile_catalogue(connection: Connection) -> pl.DataFrame:
-    """Return the KPIs that the catalogue marks as tiles, in its order, eight at most."""
+    """Return the KPIs that the catalogue marks as tiles, in its order, eight at most.
+
+    On time and in full are left out: they are shown inside the OTIF tile.
+    """
     return read(
         connection,
         """
         select kpi_id, kpi_name, definition, unit, higher_is_better
         from metrics.kpi_catalogue
-        where is_tile
+        where is_tile and not list_contains($folded, kpi_id)
         order by display_order, kpi_id
         limit $limit
         """,
-        {"limit": _MOST_TILES},
+        {"limit": _MOST_TILES, "folded": list(_FOLDED)},
     )
 
 
@@ -87,11 +92,24 @@ def build_tile(connection: Connection, kpi: dict[str, Any], week: Week, info: Bu
     before = rows.get(week.back(1).start)
     reading = judge(history, unit) if week.start in rows else None
     change = _difference(current, before)
-    return _tile(kpi, current, change, reading, info, against="on last week", note=_cycle_note(kpi_id)), reading
+    note = _note(connection, kpi_id, week)
+    return _tile(kpi, current, change, reading, info, against="on last week", note=note), reading
 
 
-def _cycle_note(kpi_id: str) -> str:
-    return "90th percentile, whole order" if kpi_id == "cycle_time" else ""
+def _note(connection: Connection, kpi_id: str, week: Week) -> str:
+    if kpi_id == "cycle_time":
+        return "90th percentile, whole order"
+    if kpi_id != "otif":
+        return ""
+    known = read(connection, "select kpi_id from metrics.kpi_catalogue")["kpi_id"].to_list()
+    parts = kpi_table(
+        connection, kpis=[part for part in _FOLDED if part in known], date_from=week.start, date_to=week.end
+    )
+    return ", ".join(
+        f"{_FOLDED[row['kpi_id']]} {value_text(row['value'], 'ratio')}"
+        for row in parts.iter_rows(named=True)
+        if row["kpi_id"] in _FOLDED and row["value"] is not None
+    )
 
 
 def _matured_tile(connection: Connection, kpi: dict[str, Any], week: Week, info: BuildInfo) -> Tile:
@@ -105,7 +123,8 @@ def _matured_tile(connection: Connection, kpi: dict[str, Any], week: Week, info:
         _one(kpi_table(connection, kpis=[kpi["kpi_id"]], date_from=start, date_to=end)) for start, end in windows
     )
     start, end = windows[0]
-    note = f"shipped {start.day} {start:%b} to {end.day} {end:%b}, matured"
+    share = _share_of_sales(connection, kpi["kpi_id"], start, end)
+    note = f"{share}shipped {start.day} {start:%b} to {end.day} {end:%b}, matured"
     return _tile(
         kpi,
         current,
@@ -115,6 +134,13 @@ def _matured_tile(connection: Connection, kpi: dict[str, Any], week: Week, info:
         against=f"on the {_MATURED_WEEKS} weeks before",
         note=note,
     )
+
+
+def _share_of_sales(connection: Connection, kpi_id: str, start: date, end: date) -> str:
+    if kpi_id != "chargeback_amount":
+        return ""
+    rate = _one(kpi_table(connection, kpis=["chargeback_rate"], date_from=start, date_to=end))["value"]
+    return f"{value_text(rate, 'ratio')} of invoiced, " if rate is not None else ""
 
 
 def _last_matured(connection: Connection, kpi_id: str, week: Week) -> Week | None:

@@ -1,0 +1,133 @@
+"""Every page runs without a browser: with data, without rows, with nothing published, with a damaged file."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+import pytest
+from streamlit.testing.v1 import AppTest
+
+from storage.ledger import open_ledger
+from storage.settings import Settings
+
+APP = Path(__file__).resolve().parents[2] / "dashboards" / "app.py"
+PAGES = ("snapshot", "exceptions", "order", "scenarios", "data_health")
+
+
+@pytest.fixture
+def home(workspace: Path, tmp_path: Path) -> Path:
+    """A workspace of its own, because pages write to the ledger."""
+    return Path(shutil.copytree(workspace, tmp_path / "home"))
+
+
+def open_page(name: str, home: Path, monkeypatch: pytest.MonkeyPatch) -> AppTest:
+    monkeypatch.setenv("OTIF_HOME", str(home))
+    app = AppTest.from_file(str(APP), default_timeout=60).run()
+    return app if name == "snapshot" else app.switch_page(f"app_pages/{name}.py").run()
+
+
+def markup(app: AppTest) -> str:
+    return " ".join(str(element.proto.body) for element in app.get("html"))
+
+
+@pytest.mark.parametrize("name", PAGES)
+def test_a_page_shows_without_exception(name: str, home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    app = open_page(name, home, monkeypatch)
+    assert not app.exception
+    assert not app.error
+    assert app.title
+
+
+@pytest.mark.parametrize("name", PAGES)
+def test_a_page_without_rows_is_calm(
+    name: str, bare_workspace: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    app = open_page(name, Path(shutil.copytree(bare_workspace, tmp_path / "bare")), monkeypatch)
+    assert not app.exception
+    assert not app.error
+
+
+@pytest.mark.parametrize("name", PAGES)
+def test_nothing_published_says_what_to_do(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "otif.toml").write_text("")
+    app = open_page(name, tmp_path, monkeypatch)
+    assert not app.exception
+    assert app.title[0].value == "Nothing is published yet"
+    assert "otif build" in app.code[0].value
+
+
+def test_no_workspace_says_what_to_do(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    app = open_page("snapshot", tmp_path / "nowhere", monkeypatch)
+    assert app.title[0].value == "No workspace here"
+    assert "otif init" in app.code[0].value
+
+
+@pytest.mark.parametrize("damage", ["garbage", "missing"])
+def test_a_damaged_publication_is_a_sentence_not_a_traceback(
+    damage: str, home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    published = home / "var" / "published" / "20261116T050000.duckdb"
+    if damage == "garbage":
+        published.write_bytes(b"not a database" * 1000)
+    else:
+        published.unlink()
+    app = open_page("snapshot", home, monkeypatch)
+    assert not app.exception
+    assert app.title[0].value == "This page cannot be shown"
+    assert app.error
+
+
+def test_choosing_a_week_changes_the_tiles(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    app = open_page("snapshot", home, monkeypatch)
+    assert "72.5%" in markup(app)
+    app.selectbox(key="snapshot_week").set_value("2026-W45").run()
+    assert not app.exception
+    assert "90.0%" in markup(app)
+
+
+def test_every_kpi_can_be_looked_at(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    app = open_page("snapshot", home, monkeypatch)
+    for kpi in app.pills(key="snapshot_kpi").options:
+        app.pills(key="snapshot_kpi").set_value(kpi).run()
+        assert not app.exception
+        assert not app.error
+
+
+def test_filters_narrow_the_exceptions_down_to_none(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    app = open_page("exceptions", home, monkeypatch)
+    assert "2 exceptions" in markup(app)
+    app.multiselect(key="exceptions_channel").set_value(["dtc"]).run()
+    assert "1 exception<" in markup(app)
+    assert "$60" in markup(app)
+    app.multiselect(key="exceptions_severity").set_value(["low"]).run()
+    assert not app.exception
+    assert app.caption[-1].value == "No exception matches these filters."
+
+
+def test_acknowledging_is_kept_in_the_ledger(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    app = open_page("exceptions", home, monkeypatch)
+    app.text_input(key="exceptions_person").set_value("Dana")
+    app.button[0].click().run()
+    assert not app.error
+    with open_ledger(Settings.load(home)) as book:
+        state = book.exception_states(["x2"])["x2"]
+    assert (state.status, state.owner) == ("acknowledged", "Dana")
+    assert "Dana" in markup(app)
+
+
+def test_nobody_cannot_acknowledge(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    app = open_page("exceptions", home, monkeypatch)
+    app.button[0].click().run()
+    assert not app.exception
+    assert "name" in app.error[0].value.lower()
+    assert "exceptions_table" in app.session_state
+
+
+def test_an_order_shows_its_timeline_and_an_unknown_one_says_so(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    app = open_page("order", home, monkeypatch)
+    app.text_input[0].set_value("#100123").run()
+    assert "Order captured" in markup(app)
+    assert "First scan" in markup(app)
+    app.text_input[0].set_value("nobody").run()
+    assert "no order nobody" in app.warning[0].value

@@ -1,0 +1,133 @@
+"""The weekly snapshot: complete, in order, small enough for mail, the same bytes twice."""
+
+from __future__ import annotations
+
+import re
+from html.parser import HTMLParser
+
+import pytest
+
+from dashboards.errors import QuestionError
+from dashboards.queries import change_parts, kpi_table, week_named
+from dashboards.reports import Proposal, WeeklyReport, build_weekly
+from storage.duck import Connection
+
+PROPOSAL = Proposal(
+    title="Approve rule set live, version 3", detail="14 reserves rise <b>", gain="+$4,200 a week", owner="Operations"
+)
+
+
+@pytest.fixture
+def report(connection: Connection) -> WeeklyReport:
+    return build_weekly(connection, "2026-W46", proposals=[PROPOSAL], company="Larkfield Goods")
+
+
+class _Reader(HTMLParser):
+    """Collects text, links and images of a page."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.words: list[str] = []
+        self.sources: list[str] = []
+        self.open: list[str] = []
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.sources += [value or "" for name, value in attrs if name in ("src", "href")]
+        if tag not in ("meta", "img", "br", "line", "path", "rect"):
+            self.open.append(tag)
+
+    def handle_endtag(self, tag: str) -> None:
+        if self.open and self.open[-1] == tag:
+            self.open.pop()
+
+    def handle_data(self, data: str) -> None:
+        self.words.append(data)
+
+
+def read(html: str) -> _Reader:
+    reader = _Reader()
+    reader.feed(html)
+    return reader
+
+
+def test_the_page_follows_the_fixed_order(report: WeeklyReport) -> None:
+    headings = re.findall(r"<h2[^>]*>([^<]+)</h2>", report.html)
+    assert headings == [
+        "The week", "Six weeks, then months", "Exceptions", "Why orders missed", "Next 14 days", "Actions",
+        "Decisions asked", "Definitions",
+    ]  # fmt: skip
+
+
+def test_the_page_needs_nothing_from_outside(report: WeeklyReport) -> None:
+    assert read(report.html).sources == []
+    assert "http" not in report.html.replace("http://www.w3.org/", "")
+    assert "@import" not in report.html
+
+
+def test_markup_is_closed_and_input_is_escaped(report: WeeklyReport) -> None:
+    assert read(report.mail_html).open == []
+    assert "14 reserves rise &lt;b&gt;" in report.html
+    assert "14 reserves rise <b>" in report.text
+
+
+def test_the_figures_are_those_of_the_queries(report: WeeklyReport, connection: Connection) -> None:
+    week = week_named("2026-W46")
+    value = kpi_table(connection, kpis=["otif"], date_from=week.start, date_to=week.end)["value"].item()
+    assert f"{value:.1%}" == "72.5%"
+    for body in (report.html, report.mail_html, report.text):
+        assert "72.5%" in body
+        assert "no return events have landed" in body
+    assert report.subject == "Larkfield Goods: week 2026-W46: OTIF 72.5%, −17.5 pp, signal"
+
+
+def test_the_same_publication_gives_the_same_bytes(connection: Connection, report: WeeklyReport) -> None:
+    build_weekly(connection, "2026-W40")
+    again = build_weekly(connection, "2026-W46", proposals=[PROPOSAL], company="Larkfield Goods")
+    assert again == report
+    assert build_weekly(connection, "2026-W46").data_hash != report.data_hash
+
+
+def test_the_mail_stays_below_the_clipping_limit_and_shows_its_pictures(report: WeeklyReport) -> None:
+    assert len(report.mail_html.encode()) < 100_000
+    named = {source.removeprefix("cid:") for source in read(report.mail_html).sources}
+    assert named == {image.content_id for image in report.images}
+    for image in report.images:
+        assert image.png.startswith(b"\x89PNG")
+        assert len(image.alt_text) > 10
+    assert len(report.images) <= 4
+
+
+def test_the_text_says_what_the_page_says(report: WeeklyReport) -> None:
+    for word in ("Move 120 units from dc_columbus", "LATE FEED: Carrier 96 h behind", "Carrier transit: 1", "+$4,200"):
+        assert word in report.text
+    assert "<" not in report.text.replace("<b>", "")
+
+
+def test_without_a_week_the_last_complete_one_is_told(connection: Connection) -> None:
+    assert build_weekly(connection).week == "2026-W46"
+
+
+def test_a_company_without_data_still_gets_a_calm_page(bare_connection: Connection) -> None:
+    report = build_weekly(bare_connection, "2026-W46")
+    assert "Nothing was due in this week." in report.text
+    assert "No open exceptions." in report.html
+    assert "None this week." in report.html
+    assert report.images == ()
+
+
+def test_an_unknown_week_is_refused(connection: Connection) -> None:
+    with pytest.raises(QuestionError, match="2026-W46"):
+        build_weekly(connection, "last week")
+
+
+def test_rate_and_mix_effects_add_up_to_the_change(connection: Connection) -> None:
+    before, after = week_named("2026-W45"), week_named("2026-W46")
+    parts = change_parts(connection, "otif", before=before, after=after)
+    total = sum(part.rate_effect + part.mix_effect for part in parts)
+    rates = [
+        kpi_table(connection, kpis=["otif"], date_from=week.start, date_to=week.end)["value"].item()
+        for week in (before, after)
+    ]
+    assert total == pytest.approx(rates[1] - rates[0])
+    assert parts[0].member == "wholesale"
+    assert parts[0].rate_effect == pytest.approx(-0.175)
