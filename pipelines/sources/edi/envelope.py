@@ -68,6 +68,7 @@ class Segment:
 class FaultCode(StrEnum):
     """Kinds of structural faults. Those in `REJECTING` cost the set they are found in."""
 
+    DAMAGED_FILE = "damaged_file"
     TEXT_OUTSIDE = "text_outside_interchange"
     MALFORMED_ISA = "malformed_isa"
     ISA_WIDTH = "isa_width"

@@ -9,8 +9,9 @@ from __future__ import annotations
 import codecs
 import gzip
 import io
+import zlib
 from pathlib import Path
-from typing import BinaryIO, Final
+from typing import Final, cast
 
 from pipelines.sources.edi.envelope import Fault, FaultCode, Separators
 from pipelines.sources.edi.isa import BLANK, ISA_WINDOW, find_isa
@@ -23,23 +24,24 @@ SHOWN: Final = 40
 _PAD: Final = " \t\x00\x1a\ufeff"
 
 
-def opened(source: Source) -> BinaryIO:
+def opened(source: Source) -> io.BufferedIOBase:
     """Open a source for reading."""
     if isinstance(source, bytes):
         return io.BytesIO(source)
     if source.suffix == ".gz":
-        return gzip.open(source, "rb")  # type: ignore[return-value]
+        return cast("io.BufferedIOBase", gzip.open(source, "rb"))
     return source.open("rb")
 
 
 class Feed:
     """Decoded text of the source, filled on demand, consumed from `at`."""
 
-    def __init__(self, handle: BinaryIO, chunk_bytes: int) -> None:
+    def __init__(self, handle: io.BufferedIOBase, chunk_bytes: int) -> None:
         self.text = ""
         self.at = 0
         self.is_exhausted = False
         self.at_isa = False
+        self.damage = ""
         self._handle = handle
         self._chunk_bytes = chunk_bytes
         self._decoder: codecs.IncrementalDecoder | None = None
@@ -55,10 +57,15 @@ class Feed:
         return not self.is_exhausted
 
     def _read(self) -> bytes:
+        pieces: list[bytes] = []
+        wanted = self._chunk_bytes
         try:
-            return self._handle.read(self._chunk_bytes)
-        except (OSError, EOFError):  # a damaged gzip stream ends where it breaks
-            return b""
+            while wanted > 0 and (piece := self._handle.read1(wanted)):
+                pieces.append(piece)
+                wanted -= len(piece)
+        except (OSError, EOFError, zlib.error) as error:  # a damaged gzip stream ends where it breaks
+            self.damage = str(error)
+        return b"".join(pieces)
 
     def _decode(self, data: bytes) -> str:
         """Decode as UTF-8 (or UTF-16 by its mark); from the first byte that is not UTF-8 on, as Latin-1."""

@@ -73,18 +73,18 @@ def read_isa(text: str, at: int, *, ordinal: int) -> IsaMatch | None:
     if not segment:
         return None
     repetition = elements[10] if elements[11] >= "00402" and not elements[10].isalnum() else ""
-    separators = Separators(element, component, segment, repetition.strip())
+    separators = Separators(element, component, segment, repetition.strip(" "))
     header = InterchangeHeader(
         ordinal=ordinal,
-        sender_qualifier=elements[4].strip(),
-        sender=elements[5].strip(),
-        receiver_qualifier=elements[6].strip(),
-        receiver=elements[7].strip(),
-        date=elements[8].strip(),
-        time=elements[9].strip(),
-        version=elements[11].strip(),
-        control=elements[12].strip(),
-        usage=elements[14].strip(),
+        sender_qualifier=elements[4].strip(BLANK),
+        sender=elements[5].strip(BLANK),
+        receiver_qualifier=elements[6].strip(BLANK),
+        receiver=elements[7].strip(BLANK),
+        date=elements[8].strip(BLANK),
+        time=elements[9].strip(BLANK),
+        version=elements[11].strip(BLANK),
+        control=elements[12].strip(BLANK),
+        usage=elements[14].strip(BLANK),
         separators=separators,
     )
     return IsaMatch(header, at + end, tuple(_width_faults([*elements, component])))

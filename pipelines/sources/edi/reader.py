@@ -80,6 +80,9 @@ def read_parts(source: Source, *, chunk_bytes: int = CHUNK_BYTES) -> Iterator[Pa
             yield from found.faults
             feed.at = found.end
             yield from _Walk(Body(feed, found.header.separators), found.header).parts()
+        if feed.damage:
+            yield InterchangeHeader(ordinal + 1, is_readable=False)
+            yield Fault(FaultCode.DAMAGED_FILE, "interchange", 0, "", 0, feed.damage, "a complete gzip file")
 
 
 class _Walk:
