@@ -1,0 +1,37 @@
+{#- A stage has begun when its first milestone has passed. Orders that ended in a cancellation leave the cohort. -#}
+{% set milestones = [
+    "captured", "approved", "released", "pick_started", "pick_completed", "packed", "accepted", "delivered", "invoiced",
+] %}
+with orders as (
+    select *
+    from {{ ref('fct_orders') }}
+    where not is_excluded and order_type <> 'replacement' and order_status <> 'cancelled'
+),
+
+milestones as (
+    {%- for milestone in milestones %}
+        select
+            order_id,
+            '{{ milestone }}' as milestone,
+            {{ milestone }}_at as reached_at
+        from orders
+        where {{ milestone }}_at is not null
+        {{ "union all" if not loop.last }}
+    {%- endfor %}
+)
+
+select
+    orders.order_id,
+    stages.stage_id,
+    {{ dimensions("orders.") }},
+    stages.display_order,
+    {{ hours_between('started.reached_at', 'ended.reached_at') }} as hours,
+    coalesce(ended.reached_at >= started.reached_at, true) as is_valid,
+    orders.captured_date,
+    orders.captured_at,
+    started.reached_at as started_at,
+    ended.reached_at as ended_at
+from {{ ref('stages') }} as stages
+inner join milestones as started on stages.from_milestone = started.milestone
+inner join orders on started.order_id = orders.order_id
+left join milestones as ended on stages.to_milestone = ended.milestone and started.order_id = ended.order_id
