@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import gzip
 import io
+import re
 from datetime import datetime
 from decimal import Decimal
 from pathlib import Path
@@ -19,6 +20,7 @@ from pipelines.errors import MappingError, SourceError
 from pipelines.landing import find_files, ingest
 from pipelines.sources.base import AdapterContext, ParsedBatch
 from pipelines.sources.mapping import load_mapping
+from pipelines.sources.mapping.model import BIRTH_TYPES, EventRule, Expression, MappingSpec, Table
 from storage.duck import connect
 from storage.settings import Settings
 
@@ -422,3 +424,29 @@ def _expected_events(orders: pl.DataFrame, items: pl.DataFrame) -> set[tuple[str
     ended = orders.filter(pl.col("order_status").is_in(["canceled", "unavailable"]))["order_id"]
     promised = {("promised", order) for order in orders["order_id"]}
     return lines | {("order", order) for order in bare} | reached | promised | {("ended", order) for order in ended}
+
+
+def test_the_example_of_the_tutorial_does_what_the_tutorial_says(tmp_path: Path, project_root: Path) -> None:
+    text = (project_root / "docs" / "mapping.md").read_text()
+    blocks = dict(re.findall(r"```(?:csv|yaml) (\S+)\n(.*?)```", text, re.DOTALL))
+    files = {name.removesuffix(".csv"): block for name, block in blocks.items() if name.endswith(".csv")}
+    batch = parse(tmp_path, blocks["shop.yml"], **files)
+    captured = batch.events["order"].filter(pl.col("event_type") == "order.captured")
+    assert captured.select("order_id", "line_id", "unit_price").rows() == [
+        ("A-0042", "1", Decimal("9.9")),
+        ("A-0042", "2", Decimal("24.5")),
+        ("A-0043", "1", Decimal("9.9")),
+    ]
+    assert captured["promise_at"][0] == datetime.fromisoformat("2026-03-11T04:00")
+    assert batch.events["shipment"]["order_id"].to_list() == ["A-0042"]
+    (rejected,) = batch.rejects.to_dicts()
+    assert f"| `{rejected['source_ref']}` | {rejected['reason']} |" in text
+
+
+def test_every_key_of_a_mapping_file_is_in_the_reference(project_root: Path) -> None:
+    reference = (project_root / "docs" / "mapping.md").read_text().split("## 4. Reference")[1]
+    for part in (MappingSpec, Table, EventRule, Expression):
+        for name, info in part.model_fields.items():
+            assert f"`{info.alias or name}`" in reference, f"{part.__name__}.{name} is not documented"
+    for kind in BIRTH_TYPES:
+        assert kind in reference
