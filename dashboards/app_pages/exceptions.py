@@ -103,12 +103,14 @@ with st.container(border=True):
             "app_pages/order.py", label=f"Open order {item['order_id']}", icon=":material/arrow_forward:",
             query_params={"order_id": item["order_id"]},
         )  # fmt: skip
-    with st.form(f"exceptions_form_{item['exception_id']}", border=False):
-        with st.container(horizontal=True, vertical_alignment="bottom"):
-            person = st.text_input("Your name", key="exceptions_person", width=200)
-            note = st.text_input("Note", width=320)
-            taken = st.form_submit_button("Acknowledge", icon=":material/front_hand:")
-            done = st.form_submit_button("Resolve", icon=":material/check:")
+    with (
+        st.form(f"exceptions_form_{item['exception_id']}", border=False),
+        st.container(horizontal=True, vertical_alignment="bottom"),
+    ):
+        person = st.text_input("Your name", key="exceptions_person", width=200)
+        note = st.text_input("Note", width=320)
+        taken = st.form_submit_button("Acknowledge", icon=":material/front_hand:")
+        done = st.form_submit_button("Resolve", icon=":material/check:")
     if taken or done:
         with ledger() as book:
             step = acknowledge if taken else resolve

@@ -12,13 +12,17 @@ from dashboards.queries import build_info, exceptions_list, order_events, order_
 
 info = ask(build_info)
 components.page_header("Order", info)
-asked = st.text_input(
-    "Order number", value=st.query_params.get("order_id", ""), placeholder="e.g. 100123", width=320
-).strip().removeprefix("#")  # fmt: skip
+linked = st.query_params.get("order_id", "")
+if "order_number" not in st.session_state or (linked and linked != st.session_state.get("order_linked")):
+    st.session_state["order_number"] = linked
+    st.session_state["order_linked"] = linked
+typed = st.text_input("Order number", key="order_number", placeholder="e.g. 100123", width=320)
+asked = typed.strip().removeprefix("#")
 if not asked:
     components.nothing("Type an order number, or come here from an exception.")
     st.stop()
 st.query_params["order_id"] = asked
+st.session_state["order_linked"] = asked
 
 header = ask(order_header, order_id=asked)
 if header.is_empty():

@@ -1,5 +1,116 @@
 """Decisions in waiting: allocation plans against their baseline, and the rule changes proposed from them."""
 
+from __future__ import annotations
+
+from dataclasses import asdict
+from datetime import UTC, datetime
+
+import polars as pl
 import streamlit as st
 
-st.write("…")
+from dashboards import charts, components
+from dashboards.decisions import by_channel, compare_figures, lines_frame, shorts, version_changes
+from dashboards.formats import counted, day_text, money_text, words
+from dashboards.loading import ask, ledger
+from dashboards.queries import build_info
+from storage.ledger import VersionState
+
+info = ask(build_info)
+components.page_header("Scenarios", info)
+number = st.column_config.NumberColumn
+
+with ledger() as book:
+    plans = {plan.plan_id: plan for plan in book.list_plans()}
+    versions = {(version.rule_set_id, version.version): version for version in book.list_versions()}
+
+st.subheader("Plan against baseline", anchor=False)
+if not plans:
+    components.nothing("No plan yet. `otif allocate` solves a scenario and puts it here.")
+else:
+    picked = st.selectbox(
+        "Plan", list(plans), key="scenarios_plan", width=420,
+        format_func=lambda key: f"{key} · {plans[key].scenario} · {day_text(plans[key].as_of)} · {plans[key].status}",
+    )  # fmt: skip
+    plan = plans[picked]
+    gain = plan.objective - plan.baseline_objective if plan.objective and plan.baseline_objective is not None else None
+    components.facts([
+        ("Gain over baseline", money_text(float(gain) if gain is not None else None, currency=info.currency)),
+        ("Status", plan.status),
+        ("Data", plan.publication),
+        ("Solved by", plan.created_by),
+        ("Instance", plan.fingerprint[:12]),
+    ])  # fmt: skip
+    components.table(
+        compare_figures(plan),
+        {
+            "figure": "Figure",
+            "baseline": number("Baseline", format="localized"),
+            "plan": number("Plan", format="localized"),
+            "change": number("Change", format="localized"),
+        },
+    )
+    with ledger() as book:
+        lines = lines_frame(book.plan_lines(picked))
+    channels = by_channel(lines)
+    if not channels.is_empty():
+        st.markdown("**By channel**")
+        components.table(channels, {name: words(name) for name in channels.columns})
+    left_short = shorts(lines)
+    st.markdown(f"**{counted(left_short.height, 'line')} short**")
+    if not left_short.is_empty():
+        reasons = left_short.group_by("reason").agg(lines=pl.len()).with_columns(name=pl.col("reason"))
+        st.altair_chart(
+            charts.share_bars(reasons, category="name", value="lines", title="lines short"), width="stretch"
+        )
+        components.table(left_short, {name: words(name) for name in left_short.columns}, height=300)
+
+st.subheader("Rule changes", anchor=False)
+if not versions:
+    components.nothing("No rule set yet. `otif rules propose` distils one from a plan.")
+    st.stop()
+chosen = st.selectbox(
+    "Version", list(versions), key="scenarios_version", width=420,
+    format_func=lambda key: f"{key[0]} version {key[1]} · {versions[key].state.value}",
+)  # fmt: skip
+version = versions[chosen]
+with ledger() as book:
+    changes = version_changes(book, version)
+    words_of_people = book.list_approvals(*chosen)
+components.facts([
+    ("State", words(version.state.value)),
+    ("Changes", counted(len(changes), "rule")),
+    ("Proposed by", version.created_by),
+    ("Based on version", str(version.parent_version or "–")),
+    ("From plan", str(version.plan_id or "–")),
+    ("Digest", version.digest[:12]),
+])  # fmt: skip
+if version.reason:
+    st.markdown(version.reason.replace("$", "\\$"))
+if changes:
+    columns = {"change": "Change", "kind": "Rule", "scope": "For", "before": "In force", "after": "Proposed"}
+    components.table(pl.DataFrame([asdict(change) for change in changes]), columns)
+else:
+    components.nothing("Nothing differs from the version it was proposed on.")
+for decision in words_of_people:
+    st.caption(f"{words(decision.decision)} by {decision.by}, {day_text(decision.at)}. {decision.note}")
+
+if version.state is VersionState.PROPOSED:
+    with (
+        st.form(f"scenarios_{version.digest}", border=False),
+        st.container(horizontal=True, vertical_alignment="bottom"),
+    ):
+        person = st.text_input("Your name", width=200)
+        note = st.text_input("Note", width=320)
+        approved = st.form_submit_button("Approve", icon=":material/check:")
+        declined = st.form_submit_button("Decline", icon=":material/close:")
+    if approved or declined:
+        now = datetime.now(tz=UTC)
+        with ledger() as book:
+            if approved:
+                # The form carries the digest in its key: other content would be another form and this click void.
+                book.approve_version(*chosen, by=person, now=now, digest=version.digest, note=note)
+            else:
+                book.reject_version(*chosen, by=person, now=now, note=note)
+        st.rerun()
+elif version.state is VersionState.APPROVED:
+    st.caption("Approved and waiting: `otif rules push` sends it to the OMS.")

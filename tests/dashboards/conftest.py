@@ -46,10 +46,10 @@ _TABLES = {
         "started_at timestamp, ended_at timestamp, hours double, is_valid boolean"
     ),
     "marts.fct_orders": (
-        f"order_id varchar, source varchar, order_type varchar, currency varchar, {_DIMENSIONS}, captured_at timestamp, "
-        "released_at timestamp, accepted_at timestamp, delivered_at timestamp, cancelled_at timestamp, "
-        "order_status varchar, line_count bigint, units_ordered decimal(18,3), units_shipped decimal(18,3), "
-        "merchandise_amount decimal(18,4)"
+        f"order_id varchar, source varchar, order_type varchar, currency varchar, {_DIMENSIONS}, "
+        "captured_at timestamp, released_at timestamp, accepted_at timestamp, delivered_at timestamp, "
+        "cancelled_at timestamp, order_status varchar, line_count bigint, units_ordered decimal(18,3), "
+        "units_shipped decimal(18,3), merchandise_amount decimal(18,4)"
     ),
     "marts.fct_order_lines": (
         "order_id varchar, line_id varchar, sku varchar, line_status varchar, base_original decimal(18,3), "
@@ -123,13 +123,15 @@ insert into metrics.kpi_values
 with days as (
     select cast(day as date) as day, channel, channel_type, customer_id
     from generate_series(timestamp '{first}', timestamp '{last}', interval 1 day) as days(day)
-    cross join (values ('dtc', 'dtc', '(none)'), ('wholesale', 'wholesale', 'walmart')) as c(channel, channel_type, customer_id)
+    cross join (
+        values ('dtc', 'dtc', '(none)'), ('wholesale', 'wholesale', 'walmart')
+    ) as c(channel, channel_type, customer_id)
 ),
 met as (
     select *, case when channel = 'dtc' then 19 when day > date '{last}' - 7 then 10 else 17 end as good from days
 )
-select kpi, profile, head, day, channel, channel_type, customer_id, 'dc_columbus', 'swiftparcel', 'NY', 'kitchen', '(none)',
-    'USD', num, den, obs, day > date '{last}' - 7
+select kpi, profile, head, day, channel, channel_type, customer_id, 'dc_columbus', 'swiftparcel', 'NY', 'kitchen',
+    '(none)', 'USD', num, den, obs, day > date '{last}' - 7
 from met, lateral (values
     ('otif', if(channel = 'dtc', 'dtc_std', 'retail'), true, good, 20, 20),
     ('otif', 'promise_first', false, 20, 20, 20),
@@ -139,8 +141,8 @@ from met, lateral (values
     ('chargeback_rate', '', false, if(channel = 'dtc', 0, 12), 1000, 5)
 ) as rows(kpi, profile, head, num, den, obs);
 insert into metrics.kpi_values
-    select 'backorder_value', '', false, date '2026-11-16', 'wholesale', 'wholesale', 'walmart', 'dc_columbus', '(none)',
-        'NY', 'kitchen', '(none)', 'USD', 1500, null, 3, false;
+    select 'backorder_value', '', false, date '2026-11-16', 'wholesale', 'wholesale', 'walmart', 'dc_columbus',
+        '(none)', 'NY', 'kitchen', '(none)', 'USD', 1500, null, 3, false;
 insert into metrics.kpi_exclusions
     select 'otif', 'dtc_std', cast(day as date), 'dtc', '(none)', 'customer_cancelled', 1
     from generate_series(timestamp '{first}', timestamp '{last}', interval 1 day) as days(day);
@@ -157,7 +159,8 @@ insert into marts.fct_orders values
     ('100123', 'shopify', 'standard', 'USD', 'dtc', 'dtc', '(none)', 'dc_columbus', 'swiftparcel', 'NY', 'kitchen',
     '(none)', '2026-11-09 14:00', '2026-11-09 20:00', '2026-11-10 22:00', null, null, 'shipped', 1, 3, 3, 59.70);
 insert into marts.fct_order_lines values
-    ('100123', '1', 'SKU-1', 'shipped', 3, 3, 3, 3, 0, 0, 19.90, '2026-11-14 05:00', '2026-11-14 05:00', null, false, null);
+    ('100123', '1', 'SKU-1', 'shipped', 3, 3, 3, 3, 0, 0, 19.90, '2026-11-14 05:00', '2026-11-14 05:00',
+    null, false, null);
 insert into marts.fct_line_assessments values
     ('100123', '1', 'dtc_std', true, true, '2026-11-13', 3, 19.90, false, 'carrier_transit', 'no delivery scan', null);
 insert into marts.fct_order_assessments values
@@ -173,7 +176,8 @@ insert into marts.fct_exceptions values
     '2026-11-12 05:00', '2026-11-18 05:00', 4200, 'SKU-1 is out at tpl_west', '0 free, 120 open',
     'Move 120 units from dc_columbus', 'inventory_planner');
 insert into marts.fct_open_lines values
-    ('100200', '1', 'SKU-1', 'dtc', 'dtc', '(none)', 8, 20, 10, '2026-11-14', '2026-11-17', '2026-11-19', null, false, null, 0, 2),
+    ('100200', '1', 'SKU-1', 'dtc', 'dtc', '(none)', 8, 20, 10, '2026-11-14', '2026-11-17', '2026-11-19',
+    null, false, null, 0, 2),
     ('walmart-1', '1', 'SKU-1', 'wholesale', 'wholesale', 'walmart', 10, 15, 10, '2026-11-10', '2026-11-17',
     '2026-11-20', null, false, null, 0.03, 1);
 insert into marts.fct_inventory values ('SKU-1', 'dc_columbus', 12, 12), ('SKU-1', 'tpl_west', 0, -2);
@@ -184,9 +188,11 @@ insert into marts.fct_batches values
     ('b1', 'shopify', 'landed', 'passed', 1, 10, 9, 0, 1, 0.5, '2026-11-16 02:00');
 insert into marts.fct_rejects values ('b1', 'shopify', 'orders.json:/orders/3', 'quantity is negative', '-1');
 insert into marts.data_freshness values
-    ('shopify', '2026-11-16 04:00', '2026-11-16 04:30', 900, 1), ('carrier', '2026-11-12 05:00', '2026-11-12 06:00', 40, 0);
+    ('shopify', '2026-11-16 04:00', '2026-11-16 04:30', 900, 1),
+    ('carrier', '2026-11-12 05:00', '2026-11-12 06:00', 40, 0);
 insert into marts.data_quality_issues values
-    ('i1', 'negative_stage', '100123', 'packed before picked'), ('i2', 'negative_stage', '100124', 'packed before picked');
+    ('i1', 'negative_stage', '100123', 'packed before picked'),
+    ('i2', 'negative_stage', '100124', 'packed before picked');
 """
 
 

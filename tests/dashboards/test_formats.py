@@ -41,4 +41,5 @@ def test_other_currencies_are_named() -> None:
 
 
 def test_instants_are_shown_on_the_companys_clock() -> None:
-    assert instant_text(datetime(2026, 7, 1, 3, 30), "America/New_York") == "Tue 30 Jun 23:30"
+    naive_utc = datetime.fromisoformat("2026-07-01T03:30")
+    assert instant_text(naive_utc, "America/New_York") == "Tue 30 Jun 23:30"

@@ -102,7 +102,7 @@ def test_filters_narrow_the_exceptions_down_to_none(home: Path, monkeypatch: pyt
     assert "$60" in markup(app)
     app.multiselect(key="exceptions_severity").set_value(["low"]).run()
     assert not app.exception
-    assert app.caption[-1].value == "No exception matches these filters."
+    assert app.main.caption[-1].value == "No exception matches these filters."
 
 
 def test_acknowledging_is_kept_in_the_ledger(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -27,7 +27,7 @@ def test_noise_gets_no_comment() -> None:
 
 
 def test_eight_weeks_on_one_side_are_a_signal() -> None:
-    history = [*BASELINE, 94.2, 94.4]
+    history = [*BASELINE, 94.2, 94.6]
     slide = [94.0, 93.9, 94.1, 93.8, 94.0, 93.9, 94.1]
     assert read_latest([*history, *slide]).state == "routine"
     reading = read_latest([*history, *slide, 93.9])
