@@ -21,19 +21,28 @@ def sscc(serial: int) -> str:
 
     Example:
         >>> sscc(0)
-        '008500770000000006'
+        '008500770000000003'
     """
     body = f"0{GS1_PREFIX}{serial:09d}"
+    return f"{body}{check_digit(body)}"
+
+
+def check_digit(body: str) -> int:
+    """Return the GS1 check digit of a code without it (of odd length, as in SSCC and UPC).
+
+    Example:
+        >>> check_digit("00614141123456789")
+        0
+    """
     total = sum(int(digit) * (3 if position % 2 == 0 else 1) for position, digit in enumerate(body))
-    return f"{body}{-total % 10}"
+    return -total % 10
 
 
 @lru_cache(maxsize=512)
 def upc(sku: int) -> str:
     """Return the 12-digit UPC of a SKU."""
     body = f"850077{sku:05d}"
-    total = sum(int(digit) * (3 if position % 2 == 0 else 1) for position, digit in enumerate(body))
-    return f"{body}{-total % 10}"
+    return f"{body}{check_digit(body)}"
 
 
 def money(cents: int) -> str:
@@ -108,7 +117,7 @@ def ship_notice(shipment: Shipment, cartons: int, at: int) -> list[str]:
     """Return an 856 in the structure shipment, order, pack, item: one pack loop for each carton."""
     order, carrier, node = shipment.order, CARRIERS[shipment.carrier], NODES[shipment.node]
     date, time = zone(ZONE).edi(at)
-    ship_date, ship_time = zone(node.zone).edi(shipment.shipped_at)
+    ship_date, ship_time = zone(ZONE).edi(shipment.shipped_at)
     weight = round(sum(SKUS[line.sku].weight_kg * units for line, units in shipment.lines) * 2.2046)
     segments = [
         f"BSN*00*{shipment.shipment_id}*{date}*{time}*0001",

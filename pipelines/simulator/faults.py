@@ -39,7 +39,7 @@ class Fault:
 STARVED_SKUS: Final = tuple(WHOLESALE_ASSORTMENT[rank] for rank in (3, 8, 13, 19, 27))
 """Popular in the shop and at the retailers: the mis-set reservation hits these."""
 OUT_OF_STOCK_SKU: Final = WHOLESALE_ASSORTMENT[10]
-DELAYED_SKUS: Final = tuple(WHOLESALE_ASSORTMENT[rank] for rank in (5, 12, 18, 24, 31, 38))
+DELAYED_SKUS: Final = tuple(WHOLESALE_ASSORTMENT[rank] for rank in (5, 12, 18, 24, 31, 37))
 """Their inbound containers slip past the end: contested between channels at the end."""
 
 TPL_SLIP: Final = Fault(

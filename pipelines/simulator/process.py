@@ -107,6 +107,8 @@ class Company:
         for warehouse in self.warehouses:
             for shipment in warehouse.run_day(day, self.stock):
                 self._shipped(shipment)
+        # What the day's allocation and dispatch led to on the same day, such as the ASN of a truck that left.
+        self._agenda.run_actions(day)
 
     def _set_reservations(self, day: int) -> None:
         if day not in (self.first_day, monday_of(MIS_SET_RESERVATION.from_week)):

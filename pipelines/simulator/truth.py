@@ -55,7 +55,7 @@ def judge(order: Order, as_of: int, tally: Tally) -> Iterator[Miss]:
 def window(order: Order) -> tuple[int, int]:
     """Return the promised window as [start, end), with the grace that the retailer's profile gives."""
     if order.terms is None:
-        return 0, zone(order.zone).at(order.promised_day + 1)
+        return 1, zone(order.zone).at(order.promised_day + 1)
     clock = zone(ZONE)
     before, after = RETAILERS[order.terms.retailer].grace_days
     return clock.at(order.terms.window_start - before), clock.at(order.terms.window_end + 1 + after)
