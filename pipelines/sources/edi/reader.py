@@ -101,8 +101,8 @@ class _Walk:
         self._in_unexpected = False
         self._set_id = "ST" + self._element
         self._set_end = f"{self._terminator}SE{self._element}"
-        # An SE is looked for first; any of these before it means that it belongs to another set.
-        self._barriers = [f"{self._terminator}{name}{self._element}" for name in ("ST", "GE", "GS", "IEA")]
+        self._next_set = f"{self._terminator}{self._set_id}"
+        self._envelopes = [f"{self._terminator}{name}{self._element}" for name in ("ST", "GE", "GS", "IEA")]
 
     def parts(self) -> Iterator[Part]:
         """Yield what stands in the interchange, its trailer's faults last."""
@@ -130,18 +130,16 @@ class _Walk:
     def _read_set(self) -> TransactionSet:
         body = self._body
         length = body.find(self._set_end, 0)
-        barrier = self._first_barrier(length if length >= 0 else len(body.text) - body.at)
-        if barrier >= 0 or length < 0:
-            text = body.take(barrier + 1 if barrier >= 0 else len(body.text) - body.at)
-            return self._finish_set(text, has_trailer=False)
+        if length < 0 or body.text.find(self._next_set, body.at, body.at + length) >= 0:
+            # There is no SE, or the one found belongs to a later ST: the set ends where the next envelope begins.
+            return self._finish_set(body.take(self._unended_length()), has_trailer=False)
         end = body.find(self._terminator, length + 1)
-        has_terminator = end >= 0
-        return self._finish_set(body.take(end + 1 if has_terminator else len(body.text) - body.at), has_trailer=True)
+        return self._finish_set(body.take(end + 1 if end >= 0 else len(body.text) - body.at), has_trailer=True)
 
-    def _first_barrier(self, length: int) -> int:
+    def _unended_length(self) -> int:
         text, at = self._body.text, self._body.at
-        found = [hit for pattern in self._barriers if (hit := text.find(pattern, at, at + length)) >= 0]
-        return min(found) - at if found else -1
+        found = [hit for pattern in self._envelopes if (hit := text.find(pattern, at)) >= 0]
+        return min(found, default=len(text)) + 1 - at
 
     def _finish_set(self, text: str, *, has_trailer: bool) -> TransactionSet:
         start = self._number + 1

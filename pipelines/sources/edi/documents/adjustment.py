@@ -122,10 +122,9 @@ def _reasons(document: Document, rows: EventRows, header: list[str]) -> list[_Re
             found[-1].texts += _texts(at(segment, 3))
         elif found and name in ("NTE", "MSG"):
             found[-1].texts += _texts(at(segment, 2) if name == "NTE" else at(segment, 1))
-    merged: dict[tuple[str, str], _Reason] = {}
+    merged: dict[str, _Reason] = {}
     for reason in found:
-        key = (reason.code, reason.standard_code)
-        known = merged.setdefault(key, _Reason(reason.offset, *key))
+        known = merged.setdefault(reason.code, _Reason(reason.offset, reason.code, reason.standard_code))
         known.amount += reason.amount
         known.texts += [text for text in reason.texts if text not in known.texts]
     return list(merged.values())

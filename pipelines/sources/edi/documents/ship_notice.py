@@ -242,7 +242,8 @@ def _add(
             item.uom if item else None,
             shipment.carrier,
             shipment.service,
-            (item.parcel if item else "") or shipment.tracking,
+            # A void names its shipment only: other shipments may travel under the same PRO number.
+            (item.parcel or shipment.tracking) if item else None,
             item.sscc if item else None,
             shipment.estimated_at,
             shipment.origin_region,

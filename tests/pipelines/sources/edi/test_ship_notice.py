@@ -127,7 +127,9 @@ def test_an_sscc_with_a_wrong_check_digit_is_kept_and_marked(read_document):
 
 def test_a_cancelled_notice_voids_its_shipment(read_document):
     batch = read_document("856", HEAD.replace("*00*S1", "*01*S1"))
-    assert rows(batch, "event_type", "shipment_id", "order_id") == [("label.voided", "S1", None)]
+    assert rows(batch, "event_type", "shipment_id", "order_id", "tracking_number") == [
+        ("label.voided", "S1", None, None)
+    ]
 
 
 def test_the_document_names_its_order_or_all_of_them(read_document):
