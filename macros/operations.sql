@@ -11,7 +11,7 @@
 {#- Monday (or the workspace's first weekday) of a day's week. -#}
 {% macro week_of(day) -%}
     {%- if var("week_start") == "sunday" -%}
-        cast(date_trunc('week', {{ day }} + interval 1 day) - interval 1 day as date)
+        cast(date_trunc('week', {{ day }} + interval '1' day) - interval '1' day as date)
     {%- else -%}
         cast(date_trunc('week', {{ day }}) as date)
     {%- endif -%}
@@ -33,4 +33,13 @@
 
 {% macro spark__as_stamp(instant) -%}
     date_format({{ to_local(instant, "'" ~ var("company_zone") ~ "'") }}, 'yyyy-MM-dd HH:mm')
+{%- endmacro %}
+
+{#- The time between two instants for people: hours up to two days, then days. -#}
+{% macro as_days(start, finish) -%}
+    case
+        when {{ hours_between(start, finish) }} < 48
+            then cast(cast(floor({{ hours_between(start, finish) }}) as bigint) as varchar) || ' hours'
+        else cast(cast(floor({{ hours_between(start, finish) }} / 24) as bigint) as varchar) || ' days'
+    end
 {%- endmacro %}

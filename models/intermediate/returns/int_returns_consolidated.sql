@@ -44,6 +44,7 @@ items as (
         item,
         max(line_id) as line_id,
         max(sku) as sku,
+        max(case when event_type <> 'refund.issued' then 1 else 0 end) = 1 as is_physical,
         max(case when event_type = 'return.received' then quantity end) as quantity_received,
         max(case when event_type = 'rma.created' then quantity end) as quantity_requested,
         max(quantity) as quantity_stated,
@@ -88,6 +89,7 @@ joined as (
         items.line_id,
         items.sku,
         items.item,
+        coalesce(items.is_physical, true) as is_physical,
         coalesce(items.quantity_received, items.quantity_requested, items.quantity_stated) as quantity,
         coalesce(items.reason_requested, items.reason_stated, whole.reason) as reason,
         coalesce(items.disposition, whole.disposition) as disposition,
@@ -100,22 +102,33 @@ joined as (
         {%- endfor %}
     from items
     full outer join whole on items.rma_id = whole.rma_id
+),
+
+-- The shop books a refund of its own for a return that the returns platform tells with all its stages: once is enough.
+physical_items as (
+    select distinct
+        order_id,
+        item
+    from joined
+    where is_physical and order_id is not null
 )
 
 select
-    rma_id,
-    coalesce(order_id, '(none)') as order_id,
-    line_id,
-    sku,
-    item,
-    quantity,
-    reason,
-    disposition,
-    refund_amount,
-    currency,
-    node_id,
-    tracking_number,
+    joined.rma_id,
+    coalesce(joined.order_id, '(none)') as order_id,
+    joined.line_id,
+    joined.sku,
+    joined.item,
+    joined.quantity,
+    joined.reason,
+    joined.disposition,
+    joined.refund_amount,
+    joined.currency,
+    joined.node_id,
+    joined.tracking_number,
     {%- for column in stages.values() %}
-        {{ column }}{{ "," if not loop.last }}
+        joined.{{ column }}{{ "," if not loop.last }}
     {%- endfor %}
 from joined
+left join physical_items on joined.order_id = physical_items.order_id and joined.item = physical_items.item
+where joined.is_physical or physical_items.item is null

@@ -1,0 +1,113 @@
+{#- What cannot be true in the data that landed. Rows stay where they are; here they are named. -#}
+with negative_durations as (
+    select
+        'negative_duration' as issue,
+        stages.order_id || ' ' || stages.stage_id as subject,
+        stages.order_id,
+        stages.stage_id || ' ends ' || {{ as_stamp('stages.ended_at') }} || ', before its start '
+        || {{ as_stamp('stages.started_at') }}
+            as detail
+    from {{ ref('fct_order_stages') }} as stages
+    inner join {{ ref('stages') }} as definitions on stages.stage_id = definitions.stage_id
+    -- An invoice may be written before the goods arrive.
+    where not stages.is_valid and definitions.to_milestone <> 'invoiced'
+),
+
+unknown_shipments as (
+    select
+        'shipment_of_unknown_order' as issue,
+        shipments.order_id as subject,
+        shipments.order_id,
+        cast(count(*) as varchar) || ' shipment lines from ' || min(shipments.source)
+        || ' name an order that was never captured' as detail
+    from {{ ref('fct_shipment_lines') }} as shipments
+    left join {{ ref('fct_orders') }} as orders on shipments.order_id = orders.order_id
+    where orders.order_id is null
+    group by shipments.order_id
+),
+
+scans as (
+    select
+        tracking_number,
+        min(source) as source,
+        count(*) as scan_count,
+        min(event_at) as first_scan_at
+    from {{ ref('stg_landing__shipment_events') }}
+    where tracking_number is not null and order_id is null
+    group by tracking_number
+),
+
+shipped_numbers as (
+    select distinct tracking_number
+    from {{ ref('fct_shipment_lines') }}
+    where tracking_number is not null
+),
+
+unknown_scans as (
+    select
+        'scan_without_shipment' as issue,
+        scans.tracking_number as subject,
+        cast(null as varchar) as order_id,
+        cast(scans.scan_count as varchar) || ' scans of ' || scans.tracking_number || ' from ' || scans.source
+        || ' since ' || {{ as_stamp('scans.first_scan_at') }} || ' belong to no shipment' as detail
+    from scans
+    left join shipped_numbers on scans.tracking_number = shipped_numbers.tracking_number
+    where shipped_numbers.tracking_number is null
+),
+
+over_shipments as (
+    select
+        'shipped_more_than_ordered' as issue,
+        order_id || ' ' || line_id as subject,
+        order_id,
+        {{ as_text('quantity_shipped') }} || ' units of ' || coalesce(sku, 'line ' || line_id) || ' shipped, '
+        || {{ as_text('base_original') }} || ' ordered' as detail
+    from {{ ref('fct_order_lines') }}
+    where quantity_shipped > greatest(base_original, base_revised)
+),
+
+future_events as (
+    select
+        'event_after_as_of' as issue,
+        source || ' ' || event_type as subject,
+        cast(null as varchar) as order_id,
+        cast(count(*) as varchar) || ' ' || event_type || ' events of ' || source || ' lie after the as-of, the last '
+        || {{ as_stamp('max(event_at)') }} as detail
+    from {{ ref('stg_landing__future_events') }}
+    group by source, event_type
+),
+
+duplicate_orders as (
+    select
+        'duplicate_purchase_order' as issue,
+        order_id as subject,
+        order_id,
+        cast(count(*) as varchar) || ' purchase orders came with this number, ' || {{ as_stamp('min(exchanged_at)') }}
+        || ' to ' || {{ as_stamp('max(exchanged_at)') }} as detail
+    from {{ ref('fct_documents') }}
+    where document_type = '850' and order_id is not null
+    group by order_id
+    having count(*) > 1
+),
+
+found as (
+    select * from negative_durations
+    union all
+    select * from unknown_shipments
+    union all
+    select * from unknown_scans
+    union all
+    select * from over_shipments
+    union all
+    select * from future_events
+    union all
+    select * from duplicate_orders
+)
+
+select
+    md5(issue || '|' || subject) as issue_id,
+    issue,
+    subject,
+    order_id,
+    detail
+from found
