@@ -8,6 +8,7 @@ with known as (
         {{ last_known('seller_id') }} as seller_id,
         {{ last_known("case when event_type in ('order.captured', 'order.changed') then unit_price end") }}
             as unit_price,
+        {{ last_known('order_type') }} as line_type,
         {{ last_known('unit_cost') }} as unit_cost,
         {{ last_known('freight_amount') }} as freight_amount,
         {{ last_known('requested_at') }} as requested_at,
@@ -81,11 +82,10 @@ select
     coalesce(known.seller_id, '(none)') as seller_id,
     coalesce(known.released_node_id, known.planned_node_id, orders.planned_node_id) as node_id,
     coalesce(line_holds.hold_type, order_holds.hold_type) as hold_type,
-    orders.exclusion_reason,
+    coalesce(orders.exclusion_reason, case when known.line_type = 'no_ship' then 'no_ship' end) as exclusion_reason,
     quantities.base_original,
     quantities.base_revised,
     quantities.current_total,
-    coalesce(quantities.buyer_changes, 0) as buyer_changes,
     coalesce(promises.quantity_promised, quantities.base_original) as quantity_promised,
     released.quantity_released,
     coalesce(known.unit_price, skus.unit_price) as unit_price,
@@ -106,6 +106,7 @@ select
     coalesce(known.ship_by_at, orders.ship_by_at) as ship_by_at,
     coalesce(known.cancel_after_at, orders.cancel_after_at) as cancel_after_at,
     coalesce(known.captured_at, orders.captured_at) as captured_at,
+    quantities.last_buyer_change_at,
     coalesce(known.released_at, orders.released_at) as released_at
 from known
 inner join {{ ref('int_orders_consolidated') }} as orders on known.order_id = orders.order_id

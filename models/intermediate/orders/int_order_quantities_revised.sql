@@ -11,6 +11,7 @@ with totals as (
         event_type,
         actor,
         quantity,
+        event_at,
         event_order,
         row_number() over (partition by order_id, line_id, event_type order by event_order) as position
     from {{ ref('int_order_events_sequenced') }}
@@ -27,6 +28,7 @@ differences as (
         event_type,
         actor,
         quantity,
+        event_at,
         event_order,
         quantity - coalesce(lag(quantity) over (
             partition by order_id, line_id
@@ -47,7 +49,7 @@ revised as (
             as most_asked_for,
         {{ last_known('quantity', "case when event_type = 'order.captured' then 0 else event_order end") }}
             as current_total,
-        count(case when event_type = 'order.changed' and actor = 'customer' then 1 end) as buyer_changes
+        max(case when event_type = 'order.changed' and actor = 'customer' then event_at end) as last_buyer_change_at
     from differences
     group by order_id, line_id
 )
@@ -58,5 +60,5 @@ select
     cast(base_original as decimal(18, 3)) as base_original,
     cast(greatest(least(base_original + buyer_difference, most_asked_for), 0) as decimal(18, 3)) as base_revised,
     cast(current_total as decimal(18, 3)) as current_total,
-    buyer_changes
+    last_buyer_change_at
 from revised

@@ -5,7 +5,11 @@ with consolidated as (
         {{ first_known("case when event_type = 'order.captured' then source end") }} as source,
         {{ last_known('channel') }} as channel,
         {{ last_known('customer_id') }} as customer_id,
-        {{ last_known('order_type') }} as order_type,
+        {{ last_known("case when order_type <> 'no_ship' then order_type end") }} as order_type,
+        -- Only gift cards and services: nothing of the order is ever shipped.
+        min(case when event_type = 'order.captured' then coalesce(order_type, 'standard') end) = 'no_ship'
+        and max(case when event_type = 'order.captured' then coalesce(order_type, 'standard') end) = 'no_ship'
+            as is_no_ship,
         {{ last_known('currency') }} as currency,
         {{ last_known('ship_to_region') }} as region,
         {{ last_known('clock_zone') }} as clock_zone,
@@ -66,6 +70,7 @@ select
     -- G14: populations that no figure counts.
     case
         when consolidated.order_type in ('test', 'draft', 'transfer') then consolidated.order_type
+        when consolidated.is_no_ship then 'no_ship'
     end as exclusion_reason
 from consolidated
 left join {{ ref('channels') }} as channels on consolidated.channel = channels.channel

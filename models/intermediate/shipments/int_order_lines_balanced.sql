@@ -61,9 +61,13 @@ balanced as (
         ship_due.ship_due_basis,
         ship_due.ship_zone,
         ship_due.ship_due_at,
-        greatest(
-            order_lines.current_total - coalesce(cancelled.quantity_cancelled, 0) - shipped.quantity_shipped, 0
-        ) as still_open
+        -- What is never shipped is never open.
+        case
+            when order_lines.exclusion_reason = 'no_ship' then 0
+            else greatest(
+                order_lines.current_total - coalesce(cancelled.quantity_cancelled, 0) - shipped.quantity_shipped, 0
+            )
+        end as still_open
     from {{ ref('int_order_lines_consolidated') }} as order_lines
     inner join {{ ref('int_order_lines_shipped') }} as shipped
         on order_lines.order_id = shipped.order_id and order_lines.line_id = shipped.line_id
@@ -123,11 +127,11 @@ select
     pieces_shipped,
     pieces_accepted,
     pieces_delivered,
-    buyer_changes,
     is_quantity_known,
     is_on_hold,
     captured_date,
     captured_at,
+    last_buyer_change_at,
     requested_at,
     promise_first_at,
     promise_latest_at,

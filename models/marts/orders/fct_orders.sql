@@ -1,4 +1,6 @@
-with line_totals as (
+with
+-- Gift cards and services are not goods: they neither count nor keep an order open.
+line_totals as (
     select
         order_id,
         {{ one_or_multiple("nullif(node_id, '(none)')") }} as node_id,
@@ -19,6 +21,7 @@ with line_totals as (
         min(released_at) as released_at,
         max(case when line_status = 'cancelled' then cancelled_at end) as cancelled_at
     from {{ ref('int_order_lines_balanced') }}
+    where coalesce(exclusion_reason, '') <> 'no_ship'
     group by order_id
 ),
 

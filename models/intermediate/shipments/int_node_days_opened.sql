@@ -1,0 +1,59 @@
+{#- For every node and local day the first operating day on or after it. Node calendars are few and small. -#}
+with digits as (
+    {%- for digit in range(10) %}
+        select {{ digit }} as digit{{ " union all" if not loop.last }}
+    {%- endfor %}
+),
+
+numbers as (
+    select ones.digit + 10 * tens.digit + 100 * hundreds.digit + 1000 * thousands.digit as ahead
+    from digits as ones
+    cross join digits as tens
+    cross join digits as hundreds
+    cross join digits as thousands
+),
+
+bounds as (
+    select
+        cast({{ add_days('min(captured_at)', -2) }} as date) as first_date,
+        cast({{ add_days(as_of(), 30) }} as date) as last_date
+    from {{ ref('int_orders_consolidated') }}
+),
+
+days as (
+    select
+        nodes.node_id,
+        nodes.operating_days,
+        cast({{ add_days('bounds.first_date', 'numbers.ahead') }} as date) as local_date,
+        bounds.last_date
+    from {{ ref('nodes') }} as nodes
+    cross join bounds
+    cross join numbers
+),
+
+opened as (
+    select
+        days.node_id,
+        days.local_date,
+        case
+            when
+                holidays.calendar_id is null
+                and coalesce(days.operating_days, '1,2,3,4,5')
+                like '%' || cast({{ iso_weekday('days.local_date') }} as varchar) || '%'
+                then days.local_date
+        end as operating_date
+    from days
+    left join {{ ref('holidays') }} as holidays
+        on days.node_id = holidays.calendar_id and days.local_date = holidays.holiday_date
+    where days.local_date <= days.last_date
+)
+
+select
+    node_id,
+    local_date,
+    min(operating_date) over (
+        partition by node_id
+        order by local_date
+        rows between current row and unbounded following
+    ) as opened_date
+from opened
