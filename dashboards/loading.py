@@ -56,8 +56,18 @@ def ask(question: Callable[..., Answer], **arguments: Any) -> Answer:  # noqa: A
     Raises:
         OtifError: The publication cannot be opened or cannot answer.
     """
+    return later(question, **arguments)()
+
+
+def later(question: Callable[..., Answer], **arguments: Any) -> Callable[[], Answer]:  # noqa: ANN401
+    """Return a call that asks this run's publication when it is made, from any thread (a download, for one)."""
+    publication = st.session_state[_PUBLICATION]
     name = f"{question.__module__}.{question.__qualname__}"
-    answer: Answer = _answer(st.session_state[_PUBLICATION], name, arguments, _question=question)
+
+    def answer() -> Answer:
+        found: Answer = _answer(publication, name, arguments, _question=question)
+        return found
+
     return answer
 
 

@@ -40,14 +40,14 @@ with st.container(horizontal=True):
         placeholder="all",
         width=168,
     )
-    statuses = st.multiselect("Status", STATUSES, default=STATUSES[:2], key="exceptions_status", width=168)
+    statuses = st.multiselect("Status", STATUSES, key="exceptions_status", placeholder="not resolved", width=168)
 
 shown = everything.filter(
     *(
         pl.col(column).is_in(wanted)
         for column, wanted in (
             ("kind_name", kinds), ("severity", severities), ("owner_role", owners), ("channel", channels),
-            ("status", statuses),
+            ("status", statuses or STATUSES[:2]),
         )
         if wanted
     )
@@ -79,7 +79,6 @@ picked = components.table(
     on_select="rerun",
     selection_mode="single-row",
     key="exceptions_table",
-    height=min(420, 38 + 35 * shown.height),
 )
 rows = picked.selection.rows if picked else []
 item = shown.row(rows[0] if rows and rows[0] < shown.height else 0, named=True)

@@ -62,7 +62,7 @@ else:
         st.altair_chart(
             charts.share_bars(reasons, category="name", value="lines", title="lines short"), width="stretch"
         )
-        components.table(left_short, {name: words(name) for name in left_short.columns}, height=300)
+        components.table(left_short, {name: words(name) for name in left_short.columns})
 
 st.subheader("Rule changes", anchor=False)
 if not versions:

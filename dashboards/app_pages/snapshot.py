@@ -9,10 +9,10 @@ import streamlit as st
 
 from dashboards import charts, components
 from dashboards.formats import day_text, money_text, value_text, words
-from dashboards.loading import ask, settings_of_run
+from dashboards.loading import ask, later, settings_of_run
 from dashboards.queries import at_risk, build_info, exceptions_list, kpi_table, miss_causes, week_named
 from dashboards.reports.narrative import late_feeds
-from dashboards.reports.pages import snapshot_tiles, week_report
+from dashboards.reports.pages import snapshot_tiles, week_page
 from dashboards.reports.tiles import judge, tile_catalogue, weekly_history
 from dashboards.reports.weekly import last_week
 
@@ -24,7 +24,7 @@ with st.container(horizontal=True, vertical_alignment="bottom"):
     name = st.selectbox("Week", [newest.back(n).name for n in range(26)], key="snapshot_week", width=170)
     st.download_button(
         "Weekly report",
-        data=lambda: ask(week_report, week=name, company=settings_of_run().company.name).html,
+        data=later(week_page, week=name, company=settings_of_run().company.name),
         file_name=f"weekly-{name}.html",
         mime="text/html",
         icon=":material/download:",

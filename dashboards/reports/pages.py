@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dashboards.queries import build_info, week_named
 from dashboards.reports.facts import Proposal, Tile
 from dashboards.reports.tiles import build_tile, tile_catalogue
-from dashboards.reports.weekly import WeeklyReport, build_weekly
+from dashboards.reports.weekly import build_weekly
 from storage.duck import Connection
 
 
@@ -20,6 +20,6 @@ def snapshot_tiles(connection: Connection, *, week: str) -> tuple[Tile, ...]:
     )
 
 
-def week_report(connection: Connection, *, week: str, company: str, proposals: Sequence[Proposal] = ()) -> WeeklyReport:
-    """Return the whole report of a week."""
-    return build_weekly(connection, week, proposals=proposals, company=company)
+def week_page(connection: Connection, *, week: str, company: str, proposals: Sequence[Proposal] = ()) -> str:
+    """Return the whole report of a week as a self-contained page."""
+    return build_weekly(connection, week, proposals=proposals, company=company).html
