@@ -53,7 +53,10 @@ def acknowledge(interchange: Interchange, *, control: int, sent_at: datetime) ->
 
     Returns:
         The text, or None where there is nothing to answer: 997s are not acknowledged, and a damaged ISA
-        does not say whom to answer.
+        does not say whom to answer. It has the separators of the partner.
+
+    Raises:
+        X12WriteError: The partner's id does not fit an ISA.
     """
     header = interchange.header
     groups = [
@@ -81,6 +84,7 @@ def acknowledge(interchange: Interchange, *, control: int, sent_at: datetime) ->
 
 
 def _reply(header: InterchangeHeader, *, control: int, sent_at: datetime) -> InterchangeHeader:
+    given = header.separators
     return InterchangeHeader(
         ordinal=1,
         sender_qualifier=header.receiver_qualifier,
@@ -92,7 +96,7 @@ def _reply(header: InterchangeHeader, *, control: int, sent_at: datetime) -> Int
         version="00401",
         control=f"{control:09d}",
         usage=header.usage or "P",
-        separators=Separators(),
+        separators=Separators(given.element, given.component or Separators().component, given.segment),
     )
 
 

@@ -75,9 +75,11 @@ class Feed:
         pending = self._decoder.getstate()[0]
         try:
             return self._decoder.decode(data, final=not data)
-        except UnicodeDecodeError:
+        except UnicodeDecodeError as error:
             self._decoder = codecs.getincrementaldecoder("latin-1")()
-            return self._decoder.decode(pending + data)
+            rest = pending + data
+            sound = rest[: error.start].decode(error.encoding)
+            return sound + self._decoder.decode(rest[error.start :])
 
     def seek_interchange(self) -> bool:
         """Move to the next text that is not blank; False if there is none. `at_isa` says whether it is an ISA."""
@@ -96,8 +98,7 @@ class Feed:
         """Pass over text that is no interchange and say so."""
         shown = self.text[self.at : self.at + SHOWN]
         is_isa = shown.startswith("ISA")
-        self.at += 1
-        while (found := find_isa(self.text, self.at)) < 0:
+        while (found := find_isa(self.text, self.at + 1)) < 0:
             # A candidate near the end may be cut off, so the last window stays for the next look.
             self.at = max(self.at, len(self.text) - ISA_WINDOW)
             if not self.fill():
@@ -176,6 +177,7 @@ def _normalise(piece: str, terminator: str) -> str:
             piece = piece.replace(line_break, "")
     if (
         piece[:1] in _PAD
+        or piece.startswith(terminator)
         or terminator + " " in piece
         or " " + terminator in piece
         or terminator + terminator in piece

@@ -40,12 +40,12 @@ class IsaMatch:
 def find_isa(text: str, start: int) -> int:
     """Return the offset of the next segment that is plausibly an ISA, or -1.
 
-    An `ISA` inside data does not count: it must follow a delimiter or white space and be followed by
-    15 more of the character behind it.
+    An `ISA` inside data does not count: it must begin the text or follow a delimiter or white space, and be
+    followed by 15 more of the character behind it.
     """
     at = text.find("ISA", start)
     while at >= 0:
-        if (at == start or not text[at - 1].isalnum()) and _is_plausible(text, at):
+        if (at == 0 or not text[at - 1].isalnum()) and _is_plausible(text, at):
             return at
         at = text.find("ISA", at + 3)
     return -1

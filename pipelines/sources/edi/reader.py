@@ -121,11 +121,13 @@ class _Walk:
             yield self._fault(FaultCode.TEXT_OUTSIDE, "interchange", "", 0, rest, "nothing after IEA")
 
     def _rest(self) -> str:
+        """Pass over what follows the IEA; the beginning of it that is no blank is returned."""
         body, shown = self._body, ""
         while not body.is_at_end():
             text = body.take(len(body.text))
-            shown = shown or text.strip(BLANK)[:SHOWN]
-        return shown
+            if len(shown) < SHOWN:
+                shown = (shown + text).lstrip(BLANK)[:SHOWN]
+        return shown.rstrip(BLANK)
 
     def _read_set(self) -> TransactionSet:
         body = self._body

@@ -107,6 +107,14 @@ def test_our_997_names_the_faults(interchange, old, new, set_answer, group_answe
     assert segments[6] == group_answer
 
 
+def test_our_997_speaks_with_the_partners_separators(interchange):
+    text = interchange("850", "BEG*00*SA*1~").translate(str.maketrans({"*": "|", "~": "\n"}))
+    (received,) = read_interchanges(text.encode())
+    written = acknowledge(received, control=99, sent_at=SENT) or ""
+    assert written.startswith("ISA|00|")
+    assert "\nAK2|850|0001\nAK5|A\n" in written
+
+
 def test_a_group_without_a_sound_set_is_rejected(interchange):
     segments = reply(interchange("850", "BEG*00*SA*1~").replace("SE*3", "SE*4"))
     assert segments[-2] == ["AK9", "R", "1", "1", "0"]

@@ -108,8 +108,8 @@ def scratch(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def read_all(data: bytes, path: Path) -> None:
-    """Read bytes in every way there is; whatever they are, each ends."""
-    list(read_parts(data, chunk_bytes=64))
+    """Read bytes in every way there is; whatever they are, each ends and says the same."""
+    assert list(read_parts(data, chunk_bytes=64)) == list(read_parts(data))
     list(read_interchanges(data))
     path.write_bytes(data)
     parse([SourceFile(path, path.name)], AdapterContext())
