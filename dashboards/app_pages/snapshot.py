@@ -8,8 +8,9 @@ import polars as pl
 import streamlit as st
 
 from dashboards import charts, components
+from dashboards.decisions import open_proposals
 from dashboards.formats import day_text, money_text, value_text, words
-from dashboards.loading import ask, later, settings_of_run
+from dashboards.loading import ask, later, ledger, settings_of_run
 from dashboards.queries import at_risk, build_info, exceptions_list, kpi_table, miss_causes, week_named
 from dashboards.reports.narrative import late_feeds
 from dashboards.reports.pages import snapshot_tiles, week_page
@@ -20,11 +21,13 @@ info = ask(build_info)
 newest = last_week(info)
 components.page_header("Snapshot", info, remarks=ask(late_feeds))
 
+with ledger() as book:
+    waiting = open_proposals(book, currency=info.currency)
 with st.container(horizontal=True, vertical_alignment="bottom"):
     name = st.selectbox("Week", [newest.back(n).name for n in range(26)], key="snapshot_week", width=170)
     st.download_button(
         "Weekly report",
-        data=later(week_page, week=name, company=settings_of_run().company.name),
+        data=later(week_page, week=name, company=settings_of_run().company.name, proposals=waiting),
         file_name=f"weekly-{name}.html",
         mime="text/html",
         icon=":material/download:",
