@@ -96,6 +96,15 @@ class OutboxPart(LedgerRoom):
             session.flush()
             return _record(row)
 
+    def get_mail(self, send_key: str) -> OutboxMail:
+        """Return one mail.
+
+        Raises:
+            LedgerError: No such mail is queued.
+        """
+        with self._read() as session:
+            return _record(_load(session, send_key, lock=False))
+
     def list_mail(self, *, unsent: bool = False) -> list[OutboxMail]:
         """Return mails in the order they were queued, all or only those still to be sent."""
         query = select(OutboxRow).options(undefer(OutboxRow.message))
@@ -106,8 +115,8 @@ class OutboxPart(LedgerRoom):
             return [_record(row) for row in session.scalars(query)]
 
 
-def _load(session: Session, send_key: str) -> OutboxRow:
-    row = session.get(OutboxRow, send_key, options=[undefer(OutboxRow.message)], with_for_update=True)
+def _load(session: Session, send_key: str, *, lock: bool = True) -> OutboxRow:
+    row = session.get(OutboxRow, send_key, options=[undefer(OutboxRow.message)], with_for_update=lock or None)
     if row is None:
         message = f"no mail {send_key!r} in the outbox."
         raise LedgerError(message)

@@ -70,6 +70,7 @@ def test_a_mail_is_queued_once_per_key_and_sent_once(ledger: Ledger) -> None:
     assert queue(ledger, b"three") == sent
     assert ledger.claim_mail(sent.send_key, now=NOW) is None
     assert ledger.list_mail() == [sent]
+    assert ledger.get_mail(sent.send_key) == sent
     assert ledger.list_mail(unsent=True) == []
 
 
