@@ -65,11 +65,11 @@ matched as (
             and documents.direction = answers.direction
             and documents.document_type = answers.document_type
             and documents.group_control = answers.group_control
-            and (answers.set_control = '' or answers.set_control = documents.set_control)
-            and answers.acknowledged_at >= documents.exchanged_at
+            and answers.set_control in ('', documents.set_control)
+            and documents.exchanged_at <= answers.acknowledged_at
             and (
                 documents.number_used_again_at is null
-                or answers.acknowledged_at < documents.number_used_again_at
+                or documents.number_used_again_at > answers.acknowledged_at
             )
 )
 

@@ -43,7 +43,9 @@ ship_dates as (
         || coalesce('; on ' || hold_type || ' hold', '')
         || case
             when cancel_after_at <= {{ as_of() }}
-                then '; the buyer''s cancel date ' || {{ as_stamp('cancel_after_at') }} || ' has passed: ask before shipping'
+                then
+                    '; the buyer''s cancel date ' || {{ as_stamp('cancel_after_at') }}
+                    || ' has passed: ask before shipping'
             else ''
         end as evidence,
         case when ship_by_at < {{ as_of() }} then ship_by_at else ship_by_at - interval '1' hour * 48 end as opened_at,

@@ -49,14 +49,18 @@ stuck as (
 
 days as (
     select cast({{ add_days(as_of_date(), "-step") }} as date) as local_day
-    from (values (0), (1), (2), (3), (4), (5), (6), (7), (8), (9), (10)) as steps (step)
+    from (
+        {% for step in range(11) %}
+            select {{ step }} as step {{ "union all" if not loop.last }}
+        {% endfor %}
+    ) as steps
 ),
 
 cut_offs as (
     select
         nodes.node_id,
-        {{ to_utc("cast(cast(days.local_day as varchar) || ' ' || nodes.cut_off_time || ':00' as timestamp)", "nodes.zone") }}
-            as cut_off_at
+        nodes.zone,
+        cast(cast(days.local_day as varchar) || ' ' || nodes.cut_off_time || ':00' as timestamp) as cut_off_local
     from {{ ref('nodes') }} as nodes
     cross join days
     where
@@ -71,9 +75,9 @@ cut_offs as (
 last_cut_offs as (
     select
         node_id,
-        max(cut_off_at) as cut_off_at
+        max({{ to_utc('cut_off_local', 'zone') }}) as cut_off_at
     from cut_offs
-    where cut_off_at <= {{ as_of() }}
+    where {{ to_utc('cut_off_local', 'zone') }} <= {{ as_of() }}
     group by node_id
 ),
 

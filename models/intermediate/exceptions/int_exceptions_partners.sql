@@ -14,7 +14,9 @@ with ack_missing as (
         case
             when direction = 'out'
                 then partner_id || ' has not acknowledged our ' || document_type || ' ' || coalesce(document_id, '')
-            else 'We have not acknowledged the ' || document_type || ' ' || coalesce(document_id, '') || ' of ' || partner_id
+            else
+                'We have not acknowledged the ' || document_type || ' ' || coalesce(document_id, '') || ' of '
+                || partner_id
         end as title,
         'Exchanged ' || {{ as_stamp('exchanged_at') }} || ', group ' || coalesce(group_control, '?') || ', set '
         || coalesce(set_control, '?') || ', no 997 for ' || {{ as_days('exchanged_at', as_of()) }} as evidence,
@@ -67,9 +69,9 @@ invoice_price_mismatch as (
         abs(invoices.unit_price - lines.unit_price) * coalesce(invoices.quantity, 0) as money_at_risk,
         'Invoice ' || invoices.invoice_id || ' charges another price than order ' || invoices.order_id
         || ' for ' || coalesce(lines.sku, 'line ' || invoices.line_id) as title,
-        'Invoiced ' || {{ as_text('invoices.unit_price') }} || ' per unit, ordered at ' || {{ as_text('lines.unit_price') }}
-        || '; ' || {{ as_text('coalesce(invoices.quantity, 0)') }} || ' units, sent ' || {{ as_stamp('invoices.invoiced_at') }}
-            as evidence,
+        'Invoiced ' || {{ as_text('invoices.unit_price') }} || ' per unit, ordered at '
+        || {{ as_text('lines.unit_price') }} || '; ' || {{ as_text('coalesce(invoices.quantity, 0)') }}
+        || ' units, sent ' || {{ as_stamp('invoices.invoiced_at') }} as evidence,
         invoices.invoiced_at as opened_at,
         cast(null as timestamp) as due_at
     from {{ ref('int_invoice_lines_latest') }} as invoices

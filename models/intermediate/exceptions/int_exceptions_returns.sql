@@ -11,7 +11,8 @@ with rma_stale as (
         channel,
         customer_id,
         refund_amount as money_at_risk,
-        'Return ' || rma_id || ' was received ' || {{ as_days('received_at', as_of()) }} || ' ago and is not refunded' as title,
+        'Return ' || rma_id || ' was received ' || {{ as_days('received_at', as_of()) }}
+        || ' ago and is not refunded' as title,
         {{ as_text('quantity') }} || ' units of ' || coalesce(sku, 'an unknown item') || ' received '
         || {{ as_stamp('received_at') }} || coalesce(', graded ' || {{ as_stamp('graded_at') }}, ', not graded')
         || coalesce('; reason ' || reason, '') as evidence,
@@ -35,7 +36,8 @@ refund_without_receipt as (
         refund_amount as money_at_risk,
         'Return ' || rma_id || ' was refunded, but the goods have not come' as title,
         'Refunded ' || coalesce({{ as_text('refund_amount') }} || ' ' || currency || ' ', '')
-        || {{ as_stamp('refunded_at') }} || coalesce(', label scanned ' || {{ as_stamp('in_transit_at') }}, ', label never scanned')
+        || {{ as_stamp('refunded_at') }}
+        || coalesce(', label scanned ' || {{ as_stamp('in_transit_at') }}, ', label never scanned')
         || ', no receipt since' as evidence,
         refunded_at + interval '1' day * 7 as opened_at,
         cast(null as timestamp) as due_at

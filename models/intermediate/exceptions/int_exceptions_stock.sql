@@ -33,7 +33,8 @@ backorders as (
         || ' needed up to this line; '
         || case
             when receipts.quantity is null then 'nothing is on its way'
-            else {{ as_text('receipts.quantity') }} || ' on their way, '
+            else
+                {{ as_text('receipts.quantity') }} || ' on their way, '
                 || {{ as_text('coalesce(receipts.confirmed_quantity, 0)') }} || ' of them with a confirmed date'
         end as evidence,
         short_lines.captured_at as opened_at,
@@ -71,7 +72,8 @@ oversold as (
         cast(null as varchar) as channel,
         cast(null as varchar) as customer_id,
         skus_short.short_amount as money_at_risk,
-        skus_short.sku || ' is oversold by ' || {{ as_text('skus_short.demand - skus_short.available - coalesce(receipts.quantity, 0)') }}
+        skus_short.sku || ' is oversold by '
+        || {{ as_text('skus_short.demand - skus_short.available - coalesce(receipts.quantity, 0)') }}
         || ' units' as title,
         {{ as_text('skus_short.demand') }} || ' units on ' || cast(skus_short.order_count as varchar)
         || ' orders wait, ' || {{ as_text('skus_short.available') }} || ' are free, '

@@ -54,10 +54,10 @@ items as (
         max(case when event_type = 'refund.issued' then amount end) as refund_amount,
         max(currency) as currency,
         max(node_id) as node_id,
-        max(tracking_number) as tracking_number,
-        {%- for event_type, column in stages.items() %}
-            max(case when event_type = '{{ event_type }}' then event_at end) as {{ column }}{{ "," if not loop.last }}
-        {%- endfor %}
+        {% for event_type, column in stages.items() %}
+            max(case when event_type = '{{ event_type }}' then event_at end) as {{ column }},
+        {% endfor %}
+        max(tracking_number) as tracking_number
     from latest
     where item is not null
     group by rma_id, order_id, item
@@ -72,10 +72,10 @@ whole as (
         max(case when event_type = 'refund.issued' then amount end) as refund_amount,
         max(currency) as currency,
         max(node_id) as node_id,
-        max(tracking_number) as tracking_number,
-        {%- for event_type, column in stages.items() %}
-            max(case when event_type = '{{ event_type }}' then event_at end) as {{ column }}{{ "," if not loop.last }}
-        {%- endfor %}
+        {% for event_type, column in stages.items() %}
+            max(case when event_type = '{{ event_type }}' then event_at end) as {{ column }},
+        {% endfor %}
+        max(tracking_number) as tracking_number
     from latest
     where item is null
     group by rma_id
@@ -96,10 +96,10 @@ joined as (
         coalesce(items.refund_amount, whole.refund_amount / count(*) over (partition by whole.rma_id)) as refund_amount,
         coalesce(items.currency, whole.currency) as currency,
         coalesce(items.node_id, whole.node_id) as node_id,
-        coalesce(items.tracking_number, whole.tracking_number) as tracking_number,
-        {%- for column in stages.values() %}
-            coalesce(items.{{ column }}, whole.{{ column }}) as {{ column }}{{ "," if not loop.last }}
-        {%- endfor %}
+        {% for column in stages.values() %}
+            coalesce(items.{{ column }}, whole.{{ column }}) as {{ column }},
+        {% endfor %}
+        coalesce(items.tracking_number, whole.tracking_number) as tracking_number
     from items
     full outer join whole on items.rma_id = whole.rma_id
 ),
@@ -125,10 +125,10 @@ select
     joined.refund_amount,
     joined.currency,
     joined.node_id,
-    joined.tracking_number,
-    {%- for column in stages.values() %}
-        joined.{{ column }}{{ "," if not loop.last }}
-    {%- endfor %}
+    {% for column in stages.values() %}
+        joined.{{ column }},
+    {% endfor %}
+    joined.tracking_number
 from joined
 left join physical_items on joined.order_id = physical_items.order_id and joined.item = physical_items.item
 where joined.is_physical or physical_items.item is null

@@ -33,6 +33,33 @@ windows as (
             and coalesce(terms.effective_from, date '0001-01-01') <= {{ company_date('matched.taken_at') }}
             and coalesce(terms.effective_to, date '9999-12-31') >= {{ company_date('matched.taken_at') }}
     group by matched.deduction_id
+),
+
+-- A dispute of unnamed amount is about all of it; one that was won without an amount brought all of it back.
+disputes as (
+    select
+        courses.deduction_number,
+        courses.customer_id,
+        courses.outcome,
+        courses.filed_at,
+        courses.resolved_at,
+        courses.due_at,
+        coalesce(courses.disputed_amount, documents.document_amount) as disputed_amount,
+        case
+            when courses.resolved_at is null then 0
+            else coalesce(
+                courses.recovered_amount,
+                case when courses.outcome = 'won' then coalesce(courses.disputed_amount, documents.document_amount) end
+            )
+        end as recovered_amount
+    from {{ ref('int_disputes_consolidated') }} as courses
+    left join (
+        select
+            document_id,
+            max(document_amount) as document_amount
+        from {{ ref('int_deductions_numbered') }}
+        group by document_id
+    ) as documents on courses.deduction_number = documents.document_id
 )
 
 select
@@ -57,19 +84,10 @@ select
     matched.invoice_amount,
     -- A dispute is about the whole document: its reasons share it in proportion to their amounts.
     cast(
-        case when disputes.filed_at is not null or disputes.resolved_at is not null
-            then coalesce(disputes.disputed_amount, matched.document_amount)
-                * matched.amount / nullif(matched.document_amount, 0)
-        else 0 end as decimal(18, 4)
+        coalesce(disputes.disputed_amount, 0) * matched.amount / nullif(matched.document_amount, 0) as decimal(18, 4)
     ) as disputed_amount,
     cast(
-        case when disputes.resolved_at is not null
-            then coalesce(
-                disputes.recovered_amount,
-                case when disputes.outcome = 'won' then coalesce(disputes.disputed_amount, matched.document_amount) end,
-                0
-            ) * matched.amount / nullif(matched.document_amount, 0)
-        else 0 end as decimal(18, 4)
+        coalesce(disputes.recovered_amount, 0) * matched.amount / nullif(matched.document_amount, 0) as decimal(18, 4)
     ) as recovered_amount,
     coalesce(
         {{ company_date('orders.accepted_at') }},
@@ -85,7 +103,7 @@ from matched
 left join windows on matched.deduction_id = windows.deduction_id
 left join {{ ref('fct_orders') }} as orders on matched.matched_order_id = orders.order_id
 left join {{ ref('violation_map') }} as codes on matched.reason_code = codes.partner_code
-left join {{ ref('int_disputes_consolidated') }} as disputes
+left join disputes
     on
         matched.document_id = disputes.deduction_number
         and coalesce(disputes.customer_id, matched.matched_customer_id, '(none)')

@@ -54,8 +54,8 @@ node_lanes as (
 order_promises as (
     select
         order_id,
-        min(promise_first_at) is not distinct from max(promise_first_at) and sum(quantity_shipped) = 0
-            as is_one_promise
+        coalesce(min(promise_first_at) = max(promise_first_at), true)
+        and coalesce(sum(quantity_shipped), 0) = 0 as is_one_promise
     from {{ ref('fct_order_lines') }}
     where order_id in (select open_lines.order_id from open_lines) and not is_excluded
     group by order_id

@@ -47,7 +47,7 @@ select
     cast(coalesce(quantity, 0) as decimal(18, 3)) as quantity,
     cast(refund_amount as decimal(18, 4)) as refund_amount,
     coalesce(
-        {{ company_date('shipped_at') }} + interval '1' day * {{ var('return_maturity_days', 51) }} <= {{ as_of_date() }},
+        {{ add_days(company_date('shipped_at'), var('return_maturity_days', 51)) }} <= {{ as_of_date() }},
         false
     ) as is_mature,
     {{ company_date('shipped_at') }} as shipped_date,

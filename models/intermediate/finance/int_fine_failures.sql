@@ -1,0 +1,63 @@
+{#-
+    What went wrong on every due line of a retailer in the rule book, in units, with the scores that gates ask for.
+
+    Units are counted once: late or early units did arrive (or are on their way), short units did not, so that
+    on-time and in-full rules never fine the same unit twice.
+-#}
+with retailers as (
+    select distinct retailer
+    from {{ ref('retailer_rules') }}
+),
+
+due as (
+    select
+        verdicts.order_id,
+        verdicts.line_id,
+        verdicts.customer_id,
+        lines.sku,
+        lines.currency,
+        verdicts.due_date,
+        verdicts.window_end_at,
+        lines.window_end_at as agreed_end_at,
+        lines.first_accepted_at,
+        lines.last_delivered_at,
+        verdicts.base_original,
+        verdicts.base_revised,
+        verdicts.quantity_in_window,
+        verdicts.quantity_by_end,
+        coalesce(lines.unit_price, lines.unit_cost) as unit_value,
+        greatest(
+            coalesce(lines.quantity_shipped, 0), coalesce(lines.quantity_delivered, 0), verdicts.quantity_by_end
+        ) as quantity_came
+    from {{ ref('fct_line_assessments') }} as verdicts
+    inner join retailers on verdicts.customer_id = retailers.retailer
+    inner join {{ ref('fct_order_lines') }} as lines
+        on verdicts.order_id = lines.order_id and verdicts.line_id = lines.line_id
+    where verdicts.is_headline and verdicts.is_due and verdicts.exclusion_reason is null
+),
+
+failures as (
+    select
+        *,
+        cast(date_trunc('month', due_date) as date) as due_month,
+        least(base_revised, quantity_came) as filled_revised,
+        least(base_original, quantity_came) as filled_original,
+        quantity_by_end - quantity_in_window as early_quantity,
+        greatest(least(base_revised, quantity_came) - quantity_by_end, 0) as late_quantity,
+        base_revised - least(base_revised, quantity_came) as short_revised_quantity,
+        base_original - least(base_original, quantity_came) as short_original_quantity
+    from due
+)
+
+select
+    *,
+    -- Walmart weeks are not published: the calendar month of the due date stands in for the Walmart month.
+    sum(quantity_in_window) over (partition by customer_id, due_month)
+    / nullif(sum(filled_revised) over (partition by customer_id, due_month), 0) as month_on_time_score,
+    sum(filled_revised) over (partition by customer_id, due_month)
+    / nullif(sum(base_revised) over (partition by customer_id, due_month), 0) as month_in_full_score,
+    sum(filled_original) over (partition by order_id, sku)
+    / nullif(sum(base_original) over (partition by order_id, sku), 0) as item_fill_original,
+    sum(filled_revised) over (partition by order_id)
+    / nullif(sum(base_revised) over (partition by order_id), 0) as po_case_fill
+from failures
