@@ -114,6 +114,22 @@ def words(identifier: str | None) -> str:
     return MISSING if not identifier else identifier.replace("_", " ").capitalize()
 
 
+def event_text(event_type: str, summary: str | None, line_id: str | None, quantity: float | None) -> str:
+    """Write an event of an order as a line of its timeline.
+
+    >>> event_text("order.captured", "order.captured: LK-LGT-114", "2", 12.0)
+    'Order captured: LK-LGT-114 (line 2, 12 units)'
+    """
+    name = words(event_type.replace(".", " "))
+    detail = (summary or "").removeprefix(event_type).removeprefix(":").strip()
+    where = ", ".join(
+        part
+        for part in (f"line {line_id}" if line_id else "", f"{quantity:g} units" if quantity is not None else "")
+        if part
+    )
+    return f"{name}{f': {detail}' if detail else ''}{f' ({where})' if where else ''}"
+
+
 def _signless(value: float, digits: int) -> str:
     return f"{value:,.{digits}f}".replace("-", _MINUS)
 

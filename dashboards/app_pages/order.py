@@ -6,7 +6,7 @@ import polars as pl
 import streamlit as st
 
 from dashboards import components
-from dashboards.formats import count_text, instant_text, money_text, words
+from dashboards.formats import count_text, event_text, instant_text, money_text, words
 from dashboards.loading import ask
 from dashboards.queries import build_info, exceptions_list, order_events, order_header, order_lines
 
@@ -77,9 +77,8 @@ if events.is_empty():
 components.timeline([
     (
         instant_text(row["event_at"], info.zone),
-        (row["summary"] or words(row["event_type"].replace(".", " ")))
-        + (f" · line {row['line_id']}" if row["line_id"] else ""),
-        f"{row['event_type']} · {row['source']} · {row['source_ref']}",
+        event_text(row["event_type"], row["summary"], row["line_id"], row["quantity"]),
+        f"{row['source']} · {row['source_ref']}",
     )
     for row in events.iter_rows(named=True)
 ])  # fmt: skip

@@ -30,8 +30,8 @@ from dashboards.reports.facts import (
 )
 from storage.duck import Connection
 
-LATE_HOURS: Final = 36.0
-"""A daily feed that lies further behind has missed a delivery."""
+LATE_HOURS: Final = 72.0
+"""A feed silent for longer is late; the exception `data_feed_late` draws the same line."""
 
 _MOST_EXCEPTIONS: Final = 5
 _MOST_ACTIONS: Final = 3
@@ -60,19 +60,21 @@ def exception_groups(connection: Connection, info: BuildInfo) -> tuple[tuple[Exc
 
 def _exception(group: pl.DataFrame, info: BuildInfo) -> ExceptionFacts:
     biggest = group.row(0, named=True)
-    opened = group["opened_at"].min()
-    due = group["due_at"].min()
     severity = min(group["severity"].to_list(), key=lambda word: _SEVERITY.get(word, 9))
+    ahead = group.filter(pl.col("due_at") >= info.as_of)
+    overdue = group.filter(pl.col("due_at") < info.as_of).height
+    late = f"{count_text(overdue)} past due. " if overdue else ""
     return ExceptionFacts(
         kind=biggest["kind_name"] or words(biggest["kind"]),
         count=group.height,
-        since=_local_day(opened, info),
+        since=_local_day(group["opened_at"].min(), info),
         money=money_text(float(group["money_at_risk"].sum()), currency=info.currency),
         severity=severity,
-        cause=f"{_concentration(group)}Largest: {biggest['title']}{_in_brackets(biggest['evidence'])}",
+        cause=f"{late}{_concentration(group)}Largest: {biggest['title']}{_in_brackets(biggest['evidence'])}",
         owner=words(biggest["owner_role"]),
-        action=biggest["suggested_action"] or MISSING,
-        due=_local_day(due, info),
+        action=(biggest["suggested_action"] or MISSING).rstrip("."),
+        # What is past due is due at once, not in the past.
+        due=day_text(_next_working_day(info.as_of_date)) if overdue else _local_day(ahead["due_at"].min(), info),
     )
 
 

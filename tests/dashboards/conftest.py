@@ -166,8 +166,9 @@ insert into marts.fct_line_assessments values
 insert into marts.fct_order_assessments values
     ('100123', 'dtc_std', true, true, '2026-11-13', false, 'carrier_transit', null);
 insert into marts.fct_events values
-    ('e1', '100123', null, '2026-11-09 14:00', 'order.captured', 'order', 3, 'Order captured', 'shopify', 'f:1', 'b1'),
-    ('e2', '100123', '1', '2026-11-10 22:00', 'carrier.accepted', 'shipment', 3, 'First scan', 'carrier', 'g:1', 'b2');
+    ('e1', '100123', null, '2026-11-09 14:00', 'order.captured', 'order', 3, 'order.captured', 'shopify', 'f:1', 'b1'),
+    ('e2', '100123', '1', '2026-11-10 22:00', 'carrier.accepted', 'shipment', 3, 'carrier.accepted: First scan',
+    'carrier', 'g:1', 'b2');
 insert into marts.fct_exceptions values
     ('x1', 'late_delivery', 'Late delivery', 'medium', '100123', null, null, 'dc_columbus', 'swiftparcel', 'dtc',
     '(none)', '2026-11-14 05:00', '2026-11-17 05:00', 59.70, 'Order 100123 is late', 'last scan 10 Nov',

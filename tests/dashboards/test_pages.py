@@ -127,7 +127,7 @@ def test_nobody_cannot_acknowledge(home: Path, monkeypatch: pytest.MonkeyPatch) 
 def test_an_order_shows_its_timeline_and_an_unknown_one_says_so(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     app = open_page("order", home, monkeypatch)
     app.text_input[0].set_value("#100123").run()
-    assert "Order captured" in markup(app)
-    assert "First scan" in markup(app)
+    assert "Order captured (3 units)" in markup(app)
+    assert "Carrier accepted: First scan (line 1, 3 units)" in markup(app)
     app.text_input[0].set_value("nobody").run()
     assert "no order nobody" in app.warning[0].value
