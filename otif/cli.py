@@ -237,15 +237,21 @@ def _print_frame(frame: Any, output: str, columns: list[str]) -> None:  # noqa: 
 @app.command()
 def simulate(
     out: Annotated[Path, typer.Option(help="folder to write")],
-    orders: Annotated[int, typer.Option(min=1, max=5_000_000)] = 5000,
-    seed: Annotated[int, typer.Option()] = 7,
-    weeks: Annotated[int, typer.Option(min=2, max=260)] = 26,
+    orders: Annotated[int, typer.Option(min=100, max=5_000_000, help="number of orders")] = 5000,
+    seed: Annotated[int, typer.Option(help="same seed, same bytes")] = 7,
+    weeks: Annotated[int, typer.Option(min=2, max=104, help="weeks of history")] = 26,
 ) -> None:
     """Write the source files of a simulated omni-channel brand."""
+    from otif.render import notes
     from pipelines.simulator.run import simulate as run
 
-    report = run(out, orders=orders, seed=seed, weeks=weeks)
-    print(f"wrote {out}: {report}")
+    with notes.status("simulating") as progress:
+        report = run(out, orders=orders, seed=seed, weeks=weeks, on_week=lambda week: progress.update(f"week {week}"))
+    print(
+        f"wrote {report.files} files ({report.bytes / 1e6:.1f} MB) to {out}: {report.orders:,} orders, "
+        f"{report.lines:,} lines over {report.weeks} weeks"
+    )
+    print(f"next: otif --home {out} ingest && otif --home {out} build && otif --home {out} kpis")
 
 
 @app.command()
