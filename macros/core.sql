@@ -84,3 +84,19 @@
 
 {#- The company's zone as an SQL literal. -#}
 {% macro company_zone() -%} '{{ var("company_zone") }}' {%- endmacro %}
+
+{#- Customers are a dimension of KPIs where they are accounts, not persons: in wholesale. -#}
+{% macro kpi_customer(prefix="") -%}
+    case when {{ prefix }}channel_type = 'wholesale' then {{ prefix }}customer_id else '(none)' end
+{%- endmacro %}
+
+{#- The dimensions as KPIs carry them; what a source table lacks is (none). -#}
+{% macro kpi_dimensions(prefix="", absent=[]) -%}
+    {%- for name in ["channel", "channel_type", "customer_id", "node_id", "carrier", "region", "category", "seller_id"] -%}
+        {%- if name in absent -%} '(none)' as {{ name }}
+        {%- elif name == "customer_id" -%} {{ kpi_customer(prefix) }} as customer_id
+        {%- else -%} {{ prefix }}{{ name }} as {{ name }}
+        {%- endif -%}
+        {{ ", " if not loop.last }}
+    {%- endfor -%}
+{%- endmacro %}

@@ -1,5 +1,11 @@
-with
--- Gift cards and services are not goods: they neither count nor keep an order open.
+with goods as (
+    -- Gift cards and services are not goods: they neither count nor keep an order open.
+    select
+        *,
+        coalesce(exclusion_reason, '') = 'no_ship' as is_no_ship
+    from {{ ref('int_order_lines_balanced') }}
+),
+
 line_totals as (
     select
         order_id,
@@ -17,11 +23,19 @@ line_totals as (
         -- Unknown on one line is unknown for the order.
         case when count(quantity_shipped) = count(*) then sum(quantity_shipped) end as units_shipped,
         sum(base_revised * unit_price) as merchandise_amount,
-        sum(freight_amount) as freight_amount,
         min(released_at) as released_at,
         max(case when line_status = 'cancelled' then cancelled_at end) as cancelled_at
-    from {{ ref('int_order_lines_balanced') }}
-    where coalesce(exclusion_reason, '') <> 'no_ship'
+    from goods
+    where not is_no_ship
+    group by order_id
+),
+
+-- Freight of the order may stand on any of its lines.
+freight as (
+    select
+        order_id,
+        sum(freight_amount) as freight_amount
+    from goods
     group by order_id
 ),
 
@@ -65,7 +79,7 @@ joined as (
         coalesce(line_totals.units_revised, 0) as units_revised,
         line_totals.units_shipped,
         line_totals.merchandise_amount,
-        line_totals.freight_amount as line_freight_amount,
+        freight.freight_amount as line_freight_amount,
         line_totals.released_at as line_released_at,
         line_totals.cancel_actor as line_cancel_actor,
         line_totals.cancel_time_quality as line_cancel_time_quality,
@@ -89,6 +103,7 @@ joined as (
         invoices.invoiced_at
     from {{ ref('int_orders_consolidated') }} as orders
     left join line_totals on orders.order_id = line_totals.order_id
+    left join freight on orders.order_id = freight.order_id
     left join pieces on orders.order_id = pieces.order_id
     left join invoices on orders.order_id = invoices.order_id
 )

@@ -1,0 +1,24 @@
+with unmet as (
+    select distinct
+        requirements.kpi_id,
+        requirements.reason_if_missing
+    from {{ ref('kpi_requirements') }} as requirements
+    left join {{ ref('int_requirements_tested') }} as tested
+        on requirements.requirement_id = tested.requirement_id
+    where not coalesce(tested.is_met, false)
+),
+
+reasons as (
+    select
+        kpi_id,
+        {{ join_text('reason_if_missing', '; ') }} as reason
+    from unmet
+    group by kpi_id
+)
+
+select
+    catalogue.kpi_id,
+    reasons.reason,
+    reasons.kpi_id is null as is_available
+from {{ ref('kpi_catalogue') }} as catalogue
+left join reasons on catalogue.kpi_id = reasons.kpi_id
