@@ -25,6 +25,9 @@ _PRICE_UNITS: Final = {
 }
 """Bases of unit price (element 639) that name a count: dozen, hundred, thousand."""
 
+_MOST_DIGITS: Final = 15
+"""Numbers of more digits fit no column; arithmetic on them would overflow."""
+
 _COUNTRIES: Final = {"USA": "US", "CAN": "CA", "MEX": "MX", "AUS": "AU"}
 _US_STATES: Final = (
     " AL AK AZ AR CA CO CT DE DC FL GA HI ID IL IN IA KS KY LA ME MD MA MI MN MS MO MT NE NV NH NJ NM NY NC ND OH OK "
@@ -33,12 +36,12 @@ _US_STATES: Final = (
 
 
 def decimal_of(text: str) -> Decimal | None:
-    """Return a number (X12 type R or N0), or None where the text is none."""
+    """Return a number (X12 type R or N0), or None where the text is none or beyond all quantities and amounts."""
     try:
         number = Decimal(text)
     except InvalidOperation:
         return None
-    return number if number.is_finite() else None
+    return number if number.is_finite() and abs(number.adjusted()) < _MOST_DIGITS else None
 
 
 def cents_of(text: str) -> Decimal | None:

@@ -182,7 +182,7 @@ def _add_line(
             document.partner,
             at(segment, 2) if quantity is None else each,
             price_each,
-            None if amount is None else amount.quantize(Decimal("0.0001")),
+            amount,
             invoice.currency,
             None,
             attributes({"uom": units.uom, "product_ids": ids, "is_unconverted": units.is_unconverted or None}),

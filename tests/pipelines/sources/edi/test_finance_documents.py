@@ -77,6 +77,14 @@ def test_invoices_that_cannot_be_used_are_rejected(read_document, body, reason):
     assert reason in read_document("810", body).rejects["reason"][0]
 
 
+@pytest.mark.parametrize("huge", ["9" * 30, "1e999", "Infinity", "-" + "9" * 40])
+def test_numbers_beyond_all_amounts_are_rejected_not_raised(read_document, huge):
+    batch = read_document("810", INVOICE + f"IT1*1*{huge}*CA*{huge}**VN*AB~PO4*{huge}~TDS*100~")
+    assert rows(batch, "amount") == [(Decimal(1),)]
+    assert batch.rejects.height == 1
+    assert "is not a number that fits" in batch.rejects["reason"][0]
+
+
 def test_a_deduction_is_positive_and_carries_the_retailers_code(read_document):
     batch = read_document("812", DEBIT + "CUR*BY*USD~CDD*59*D**9402~N9*ZZ*A030*CARTON SHORTAGE CLAIM~")
     (row,) = batch.events["finance"].to_dicts()
