@@ -439,3 +439,50 @@ class Busy:
 
 async def _swallow(_message: Any) -> None:
     return
+
+
+def test_stock_that_moves_between_plan_and_apply_is_planned_again(
+    ledger: Ledger, endpoint: str, reserve: Reserve
+) -> None:
+    class Moving(OmsClient):
+        plans = 0
+
+        def plan(self, document: Any) -> Any:
+            found = super().plan(document)
+            self.plans += 1
+            if self.plans == 1:
+                levels = [{"sku": "SKU-1", "location": "dc_columbus", "quantity": 4}]
+                httpx.put(f"{self.base_url}/v1/stock", json={"levels": levels}).raise_for_status()
+            return found
+
+    with Moving(endpoint, retry=FAST) as client:
+        done = put_in_force(ledger, client, [reserve(10)])
+        assert (client.plans, done.status, done.acks[0]["status"]) == (2, "partial", "clamped")
+
+
+def test_an_application_that_breaks_is_reported_and_can_be_repeated(
+    ledger: Ledger, client: OmsClient, reserve: Reserve, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    decided = approve(ledger, [reserve(10)])
+
+    def break_down(*_: Any, **__: Any) -> None:
+        message = "disk full"
+        raise OSError(message)
+
+    with monkeypatch.context() as patched:
+        patched.setattr("pipelines.outbound.rules_service._move_head", break_down)
+        with pytest.raises(OmsRefusedError, match="could not apply the rules: disk full"):
+            push(ledger, client, decided.version)
+    assert client.head("live") is None
+    assert push(ledger, client, decided.version).status == "done"
+
+
+def test_a_broken_service_is_worth_another_attempt(ledger: Ledger, serving: Serving, reserve: Reserve) -> None:
+    async def broken(scope: Any, receive: Any, send: Any) -> None:
+        await send({"type": "http.response.start", "status": 500, "headers": []})
+        await send({"type": "http.response.body", "body": b"oops"})
+
+    decided = approve(ledger, [reserve(10)])
+    never = pytest.raises(OmsUnavailableError, match="with 500: Internal Server Error")
+    with serving(broken) as url, OmsClient(url, retry=FAST) as client, never:
+        push(ledger, client, decided.version)
