@@ -66,8 +66,8 @@ def _domain(values: list[float], target: float | None, unit: str) -> tuple[float
     points = [*values, *([target] if target is not None else [])]
     low, high = (min(points), max(points)) if points else (0.0, 1.0)
     room = max((high - low) * 0.18, abs(high) * 0.01, 1e-9)
-    bottom = max(low - room, 0.0)
-    return (bottom, min(high + room, 1.02) if unit == "ratio" else high + room)
+    # The room below may reach under zero: the last figure is written there when the line falls.
+    return (low - room, min(high + room, 1.02) if unit == "ratio" else high + room)
 
 
 def _panel(

@@ -178,7 +178,7 @@ def disputes_expiring(connection: Connection, *, date_from: date, date_to: date)
         from marts.fct_deductions
         where dispute_status in ('none', 'open') and cast(dispute_due_at as date) between $date_from and $date_to
         group by customer_id
-        order by amount desc, customer_id
+        order by first_deadline, customer_id
         """,
         {"date_from": date_from, "date_to": date_to},
     )

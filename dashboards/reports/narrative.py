@@ -214,7 +214,7 @@ def headline(tiles: tuple[Tile, ...], first: dict[str, Any] | None) -> str:
     if first and first["value"] is not None:
         lead = f"{first['kpi_name']} was {value_text(first['value'], first['unit'])}. "
     if signals:
-        named = "; ".join(f"{tile.name} {tile.value} ({tile.comment.removeprefix('signal: ')})" for tile in signals)
+        named = ", ".join(f"{tile.name} {tile.value}" for tile in signals)
         lead += f"{len(signals)} of {len(judged)} judged figures moved beyond routine variation: {named}. "
     elif judged:
         lead += f"All {len(judged)} judged figures stayed within routine variation. "

@@ -28,6 +28,8 @@ _MATURED_WEEKS: Final = 4
 _STOCKS: Final = frozenset({"backorder_units", "backorder_value"})
 _MATERIALITY: Final = {"ratio": 0.005, "hours": 1.0, "money": 100.0, "units": 5.0}
 _FULL_WEEK: Final = 0.5
+_SETTLED: Final = 0.9
+_WHOLE_ORDER: Final = "capture_to_deliver"
 
 
 def tile_catalogue(connection: Connection) -> pl.DataFrame:
@@ -49,20 +51,34 @@ def tile_catalogue(connection: Connection) -> pl.DataFrame:
 
 
 def weekly_history(connection: Connection, kpi_id: str, week: Week) -> pl.DataFrame:
-    """Return one KPI per week, up to and including a week; cycle time as the 90th percentile of the whole order."""
+    """Return one KPI per week, up to and including a week.
+
+    Cycle time is the 90th percentile of the whole order. Weeks that still change by their nature are left out: ship
+    weeks whose returns or deductions have not matured, capture weeks of which more than a tenth is under way.
+    """
+    until = week
+    if kpi_id in _MATURED:
+        until = _last_matured(connection, kpi_id, week) or week
     frame = kpi_table(
-        connection, kpis=[kpi_id], grain="week", date_from=week.back(HISTORY_WEEKS).start, date_to=week.end
+        connection, kpis=[kpi_id], grain="week", date_from=week.back(HISTORY_WEEKS).start, date_to=until.end
     )
-    return whole_order(frame).filter(pl.col("period").is_not_null()).sort("period")
+    history = whole_order(frame).filter(pl.col("period").is_not_null()).sort("period")
+    return history.filter(_is_settled()) if kpi_id == "cycle_time" else history
+
+
+def _is_settled() -> pl.Expr:
+    return pl.col("observations") >= _SETTLED * (pl.col("observations") + pl.col("excluded").fill_null(0))
 
 
 def whole_order(frame: pl.DataFrame) -> pl.DataFrame:
     """Reduce cycle-time rows to the stage that spans the order, with p90 as the value; leave other KPIs alone."""
     if frame["stage_id"].null_count() == frame.height:
         return frame
-    spans = frame.group_by("stage_id").agg(pl.col("value").mean()).sort("value", "stage_id", descending=True)
-    # The stage that spans all others is the longest one; seeds may name it as they like.
-    return frame.filter(pl.col("stage_id") == spans["stage_id"][0]).with_columns(value=pl.col("p90"))
+    spans = frame.group_by("stage_id").agg(pl.col("value").mean()).drop_nulls().sort("value", "stage_id")
+    known = spans["stage_id"].to_list()
+    # Where the catalogue of stages names no whole, the longest stage is the one that spans the others.
+    span = _WHOLE_ORDER if _WHOLE_ORDER in known or not known else known[-1]
+    return frame.filter(pl.col("stage_id") == span).with_columns(value=pl.col("p90"))
 
 
 def judge(history: pl.DataFrame, unit: str) -> Reading:
@@ -86,19 +102,31 @@ def build_tile(connection: Connection, kpi: dict[str, Any], week: Week, info: Bu
         return _matured_tile(connection, kpi, week, info), None
     history = weekly_history(connection, kpi_id, week)
     rows = {row["period"]: row for row in history.iter_rows(named=True)}
-    current = rows.get(week.start) or _one(
-        whole_order(kpi_table(connection, kpis=[kpi_id], date_from=week.start, date_to=week.end))
-    )
-    before = rows.get(week.back(1).start)
-    reading = judge(history, unit) if week.start in rows else None
-    change = _difference(current, before)
-    note = _note(connection, kpi_id, week)
-    return _tile(kpi, current, change, reading, info, against="on last week", note=note), reading
+    shown = _shown_week(history, week) if kpi_id == "cycle_time" else week
+    current = rows.get(shown.start) or _this_week(connection, kpi_id, week)
+    reading = judge(history, unit) if shown.start in rows else None
+    change = _difference(current, rows.get(shown.back(1).start))
+    note = _note(connection, kpi_id, week, shown)
+    against = "on last week" if shown == week else "on the week before"
+    return _tile(kpi, current, change, reading, info, against=against, note=note), reading
 
 
-def _note(connection: Connection, kpi_id: str, week: Week) -> str:
+def _shown_week(history: pl.DataFrame, week: Week) -> Week:
+    if history.is_empty():
+        return week
+    return week.back((week.start - history["period"][-1]).days // 7)
+
+
+def _this_week(connection: Connection, kpi_id: str, week: Week) -> dict[str, Any]:
+    asked = kpi_table(connection, kpis=[kpi_id], date_from=week.start, date_to=week.end)
+    reduced = whole_order(asked)
+    return _one(asked if reduced.is_empty() else reduced)
+
+
+def _note(connection: Connection, kpi_id: str, week: Week, shown: Week) -> str:
     if kpi_id == "cycle_time":
-        return "90th percentile, whole order"
+        cohort = "" if shown == week else f", ordered in {_week_label(shown.start)}: later weeks are still under way"
+        return f"90th percentile, order to delivery{cohort}"
     if kpi_id != "otif":
         return ""
     known = read(connection, "select kpi_id from metrics.kpi_catalogue")["kpi_id"].to_list()
@@ -206,12 +234,13 @@ def build_trend(connection: Connection, kpi: dict[str, Any], week: Week, info: B
     if kpi_id in _STOCKS:
         return None
     history = weekly_history(connection, kpi_id, week).filter(pl.col("value").is_not_null())
-    recent = history.filter(pl.col("period") > week.back(_TRAILING).start)
+    recent = history.tail(_TRAILING)
     if recent.height < 2:
         return None
-    year_ago = date(week.end.year - 1, week.end.month, 1)
+    until = week.back((week.start - history["period"][-1]).days // 7).end
+    year_ago = date(until.year - 1, until.month, 1)
     by_month = whole_order(
-        kpi_table(connection, kpis=[kpi_id], grain="month", date_from=year_ago, date_to=week.end)
+        kpi_table(connection, kpis=[kpi_id], grain="month", date_from=year_ago, date_to=until)
     ).filter(pl.col("period").is_not_null() & pl.col("value").is_not_null())
     first_day = history["period"][0]
     target = recent["target"][-1]
@@ -219,7 +248,7 @@ def build_trend(connection: Connection, kpi: dict[str, Any], week: Week, info: B
         (_week_label(row["period"]), row["value"], bool(row["is_provisional"])) for row in recent.iter_rows(named=True)
     )
     months = tuple(
-        (f"{row['period']:%b}", row["value"], _is_partial(row["period"], first_day, week.end))
+        (f"{row['period']:%b}", row["value"], _is_partial(row["period"], first_day, until))
         for row in by_month.sort("period").tail(12).iter_rows(named=True)
     )
     first, last = (value_text(recent["value"][index], unit, currency=info.currency) for index in (0, -1))
