@@ -267,6 +267,41 @@ def serve(
     raise typer.Exit(serve_dashboards(settings, host=host, port=port))
 
 
+@app.command("rules-endpoint")
+def rules_endpoint(
+    port: Annotated[int, typer.Option(help="port to listen on")] = 8600,
+    host: Annotated[str, typer.Option(help="address to listen on")] = "127.0.0.1",
+) -> None:
+    """Serve the reference rule endpoint, for those without an OMS API."""
+    from otif.endpoint import serve_endpoint
+
+    print(f"rule endpoint: http://{host}:{port}  (stop with Ctrl-C)", flush=True)
+    serve_endpoint(_settings(), host=host, port=port)
+
+
+@report_app.command("weekly")
+def report_weekly(
+    week: Annotated[str, typer.Option(help="week, e.g. 2026-W46 (default: the last complete one)")] = "",
+    out: Annotated[Path | None, typer.Option(help="HTML file to write")] = None,
+    send: Annotated[bool, typer.Option("--send", help="mail it to the weekly recipients")] = False,
+) -> None:
+    """Render the weekly snapshot as one self-contained page; with --send also as mail."""
+    from datetime import UTC
+
+    from otif.reporting import send_weekly, write_weekly
+
+    settings = _settings()
+    written = write_weekly(settings, week=week, out=out)
+    print(f"wrote {written.path}")
+    if not send:
+        return
+    deliveries = send_weekly(settings, written.report, now=datetime.now(tz=UTC))
+    for delivery in deliveries:
+        print(f"{delivery.status:<13} {delivery.recipient}{': ' + delivery.error if delivery.error else ''}")
+    if any(delivery.status == "failed" for delivery in deliveries):
+        raise typer.Exit(EXIT_FAILED)
+
+
 @app.command()
 def doctor(as_json: JsonOption = False) -> None:
     """Check machine, settings, storage, freshness and connections; say how to mend what is wrong."""

@@ -97,5 +97,6 @@ sender = "otif@larkfield.example"
 weekly_recipients = ["coo@larkfield.example", "operations@larkfield.example"]
 
 [oms]
+url = "http://127.0.0.1:8600"   # `otif rules-endpoint` listens there
 rule_set_id = "live"
 """
