@@ -6,7 +6,7 @@ import logging
 
 import streamlit as st
 
-from dashboards.components import empty_state, failure_state
+from dashboards.components import empty_state, failure_state, style
 from dashboards.loading import begin_run, settings_of_run
 from storage.errors import ConfigError, NotPublishedError, OtifError
 
@@ -26,6 +26,7 @@ page = st.navigation(
     }
 )
 
+style()
 try:
     begin_run()
     st.sidebar.caption(settings_of_run().company.name)

@@ -9,6 +9,7 @@ from typing import Any, Final
 import polars as pl
 import streamlit as st
 
+from dashboards.formats import value_text, words
 from dashboards.queries import BuildInfo
 from dashboards.reports.facts import Tile
 
@@ -18,7 +19,7 @@ _STYLE: Final = """
 .stMainBlockContainer { padding-top:3rem; padding-bottom:3rem; }
 .stMainBlockContainer h1 { font-size:30px; padding:0 0 2px; }
 .stMainBlockContainer h3 { font-size:20px; padding-top:14px; }
-.ot-grid { display:grid; gap:12px; grid-template-columns:repeat(auto-fill,minmax(190px,1fr)); }
+.ot-grid { display:grid; gap:12px; grid-template-columns:repeat(auto-fill,minmax(215px,1fr)); }
 .ot-tile { border:1px solid rgba(128,138,150,.28); border-radius:10px; padding:12px 14px; min-width:0;
   line-height:1.45; }
 .ot-tile.signal { border-left:4px solid #d9571e; padding-left:11px; }
@@ -47,17 +48,22 @@ _STYLE: Final = """
 """
 
 
+def style() -> None:
+    """Lay the stylesheet under every page; called once by the router."""
+    st.html(_STYLE)
+
+
 def page_header(title: str, info: BuildInfo, *, remarks: Sequence[str] = ()) -> None:
     """Show a title with the as-of instant and warnings about the data."""
     st.title(title, anchor=False)
     chips = f'<span class="ot-chip">as of {info.local_as_of:%a %d %b %Y %H:%M} {escape(info.zone)}</span>'
     chips += "".join(f'<span class="ot-chip bad">{escape(remark)}</span>' for remark in remarks)
-    st.html(_STYLE + chips)
+    st.html(chips)
 
 
 def tiles(items: Sequence[Tile]) -> None:
     """Show KPI tiles, as the weekly snapshot does."""
-    st.html(_STYLE + f'<div class="ot-grid">{"".join(_tile(item) for item in items)}</div>')
+    st.html(f'<div class="ot-grid">{"".join(_tile(item) for item in items)}</div>')
 
 
 def _tile(tile: Tile) -> str:
@@ -84,7 +90,7 @@ def _tile(tile: Tile) -> str:
 def facts(pairs: Sequence[tuple[str, str]]) -> None:
     """Show labelled facts in as many columns as fit."""
     body = "".join(f"<div><b>{escape(label)}</b><span>{escape(value)}</span></div>" for label, value in pairs)
-    st.html(f'{_STYLE}<div class="ot-facts">{body}</div>')
+    st.html(f'<div class="ot-facts">{body}</div>')
 
 
 def timeline(rows: Sequence[tuple[str, str, str]]) -> None:
@@ -93,7 +99,7 @@ def timeline(rows: Sequence[tuple[str, str, str]]) -> None:
         f'<div><time>{escape(when)}</time></div><div>{escape(what)}<div class="ot-small">{escape(origin)}</div></div>'
         for when, what, origin in rows
     )
-    st.html(f'{_STYLE}<div class="ot-line">{body}</div>')
+    st.html(f'<div class="ot-line">{body}</div>')
 
 
 def table(frame: pl.DataFrame, columns: dict[str, Any], **options: Any) -> Any:  # noqa: ANN401 - Streamlit's own
@@ -109,6 +115,27 @@ def table(frame: pl.DataFrame, columns: dict[str, Any], **options: Any) -> Any: 
     )
 
 
+def channel_table(frame: pl.DataFrame, *, unit: str, currency: str) -> None:
+    """Show one KPI per channel, written in its unit."""
+    shown = frame.filter(pl.col("value").is_not_null() & pl.col("channel").is_not_null())
+    if shown.is_empty():
+        return
+    written = shown.with_columns(
+        pl.Series(name, [value_text(value, unit, currency=currency) for value in shown[name]], dtype=pl.String)
+        for name in ("value", "target")
+    )
+    table(written, {"channel": "Channel", "value": "Value", "target": "Target", "observations": "n"})
+
+
+def stage_table(frame: pl.DataFrame) -> None:
+    """Show the percentiles of each stage that anything has passed."""
+    shown = frame.filter(pl.col("value").is_not_null())
+    stages = shown.with_columns(stage=pl.Series([words(stage) for stage in shown["stage_id"]], dtype=pl.String))
+    hours = st.column_config.NumberColumn
+    columns = {"stage": "Stage", "value": hours("Median h", format="%.1f"), "p90": hours("p90 h", format="%.1f")}
+    table(stages, columns | {"p95": hours("p95 h", format="%.1f"), "observations": "n", "excluded": "Open or invalid"})
+
+
 def nothing(text: str) -> None:
     """Say that a list is empty, calmly."""
     st.caption(text)
@@ -117,13 +144,13 @@ def nothing(text: str) -> None:
 def empty_state(title: str, message: str, commands: str) -> None:
     """Say what is missing and which commands bring it."""
     st.title(title, anchor=False)
-    st.write(message)
+    st.write(message[:1].upper() + message[1:])
     st.code(commands, language="bash")
 
 
 def failure_state(message: str) -> None:
     """Say why a page cannot be shown and what to do, without a traceback."""
     st.title("This page cannot be shown", anchor=False)
-    st.error(message)
+    st.error(message[:1].upper() + message[1:])
     st.write("The data is unharmed: pages only read. These commands find and mend the cause.")
     st.code("otif doctor\notif build", language="bash")

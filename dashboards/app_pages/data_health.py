@@ -17,7 +17,6 @@ kpis = ask(availability)
 feeds = ask(freshness)
 findings = ask(data_quality_issues)
 components.facts([
-    ("Publication", publication_id()),
     ("Feeds", f"{feeds.height:,}"),
     ("Events", f"{int(feeds['events'].sum() or 0):,}"),
     ("Rejected rows", f"{int(feeds['rejects'].sum() or 0):,}"),
@@ -35,7 +34,11 @@ components.table(
     {
         "kpi_name": "KPI",
         "state": "State",
-        "reason": st.column_config.TextColumn("Why not", width="large"),
+        **(
+            {"reason": st.column_config.TextColumn("Why not", width="large")}
+            if kpis["reason"].null_count() < kpis.height
+            else {}
+        ),
         "definition": st.column_config.TextColumn("Definition", width="large"),
     },
 )
@@ -106,3 +109,4 @@ else:
             "rows_rejected": number("Rejected", format="localized"),
         },
     )
+st.caption(f"Publication {publication_id()}")

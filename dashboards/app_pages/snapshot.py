@@ -9,12 +9,12 @@ import streamlit as st
 
 from dashboards import charts, components
 from dashboards.decisions import open_proposals
-from dashboards.formats import day_text, money_text, value_text, words
+from dashboards.formats import day_text, money_text, words
 from dashboards.loading import ask, later, ledger, settings_of_run
 from dashboards.queries import at_risk, build_info, exceptions_list, kpi_table, miss_causes, week_named
 from dashboards.reports.narrative import late_feeds
 from dashboards.reports.pages import snapshot_tiles, week_page
-from dashboards.reports.tiles import judge, tile_catalogue, weekly_history
+from dashboards.reports.tiles import cohort_days, judge, tile_catalogue, weekly_history
 from dashboards.reports.weekly import last_week
 
 info = ask(build_info)
@@ -62,18 +62,14 @@ if chosen:
             width="stretch",
         )
         st.caption(f"{reading.comment.capitalize()}. Band: natural limits; dashed: target; orange: provisional.")
-    by_channel = ask(kpi_table, kpis=[chosen], by=["channel"], date_from=week.start, date_to=week.end)
-    shown = by_channel.filter(pl.col("value").is_not_null() & pl.col("channel").is_not_null())
-    if not shown.is_empty():
-        written = shown.with_columns(
-            value=pl.Series([value_text(v, unit, currency=info.currency) for v in shown["value"]], dtype=pl.String),
-            target=pl.Series([value_text(v, unit, currency=info.currency) for v in shown["target"]], dtype=pl.String),
-            stage=pl.Series([words(v) for v in shown["stage_id"]], dtype=pl.String),
-        )
-        stage = {"stage": "Stage"} if chosen == "cycle_time" else {}
-        components.table(
-            written, {"channel": "Channel", **stage, "value": "Value", "target": "Target", "observations": "n"}
-        )
+    first, last = ask(cohort_days, kpi_id=chosen, week=week)
+    if chosen == "cycle_time":
+        components.stage_table(ask(kpi_table, kpis=[chosen], date_from=first, date_to=last))
+    else:
+        by_channel = ask(kpi_table, kpis=[chosen], by=["channel"], date_from=first, date_to=last)
+        components.channel_table(by_channel, unit=unit, currency=info.currency)
+    if first and last and first != week.start:
+        st.caption(f"{day_text(first)} to {day_text(last)}: later days are still under way.")
 
 causes, risk = st.columns(2, gap="large")
 with causes:

@@ -140,6 +140,17 @@ def _note(connection: Connection, kpi_id: str, week: Week, shown: Week) -> str:
     )
 
 
+def cohort_days(connection: Connection, kpi_id: str, week: Week) -> tuple[date | None, date | None]:
+    """Return the first and last day of the cohort that a KPI's tile shows; open ends for a stock."""
+    if kpi_id in _STOCKS:
+        return None, None
+    if kpi_id in _MATURED:
+        last = _last_matured(connection, kpi_id, week) or week
+        return last.back(_MATURED_WEEKS - 1).start, last.end
+    shown = _shown_week(weekly_history(connection, kpi_id, week), week) if kpi_id == "cycle_time" else week
+    return shown.start, shown.end
+
+
 def _matured_tile(connection: Connection, kpi: dict[str, Any], week: Week, info: BuildInfo) -> Tile:
     last = _last_matured(connection, kpi["kpi_id"], week)
     if last is None:

@@ -142,7 +142,9 @@ def settle(page: Page) -> None:
         return
     page.wait_for_selector('[data-testid="stApp"][data-test-script-state="notRunning"]', timeout=90_000)
     page.wait_for_selector('[data-testid="stHeading"], h1', timeout=90_000)
-    page.wait_for_function("document.querySelectorAll('[data-stale=true], .stSkeleton').length === 0", timeout=90_000)
+    page.wait_for_function(
+        "document.querySelectorAll('[data-stale=true], [data-testid=stSkeleton]').length === 0", timeout=90_000
+    )
     # Vega and the data grid draw in their own animation frames after the script has ended.
     page.evaluate("() => new Promise(done => requestAnimationFrame(() => requestAnimationFrame(done)))")
 
