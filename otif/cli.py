@@ -119,6 +119,8 @@ def ingest(
         notes.print(
             f"quarantined batches did not land; see {settings.var / 'data_docs' / 'index.html'}", style="yellow"
         )
+    if any(report.status == "failed" for report in reports):
+        raise typer.Exit(EXIT_FAILED)
     doubtful = any(report.failures or report.rows_rejected for report in reports)
     if strict and doubtful:
         raise typer.Exit(EXIT_WARNINGS)
@@ -127,8 +129,8 @@ def ingest(
 def _batch_line(report: BatchReport) -> str:
     if report.status == "unchanged":
         return f"{report.source:<10} unchanged: {report.files} files were landed before"
-    if report.status == "unrecognised":
-        return f"{report.source:<10} unrecognised: {report.files} files were left alone"
+    if report.status in ("unrecognised", "failed"):
+        return f"{report.source:<10} {report.status}: {report.files} files were left alone"
     return (
         f"{report.source:<10} {report.status}: {report.files} files, {report.rows_in:,} rows → "
         f"{report.events_landed:,} events, {report.events_duplicate:,} duplicate, {report.rows_rejected:,} rejected "

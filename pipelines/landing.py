@@ -20,9 +20,9 @@ import polars as pl
 
 from pipelines.checks.contracts import apply_row_contracts
 from pipelines.checks.verdict import Verdict
-from pipelines.errors import BatchStoppedError, SourceError
-from pipelines.sources.base import AdapterContext, ParsedBatch, SourceFile
-from pipelines.sources.registry import SOURCES, load_source, recognise
+from pipelines.errors import BatchStoppedError, MappingError, SourceError
+from pipelines.sources.base import AdapterContext, ParsedBatch, SourceFile, merge_batches, reject_frame
+from pipelines.sources.registry import READS_DAMAGED, SOURCES, load_source, recognise
 from storage.contracts import EVENT_TABLES, EventTable
 from storage.duck import Connection, open_writer
 from storage.settings import Settings
@@ -30,7 +30,7 @@ from storage.settings import Settings
 BATCH_BYTES: Final = 64 << 20
 """A batch is cut when its files exceed this size, so that memory stays bounded."""
 
-BatchStatus = Literal["landed", "warned", "quarantined", "unchanged", "unrecognised"]
+BatchStatus = Literal["landed", "warned", "quarantined", "unchanged", "unrecognised", "failed"]
 Judge = Callable[[str, str, "ParsedBatch"], Verdict]
 Parser = Callable[[Sequence[SourceFile], AdapterContext], ParsedBatch]
 
@@ -57,7 +57,8 @@ class BatchReport:
         batch_id: Id of the batch, `<source>-<digest of its files>`.
         source: Source or mapping name.
         status: landed, warned (suite failed, landed all the same), quarantined (suite failed, nothing
-            landed), unchanged (every file was landed before) or unrecognised (no source knows the files).
+            landed), unchanged (every file was landed before), unrecognised (no source knows the files) or
+            failed (the files could not be read as what they were taken for; nothing landed).
         files: Files read.
         rows_in: Source records seen.
         events_landed: New events.
@@ -147,7 +148,12 @@ def ingest(
         raise SourceError(_unrecognised(unknown))
     judging = judge or _expectations_judge(settings)
     for name, group, parser in batches:
-        report = _land_batch(settings, name, group, parser, context, judging)
+        try:
+            report = _land_batch(settings, name, group, parser, context, judging)
+        except (SourceError, MappingError) as error:
+            if len(batches) == 1:
+                raise
+            report = BatchReport("", name, "failed", len(group), 0, 0, 0, 0, 0.0, (str(error),))
         reports.append(report)
         on_batch(report)
     if unknown:
@@ -251,7 +257,8 @@ def _land_batch(
     unchanged = BatchReport(batch_id, source, "unchanged", len(files), 0, 0, 0, 0, time.perf_counter() - started)
     if not fresh:
         return unchanged
-    parsed = apply_row_contracts(parser(read, context), source=source)
+    sound, damaged = _sift(read, source)
+    parsed = apply_row_contracts(merge_batches([parser(sound, context), damaged]) if sound else damaged, source=source)
     verdict = judge(batch_id, source, parsed)
     failures = tuple(failure.sentence for failure in verdict.failures)
     if failures and settings.checks.on_failure == "stop":
@@ -263,6 +270,17 @@ def _land_batch(
         if {file.sha256 for file in read} <= _landed_digests(connection, source):
             return unchanged  # another process landed the same files while this one was reading them
         return _commit(connection, settings, batch_id, source, read, parsed, status, failures, started)
+
+
+def _sift(files: Sequence[SourceFile], source: str) -> tuple[list[SourceFile], ParsedBatch]:
+    """Part the files that can be unpacked from those that cannot, which become rejects."""
+    damaged = [] if source in READS_DAMAGED else [file for file in files if file.damage]
+    rejects = [
+        {"source_ref": file.ref(0), "reason": f"damaged file: {file.damage}. Deliver it again.", "raw": ""}
+        for file in damaged
+    ]
+    refused = ParsedBatch(events={}, rejects=reject_frame(rejects), rows_in={file.name: 1 for file in damaged})
+    return [file for file in files if file not in damaged], refused
 
 
 def _landed_digests(connection: Connection, source: str) -> set[str]:

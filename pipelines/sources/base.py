@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import gzip
 import hashlib
+import zlib
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -32,6 +33,9 @@ REJECT_SCHEMA: Final[dict[str, pl.DataType]] = {
 }
 
 
+_HEAD_BYTES: Final = 4096
+
+
 @dataclass(frozen=True)
 class SourceFile:
     """A file to read.
@@ -47,17 +51,36 @@ class SourceFile:
     def read_bytes(self) -> bytes:
         """Return the content, gunzipped where the name ends in `.gz`."""
         data = self.path.read_bytes()
-        return gzip.decompress(data) if self.path.suffix == ".gz" else data
+        return gzip.decompress(data) if self._is_packed else data
 
     @cached_property
     def head(self) -> bytes:
-        """The first 4 KiB of the (gunzipped) content, for recognition."""
-        opener = gzip.open if self.path.suffix == ".gz" else open
+        """The first 4 KiB of the (gunzipped) content, for recognition; as much as a damaged file still gives."""
         try:
-            with opener(self.path, "rb") as handle:
-                return bytes(handle.read(4096))
-        except (OSError, EOFError):
+            with self.path.open("rb") as handle:
+                start = handle.read(1 << 16)
+            return (
+                zlib.decompressobj(wbits=31).decompress(start, _HEAD_BYTES) if self._is_packed else start[:_HEAD_BYTES]
+            )
+        except (OSError, zlib.error):
             return b""
+
+    @cached_property
+    def damage(self) -> str | None:
+        """Why the file cannot be unpacked to its end, or None when it can (or is not packed)."""
+        if not self._is_packed:
+            return None
+        try:
+            with gzip.open(self.path, "rb") as handle:
+                while handle.read(1 << 20):
+                    pass
+        except (OSError, EOFError, zlib.error) as error:
+            return str(error)
+        return None
+
+    @property
+    def _is_packed(self) -> bool:
+        return self.path.suffix == ".gz"
 
     @cached_property
     def sha256(self) -> str:

@@ -31,6 +31,10 @@ SOURCES: Final[dict[str, str]] = {
 """Source name → module, in the order in which they are asked. The name is the events' `source`."""
 
 
+READS_DAMAGED: Final = frozenset({"edi"})
+"""Sources that read a damaged file as far as it goes and report the rest; of the others it is refused whole."""
+
+
 def load_source(name: str) -> Source:
     """Return an adapter by name.
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import os
 import random
 import signal
@@ -159,6 +160,28 @@ def test_an_unknown_file_is_named_and_the_others_land(settings: Settings, tmp_pa
     assert "holiday.txt" in reports[1].failures[0]
     with pytest.raises(SourceError, match=r"holiday\.txt"):
         ingest(settings, [folder / "holiday.txt"], judge=passing)
+
+
+def test_a_damaged_file_is_rejected_whole_and_the_others_land(settings: Settings, tmp_path: Path) -> None:
+    folder = write_orders(tmp_path / "in", "orders-1.csv", 0, 5).parent
+    packed = gzip.compress(write_orders(tmp_path, "more.csv", 5, 500).read_bytes(), mtime=0)
+    (folder / "orders-2.csv.gz").write_bytes(packed[: len(packed) // 2])
+    report = land(settings, folder)
+    assert (report.status, report.events_landed, report.rows_rejected) == ("landed", 5, 1)
+    [(source_ref, reason)] = query(settings, "select source_ref, reason from landing.rejects")
+    assert source_ref.startswith("orders-2.csv.gz#")
+    assert "damaged file" in reason
+
+
+def test_a_source_that_fails_does_not_stop_the_others(settings: Settings, tmp_path: Path) -> None:
+    broken = MAPPING.replace("name: shop", "name: broken").replace("*orders*", "*stock*")
+    (tmp_path / "mappings" / "broken.yml").write_text(broken)
+    folder = write_orders(tmp_path / "in", "orders.csv", 0, 5).parent
+    (folder / "stock.csv").write_text("some,other,columns\n1,2,3\n")
+    reports = {report.source: report for report in ingest(settings, [folder], judge=passing)}
+    assert reports["broken"].status == "failed"
+    assert "stock.csv" in reports["broken"].failures[0]
+    assert reports["shop"].events_landed == 5
 
 
 def test_nothing_to_read_is_an_error_that_names_the_place(settings: Settings, tmp_path: Path) -> None:

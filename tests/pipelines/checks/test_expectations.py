@@ -78,6 +78,11 @@ def test_a_file_without_any_readable_row_is_quarantined(settings: Settings, tmp_
     assert "at least one readable event" in report.failures[0]
 
 
+def test_an_export_without_rows_is_no_fault(settings: Settings, tmp_path: Path) -> None:
+    [report] = ingest(settings, [write_orders(tmp_path / "in", [])])
+    assert (report.status, report.events_landed) == ("landed", 0)
+
+
 def test_a_workspace_may_replace_a_family_of_expectations(settings: Settings, tmp_path: Path) -> None:
     (tmp_path / "checks.yml").write_text(
         "order:\n  - {expectation: expect_column_values_to_be_between, column: quantity, max_value: 1,\n"
