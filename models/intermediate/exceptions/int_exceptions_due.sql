@@ -15,7 +15,10 @@ with open_orders as (
         min(need_at) as need_at,
         min(cancel_after_at) as cancel_after_at
     from {{ ref('fct_open_lines') }}
-    where ship_by_at < {{ as_of() }} + interval '1' hour * 48
+    where
+        ship_by_at < {{ as_of() }} + interval '1' hour * 48
+        -- Two weeks after the buyer's cancel date nobody can mend it any more; the miss stays in the KPIs.
+        and coalesce(cancel_after_at > {{ as_of() }} - interval '1' day * 14, true)
     group by order_id, channel, customer_id
 ),
 

@@ -47,10 +47,9 @@ disputes as (
         coalesce(courses.disputed_amount, documents.document_amount) as disputed_amount,
         case
             when courses.resolved_at is null then 0
-            else coalesce(
-                courses.recovered_amount,
-                case when courses.outcome = 'won' then coalesce(courses.disputed_amount, documents.document_amount) end
-            )
+            when courses.recovered_amount is not null then courses.recovered_amount
+            when courses.outcome = 'won' then coalesce(courses.disputed_amount, documents.document_amount)
+            else 0
         end as recovered_amount
     from {{ ref('int_disputes_consolidated') }} as courses
     left join (

@@ -156,10 +156,8 @@ select
         case
             when fires is null or rate is null then null
             when not fires then 0
-            else least(
-                coalesce(fine_max, 1e12),
-                greatest(coalesce(fine_min, 0), flat + rate * base_amount)
-            )
+            else
+                least(coalesce(fine_max, 1e12), greatest(coalesce(fine_min, 0), flat + rate * base_amount))
         end as decimal(18, 4)
     ) as fine_amount,
     coalesce(not fires, true) as is_gated,
