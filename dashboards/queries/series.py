@@ -38,6 +38,8 @@ def kpi_series(
 def miss_causes(connection: Connection, *, date_from: date, date_to: date) -> pl.DataFrame:
     """Return missed orders per cause, judged by the headline profile, most frequent first.
 
+    Where the source gives no shipped quantity, OTIF is unknown and an order misses when it is late.
+
     Returns:
         miss_cause, orders, value (units ordered × price of the missed orders, null when no price is known).
     """
@@ -47,7 +49,7 @@ def miss_causes(connection: Connection, *, date_from: date, date_to: date) -> pl
         with missed as (
             select order_id, coalesce(max(miss_cause), 'unknown') as miss_cause
             from marts.fct_order_assessments
-            where is_headline and is_due and exclusion_reason is null and not is_otif
+            where is_headline and is_due and exclusion_reason is null and not coalesce(is_otif, is_on_time)
                 and due_date between $date_from and $date_to
             group by order_id
         ),

@@ -165,6 +165,7 @@ class WeeklyFacts:
 
     header: Header
     headline: str
+    lead: Tile | None
     tiles: tuple[Tile, ...]
     trends: tuple[TrendFacts, ...]
     bridge: tuple[BridgeFacts, ...]

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from datetime import UTC, date, datetime, timedelta
-from typing import Any, Final
+from typing import Final
 from zoneinfo import ZoneInfo
 
 import polars as pl
 
-from dashboards.formats import MISSING, change_text, count_text, counted, day_text, money_text, value_text, words
+from dashboards.formats import MISSING, change_text, count_text, counted, day_text, money_text, words
 from dashboards.queries import (
     BuildInfo,
     Week,
@@ -205,14 +205,12 @@ def _next_working_day(day: date) -> date:
     return following
 
 
-def headline(tiles: tuple[Tile, ...], first: dict[str, Any] | None) -> str:
+def headline(tiles: tuple[Tile, ...], lead_tile: Tile | None) -> str:
     """Return the week in one or two sentences: signals first, silence about noise."""
     signals = [tile for tile in tiles if tile.state == "signal"]
     judged = [tile for tile in tiles if tile.state in ("signal", "routine")]
     missed = [tile for tile in tiles if tile.verdict == "bad"]
-    lead = ""
-    if first and first["value"] is not None:
-        lead = f"{first['kpi_name']} was {value_text(first['value'], first['unit'])}. "
+    lead = f"{lead_tile.name} was {lead_tile.value}. " if lead_tile else ""
     if signals:
         named = ", ".join(f"{tile.name} {tile.value}" for tile in signals)
         lead += f"{len(signals)} of {len(judged)} judged figures moved beyond routine variation: {named}. "

@@ -35,14 +35,21 @@ _WHOLE_ORDER: Final = "capture_to_deliver"
 def tile_catalogue(connection: Connection) -> pl.DataFrame:
     """Return the KPIs that the catalogue marks as tiles, in its order, eight at most.
 
-    On time and in full are left out: they are shown inside the OTIF tile.
+    On time and in full are left out where they stand inside the OTIF tile, or cannot be measured either.
     """
     return read(
         connection,
         """
+        with tiles as (
+            select catalogue.*, coalesce(availability.is_available, true) as is_available
+            from metrics.kpi_catalogue as catalogue
+            left join metrics.kpi_availability as availability on catalogue.kpi_id = availability.kpi_id
+            where catalogue.is_tile
+        )
         select kpi_id, kpi_name, definition, unit, higher_is_better
-        from metrics.kpi_catalogue
-        where is_tile and not list_contains($folded, kpi_id)
+        from tiles
+        where not list_contains($folded, kpi_id)
+            or (is_available and not exists (select 1 from tiles where kpi_id = 'otif' and is_available))
         order by display_order, kpi_id
         limit $limit
         """,

@@ -10,12 +10,12 @@ import json
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 import jinja2
 
-from dashboards.formats import day_text, words
-from dashboards.queries import BuildInfo, Week, build_info, freshness, kpi_table, week_containing, week_named
+from dashboards.formats import counted, day_text, words
+from dashboards.queries import BuildInfo, Week, build_info, freshness, week_containing, week_named
 from dashboards.reports import narrative
 from dashboards.reports.facts import DefinitionFacts, Header, Proposal, TrendFacts, WeeklyFacts
 from dashboards.reports.pictures import ReportImage, cause_chart, page_ink, png, svg, trend_chart
@@ -86,15 +86,16 @@ def collect_facts(
     groups, total = narrative.exception_groups(connection, info)
     risk_rows, risk_days = narrative.risks(connection, info)
     due_disputes = narrative.disputes(connection, info)
-    lead = catalogue[0]["kpi_id"] if catalogue else ""
+    lead = next((tile for tile in tiles if tile.state in ("signal", "routine") or tile.change), None)
     return WeeklyFacts(
         header=_header(
             connection, week, info, company=company, is_provisional=any("provisional" in t.note for t in tiles)
         ),
-        headline=narrative.headline(tiles, _figure(connection, lead, week)),
+        headline=narrative.headline(tiles, lead),
+        lead=lead,
         tiles=tiles,
         trends=tuple(trends[:_PAGE_TRENDS]),
-        bridge=narrative.bridge(connection, lead, week) if lead else (),
+        bridge=narrative.bridge(connection, lead.kpi_id, week) if lead else (),
         exceptions=groups,
         exceptions_total=total,
         causes=narrative.causes(connection, week, info),
@@ -107,12 +108,6 @@ def collect_facts(
     )
 
 
-def _figure(connection: Connection, kpi_id: str, week: Week) -> dict[str, Any] | None:
-    if not kpi_id:
-        return None
-    return kpi_table(connection, kpis=[kpi_id], date_from=week.start, date_to=week.end).row(0, named=True)
-
-
 def _header(connection: Connection, week: Week, info: BuildInfo, *, company: str, is_provisional: bool) -> Header:
     feeds = freshness(connection)
     late = narrative.late_feeds(connection)
@@ -123,7 +118,9 @@ def _header(connection: Connection, week: Week, info: BuildInfo, *, company: str
         as_of=f"{day_text(info.local_as_of)} {info.local_as_of:%Y, %H:%M} {info.zone}",
         is_provisional=is_provisional,
         late_feeds=late,
-        freshest=f"{feeds.height} feeds, all within {narrative.LATE_HOURS:.0f} h" if feeds.height and not late else "",
+        freshest=f"{counted(feeds.height, 'feed')}, all within {narrative.LATE_HOURS:.0f} h"
+        if feeds.height and not late
+        else "",
     )
 
 
@@ -139,7 +136,7 @@ def render(facts: WeeklyFacts) -> WeeklyReport:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters["words"] = words
+    environment.filters |= {"words": words, "counted": counted}
     images = _mail_images(facts)
     shared = {"facts": facts, "data_hash": data_hash}
     pictures = {trend.kpi_id: svg(trend_chart(trend, page_ink()), trend.kpi_id) for trend in facts.trends}
@@ -180,8 +177,8 @@ def _slug(trend: TrendFacts) -> str:
 
 def _subject(facts: WeeklyFacts) -> str:
     who = f"{facts.header.company}: " if facts.header.company else ""
-    first = facts.tiles[0] if facts.tiles else None
-    if first is None or first.state == "unavailable":
+    first = facts.lead
+    if first is None:
         return f"{who}week {facts.header.week}"
     moved = f", {first.change}" if first.change else ""
     flag = ", signal" if first.state == "signal" else ""

@@ -64,8 +64,8 @@ _TABLES = {
         "miss_evidence varchar, exclusion_reason varchar"
     ),
     "marts.fct_order_assessments": (
-        "order_id varchar, profile_id varchar, is_headline boolean, is_due boolean, due_date date, is_otif boolean, "
-        "miss_cause varchar, exclusion_reason varchar"
+        "order_id varchar, profile_id varchar, is_headline boolean, is_due boolean, due_date date, is_on_time boolean, "
+        "is_otif boolean, miss_cause varchar, exclusion_reason varchar"
     ),
     "marts.fct_events": (
         "event_id varchar, order_id varchar, line_id varchar, event_at timestamp, event_type varchar, family varchar, "
@@ -102,7 +102,7 @@ _TABLES = {
 _CATALOGUE = """
 insert into metrics.kpi_catalogue values
     ('otif', 'OTIF', 'Orders on time and in full.', 'K1', 'ratio', 'n', 'd', 'order', 'due_date', true, 1, true),
-    ('on_time', 'On time', 'Orders on time.', 'K1', 'ratio', 'n', 'd', 'order', 'due_date', true, 2, false),
+    ('on_time', 'On time', 'Orders on time.', 'K1', 'ratio', 'n', 'd', 'order', 'due_date', true, 2, true),
     ('on_time_ship', 'On-time ship', 'Accepted by the ship-by.', 'K2', 'ratio', 'n', 'd', 'order', 'd', true, 3, true),
     ('unit_fill_revised', 'Unit fill', 'Shipped of ordered.', 'K4', 'ratio', 'n', 'd', 'unit', 'd', true, 4, true),
     ('cycle_time', 'Cycle time', 'Hours per stage.', 'K5', 'hours', '', '', 'order', 'captured', false, 5, true),
@@ -164,7 +164,7 @@ insert into marts.fct_order_lines values
 insert into marts.fct_line_assessments values
     ('100123', '1', 'dtc_std', true, true, '2026-11-13', 3, 19.90, false, 'carrier_transit', 'no delivery scan', null);
 insert into marts.fct_order_assessments values
-    ('100123', 'dtc_std', true, true, '2026-11-13', false, 'carrier_transit', null);
+    ('100123', 'dtc_std', true, true, '2026-11-13', false, false, 'carrier_transit', null);
 insert into marts.fct_events values
     ('e1', '100123', null, '2026-11-09 14:00', 'order.captured', 'order', 3, 'order.captured', 'shopify', 'f:1', 'b1'),
     ('e2', '100123', '1', '2026-11-10 22:00', 'carrier.accepted', 'shipment', 3, 'carrier.accepted: First scan',

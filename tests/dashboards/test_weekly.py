@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+import shutil
+from datetime import date
 from html.parser import HTMLParser
 from pathlib import Path
 
@@ -11,6 +13,8 @@ import pytest
 from dashboards.errors import QuestionError
 from dashboards.queries import change_parts, kpi_table, week_named
 from dashboards.reports import Proposal, WeeklyReport, build_weekly
+from dashboards.reports.pages import snapshot_tiles
+from dashboards.reports.tiles import cohort_days
 from storage.duck import Connection, connect
 
 PROPOSAL = Proposal(
@@ -135,3 +139,33 @@ def test_rate_and_mix_effects_add_up_to_the_change(connection: Connection) -> No
     assert total == pytest.approx(rates[1] - rates[0])
     assert parts[0].member == "wholesale"
     assert parts[0].rate_effect == pytest.approx(-0.175)
+
+
+def test_on_time_stands_inside_the_otif_tile_until_otif_cannot_be_measured(workspace: Path, tmp_path: Path) -> None:
+    file = Path(shutil.copy(workspace / "var" / "published" / "20261116T050000.duckdb", tmp_path / "copy.duckdb"))
+    opened = connect(file)
+    tiles = {tile.kpi_id: tile for tile in snapshot_tiles(opened, week="2026-W46")}
+    assert "on_time" not in tiles
+    assert "on time 77.5%" in tiles["otif"].note
+
+    opened.execute(
+        "update metrics.kpi_availability set is_available = false, reason = 'no quantity' where kpi_id = 'otif'"
+    )
+    opened.execute("update marts.fct_order_assessments set is_otif = null")
+    tiles = {tile.kpi_id: tile for tile in snapshot_tiles(opened, week="2026-W46")}
+    assert tiles["on_time"].value == "77.5%"
+    assert (tiles["otif"].value, tiles["otif"].comment) == ("–", "no quantity")
+    report = build_weekly(opened, "2026-W46")
+    opened.close()
+    assert report.subject.startswith("week 2026-W46: On time 77.5%")
+    assert "Carrier transit: 1 order (usually" in report.text
+
+
+def test_returns_show_the_last_matured_ship_weeks(connection: Connection) -> None:
+    tiles = {tile.kpi_id: tile for tile in snapshot_tiles(connection, week="2026-W46")}
+    chargebacks = tiles["chargeback_rate"]
+    assert chargebacks.value == "0.6%"
+    assert chargebacks.note == "shipped 12 Oct to 8 Nov, matured"
+    assert chargebacks.state == "unknown"
+    assert cohort_days(connection, "chargeback_rate", week_named("2026-W46")) == (date(2026, 10, 12), date(2026, 11, 8))
+    assert cohort_days(connection, "backorder_value", week_named("2026-W46")) == (None, None)
