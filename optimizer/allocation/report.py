@@ -1,0 +1,136 @@
+"""From a plan on arcs to the frames of result.py."""
+
+from __future__ import annotations
+
+import polars as pl
+
+from optimizer.allocation.money import late_cents
+from optimizer.allocation.plan import Plan, Problem
+from optimizer.allocation.result import ALLOCATIONS, RELEASES, SUMMARY, TERMS
+
+
+def shipped(problem: Problem, plan: Plan) -> pl.DataFrame:
+    """Return the arcs in use with their units and their money, one row per arc."""
+    used = problem.arcs.frame.with_columns(pl.Series("units", plan.units, dtype=pl.Int64)).filter(pl.col("units") > 0)
+    lines = problem.data.lines.select(
+        "line", "line_id", "channel", "is_consumer", "margin_cents", "fine_cents", "short_cents"
+    )
+    weights = problem.data.options.weights
+    joined = used.join(lines, on="line", how="inner", maintain_order="left")
+    return joined.with_columns(
+        late_cents(weights).alias("late_cents"), (pl.col("day") * weights.waiting_cents).alias("waiting_cents")
+    ).with_columns(
+        (
+            pl.col("margin_cents")
+            + pl.col("short_cents")
+            - pl.col("late_cents")
+            - pl.col("waiting_cents")
+            - pl.col("gain_cents")
+        ).alias("freight_cents")
+    )
+
+
+def allocations(used: pl.DataFrame) -> pl.DataFrame:
+    """Return the ALLOCATIONS frame."""
+    return (
+        used.with_columns(
+            pl.col("units").alias("quantity"), (pl.col("units") * pl.col("freight_cents")).alias("cost_cents")
+        )
+        .select(ALLOCATIONS.names())
+        .cast(ALLOCATIONS)
+        .sort("order_id", "line_id", "node_id", "ship_date", "carrier", "service")
+    )
+
+
+def releases(problem: Problem, plan: Plan, used: pl.DataFrame) -> pl.DataFrame:
+    """Return the RELEASES frame; a cell's least gaining units of others count once, for its holders in turn."""
+    price = problem.data.options.weights.release_cents
+    holders = problem.stock.holders.with_columns(pl.Series("released", plan.released, dtype=pl.Int64))
+    given = holders.filter(pl.col("released") > 0).with_columns(
+        (pl.col("released").cum_sum().over("cell") - pl.col("released")).alias("first"),
+    )
+    draws = used.select("cell", "line", "channel", "units", "gain_cents").sort("cell", "gain_cents", "line")
+    met = (
+        given.join(draws, on="cell", how="left", maintain_order="left_right")
+        .filter((pl.col("channel") != pl.col("holder")).fill_null(value=True))
+        .with_columns((pl.col("units").cum_sum().over("holder_id") - pl.col("units")).alias("before"))
+        .with_columns(_overlap().alias("counted"))
+    )
+    served = met.group_by("holder_id").agg(
+        pl.col("line").filter(pl.col("counted") > 0).n_unique().cast(pl.Int64).alias("lines_served"),
+        ((pl.col("gain_cents") - price) * pl.col("counted")).sum().alias("gain_cents"),
+    )
+    joined = given.join(served, on="holder_id", how="left").with_columns(
+        pl.col("lines_served", "gain_cents").fill_null(0)
+    )
+    return joined.select(RELEASES.names()).cast(RELEASES).sort("sku", "node_id", "holder")
+
+
+def _overlap() -> pl.Expr:
+    """Return how many of a draw's units fall on the holder's stretch of the cell's least gaining units."""
+    start = pl.max_horizontal("before", "first")
+    end = pl.min_horizontal(pl.col("before") + pl.col("units"), pl.col("first") + pl.col("released"))
+    return (end - start).clip(lower_bound=0).fill_null(0)
+
+
+def terms(problem: Problem, plan: Plan, used: pl.DataFrame) -> dict[str, int]:
+    """Return the objective by term, in cents."""
+    weights = problem.data.options.weights
+    nodes = used.group_by("order").agg(pl.col("node_id").n_unique().alias("nodes"))
+    short = progress(problem, used)
+    values = (
+        _total(used, "margin_cents"),
+        -_total(used, "freight_cents"),
+        -_total(used, "late_cents"),
+        -_total(used, "waiting_cents"),
+        -int((short["units_short"] * short["short_cents"]).sum()),
+        -int((nodes["nodes"].cast(pl.Int64) - 1).sum()) * weights.split_cents,
+        -int(plan.released.sum()) * weights.release_cents,
+    )
+    return dict(zip(TERMS, values, strict=True))
+
+
+def _total(used: pl.DataFrame, column: str) -> int:
+    return int((used["units"] * used[column]).sum())
+
+
+def progress(problem: Problem, used: pl.DataFrame) -> pl.DataFrame:
+    """Return every open line with units allocated, on time, late and short, and the cents its shipped units bring."""
+    on_time = pl.col("units").filter(pl.col("days_late") == 0).sum()
+    brought = (
+        pl.col("units")
+        * (pl.col("margin_cents") - pl.col("freight_cents") - pl.col("late_cents") - pl.col("waiting_cents"))
+    ).sum()
+    done = used.group_by("line").agg(
+        pl.col("units").sum().alias("units_allocated"),
+        on_time.alias("units_on_time"),
+        brought.alias("brought_cents"),
+        pl.col("days_late").max().alias("days_late"),
+    )
+    lines = problem.data.lines.join(done, on="line", how="left", maintain_order="left").with_columns(
+        pl.col("units_allocated", "units_on_time", "brought_cents", "days_late").fill_null(0)
+    )
+    return lines.with_columns(
+        (pl.col("quantity") - pl.col("units_allocated")).alias("units_short"),
+        (pl.col("units_allocated") - pl.col("units_on_time")).alias("units_late"),
+    )
+
+
+def summary(lines: pl.DataFrame) -> pl.DataFrame:
+    """Return the SUMMARY frame from `progress`."""
+    value = pl.col("brought_cents") - pl.col("units_short") * pl.col("short_cents")
+    return (
+        lines.group_by("channel")
+        .agg(
+            pl.len().cast(pl.Int64).alias("lines"),
+            (pl.col("units_on_time") == pl.col("quantity")).sum().cast(pl.Int64).alias("lines_full_on_time"),
+            pl.col("quantity").sum().alias("units_open"),
+            pl.col("units_allocated").sum(),
+            pl.col("units_on_time").sum(),
+            pl.col("units_short").sum(),
+            value.sum().alias("objective_cents"),
+        )
+        .select(SUMMARY.names())
+        .cast(SUMMARY)
+        .sort("channel")
+    )

@@ -1,0 +1,132 @@
+"""From a problem to a plan with a status and a bound: which columns the solver sees, and what is claimed of its answer.
+
+Three paths, chosen by size only, so that the same data always takes the same one:
+
+- *exact*: the whole program;
+- *kernel*: the columns that the prices of the linear relaxation call promising; the bound is the relaxation's;
+- *greedy*: above `exact_line_limit` lines, the better rule-based plan with the relaxation's bound.
+"""
+
+from __future__ import annotations
+
+import math
+import time
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+import polars as pl
+
+from optimizer.allocation.backend import Status, first_order_prices, simplex_prices, solve_program
+from optimizer.allocation.baseline import better_plan, rule_plan, value_plan
+from optimizer.allocation.bound import certified_bound, reduced_gains
+from optimizer.allocation.model import Floats, Model, build_model
+from optimizer.allocation.plan import Plan, Problem, objective_cents
+from optimizer.allocation.stock import Ints
+
+EXACT_COLUMNS: Final = 20_000
+"""Programs up to this size are solved whole (measured: seconds on one core)."""
+
+KERNEL_ARCS: Final = 3
+"""Arcs per line, best reduced gain first, that the kernel path keeps beside those of the greedy plan."""
+
+KERNEL_GAP: Final = 1e-3
+"""Relative gap at which the kernel path stops; its bound comes from the relaxation anyway."""
+
+SIMPLEX_COLUMNS: Final = 250_000
+"""Relaxations up to this size get exact prices; larger ones get PDLP's."""
+
+PDLP_ITERATIONS: Final = 2_000
+
+
+@dataclass(frozen=True, slots=True, eq=False, kw_only=True)
+class Solved:
+    """A plan and what is known of it."""
+
+    plan: Plan
+    status: Status
+    objective_cents: int
+    bound_cents: int
+    path: str
+    seconds: float
+    size: dict[str, int]
+    is_reproducible: bool
+
+
+def solve(problem: Problem) -> Solved:
+    """Find the best plan the chosen path can, never worse than the rule-based ones."""
+    started = time.monotonic()
+    model = build_model(problem.data, problem.stock, problem.arcs)
+    start = better_plan(problem, (rule_plan(problem), value_plan(problem)), objective_cents)
+    path = _path(problem, model)
+    plan, bound, killed = start, certified_bound(model, np.zeros(model.upper.size)), False
+    if path == "exact":
+        found, bound, killed = _solve_columns(problem, model, np.arange(model.gain.size), gap=0.0)
+        plan = better_plan(problem, (found or start, start), objective_cents)
+    elif path != "empty":
+        prices, killed = _prices(problem, model)
+        bound = min(bound, certified_bound(model, prices))
+        if path == "kernel":
+            columns = kernel_columns(problem, reduced_gains(model, prices), start)
+            found, _, stopped = _solve_columns(problem, model, columns, gap=KERNEL_GAP)
+            plan, killed = better_plan(problem, (found or start, start), objective_cents), killed or stopped
+    objective = objective_cents(problem, plan)
+    return Solved(
+        plan=plan,
+        status=Status.OPTIMAL if objective >= bound else Status.FEASIBLE,
+        objective_cents=objective,
+        bound_cents=max(bound, objective),
+        path=path,
+        seconds=time.monotonic() - started,
+        size=model.size,
+        is_reproducible=not killed,
+    )
+
+
+def relaxed_bound(problem: Problem) -> int:
+    """Return an upper bound on any plan's objective without looking for a plan."""
+    model = build_model(problem.data, problem.stock, problem.arcs)
+    trivial = certified_bound(model, np.zeros(model.upper.size))
+    return min(trivial, certified_bound(model, _prices(problem, model)[0])) if problem.arcs.count else trivial
+
+
+def _path(problem: Problem, model: Model) -> str:
+    if not problem.arcs.count:
+        return "empty"
+    if problem.data.lines.height > problem.data.options.exact_line_limit:
+        return "greedy"
+    return "exact" if model.gain.size <= EXACT_COLUMNS else "kernel"
+
+
+def _solve_columns(problem: Problem, model: Model, columns: Ints, *, gap: float) -> tuple[Plan | None, int, bool]:
+    options = problem.data.options
+    answer = solve_program(
+        model, columns, seed=options.seed, node_limit=options.node_limit, gap=gap, kill_seconds=options.kill_seconds
+    )
+    trivial = certified_bound(model, np.zeros(model.upper.size))
+    # The objective is integer, so a bound of 7.9999999 proves 8 as well as 8.0000001 does.
+    bound = min(trivial, math.floor(answer.bound + 1e-3)) if math.isfinite(answer.bound) else trivial
+    return (None if answer.values is None else _read(problem, model, answer.values)), bound, answer.is_killed
+
+
+def _read(problem: Problem, model: Model, values: Floats) -> Plan:
+    released = np.zeros(problem.stock.holders.height, dtype=np.int64)
+    release = model.variables.release
+    released[release.index["holder_id"].to_numpy()] = np.rint(values[release.columns]).astype(np.int64)
+    return Plan(np.rint(values[model.variables.ship.columns]).astype(np.int64), released)
+
+
+def _prices(problem: Problem, model: Model) -> tuple[Floats, bool]:
+    if model.gain.size <= SIMPLEX_COLUMNS:
+        prices = simplex_prices(model, kill_seconds=problem.data.options.kill_seconds)
+        if prices is not None:
+            return prices, False
+    return first_order_prices(model, iterations=PDLP_ITERATIONS), model.gain.size <= SIMPLEX_COLUMNS
+
+
+def kernel_columns(problem: Problem, reduced: Floats, start: Plan) -> Ints:
+    """Return the promising columns: each line's best arcs by reduced gain, those of `start`, all other variables."""
+    arcs = problem.arcs.frame.select("line").with_columns(pl.Series("reduced", reduced[: problem.arcs.count]))
+    rank = arcs.select(pl.col("reduced").rank("ordinal", descending=True).over("line"))["reduced"].to_numpy()
+    kept = (rank <= KERNEL_ARCS) | (start.units > 0)
+    return np.flatnonzero(np.concatenate([kept, np.ones(reduced.size - kept.size, dtype=bool)])).astype(np.int64)
