@@ -15,7 +15,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, Page, sync_playwright
+from playwright.sync_api import Browser, Page, expect, sync_playwright
 
 from pipelines.landing import ingest
 from pipelines.transform import build
@@ -26,6 +26,10 @@ _ARGUMENTS = [
     "--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-component-update", "--disable-sync",
     "--no-first-run",
 ]  # fmt: skip
+
+
+# A page on a busy machine takes longer than the five seconds that are usual.
+expect.set_options(timeout=30_000)
 
 
 @pytest.fixture(scope="session")
@@ -147,12 +151,6 @@ def settle(page: Page) -> None:
     )
     # Vega and the data grid draw in their own animation frames after the script has ended.
     page.evaluate("() => new Promise(done => requestAnimationFrame(() => requestAnimationFrame(done)))")
-
-
-@pytest.fixture
-def settled() -> Callable[[Page], None]:
-    """The waiting itself, for tests that click."""
-    return settle
 
 
 @pytest.fixture

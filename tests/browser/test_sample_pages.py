@@ -120,7 +120,7 @@ def test_another_week_shows_other_figures(
 
 
 def test_an_exception_leads_to_its_order_in_two_clicks(
-    sample_home: Path, sample_address: str, open_page: Callable[..., Page], settled: Callable[[Page], None]
+    sample_home: Path, sample_address: str, open_page: Callable[..., Page]
 ) -> None:
     with open_published(Settings.load(sample_home)) as connection:
         everything = exceptions_list(connection)
@@ -135,9 +135,8 @@ def test_an_exception_leads_to_its_order_in_two_clicks(
     expect(link).to_be_visible()
     link.click()
     expect(page.get_by_role("heading", name="Timeline")).to_be_visible()
-    settled(page)
-    assert page.locator(".ot-line time").count() == events.height
-    assert f"order_id={order_id}" in page.url
+    expect(page.locator(".ot-line time")).to_have_count(events.height)
+    expect(page).to_have_url(re.compile(f"order_id={re.escape(order_id)}$"))
 
 
 def test_filters_change_the_sum_at_risk(sample_home: Path, sample_address: str, open_page: Callable[..., Page]) -> None:
