@@ -77,7 +77,9 @@
 
 {#- Dimensions every fact carries, in one order. -#}
 {% macro dimensions(prefix="") -%}
-    {%- for name in ["channel", "channel_type", "customer_id", "node_id", "carrier", "region", "category", "seller_id"] -%}
+    {%- for name in [
+        "channel", "channel_type", "customer_id", "node_id", "carrier", "region", "category", "seller_id",
+    ] -%}
         {{ prefix }}{{ name }}{{ ", " if not loop.last }}
     {%- endfor -%}
 {%- endmacro %}
@@ -92,7 +94,9 @@
 
 {#- The dimensions as KPIs carry them; what a source table lacks is (none). -#}
 {% macro kpi_dimensions(prefix="", absent=[]) -%}
-    {%- for name in ["channel", "channel_type", "customer_id", "node_id", "carrier", "region", "category", "seller_id"] -%}
+    {%- for name in [
+        "channel", "channel_type", "customer_id", "node_id", "carrier", "region", "category", "seller_id",
+    ] -%}
         {%- if name in absent -%} '(none)' as {{ name }}
         {%- elif name == "customer_id" -%} {{ kpi_customer(prefix) }} as customer_id
         {%- else -%} {{ prefix }}{{ name }} as {{ name }}

@@ -93,8 +93,10 @@ shipping as (
         handed_over.channel,
         {{ kpi_customer("handed_over.") }} as customer_id,
         coalesce(handed_over.ship_exclusion_reason, 'not_due') as exclusion_reason,
-        count(distinct case kpis.kpi_id when 'on_time_ship' then handed_over.order_id else handed_over.order_id || '|' || handed_over.line_id end)
-            as observations
+        count(distinct case
+            when kpis.kpi_id = 'on_time_ship' then handed_over.order_id
+            else concat_ws('|', handed_over.order_id, handed_over.line_id)
+        end) as observations
     from {{ ref('int_order_lines_handed_over') }} as handed_over
     inner join (
         select 'on_time_ship' as kpi_id

@@ -1,5 +1,5 @@
 {{ config(schema='intermediate', materialized='view', contract={'enforced': false}) }}
-{#- Numerators and denominators of the KPIs of shipping, cancelling, returning and waiting, one row per thing counted. -#}
+{#- Numerators and denominators of the KPIs of shipping, cancelling, returning and waiting. -#}
 with handed_over as (
     select
         order_id,
@@ -39,10 +39,10 @@ ship_by_adherence as (
 ),
 
 cancellation as (
-    {%- for kpi, actors in {
-        "cancellation_rate": none,
-        "cancellation_rate_customer": ["customer"],
-        "cancellation_rate_seller": ["seller_oos", "seller_other"],
+    {%- for kpi, condition in {
+        "cancellation_rate": "true",
+        "cancellation_rate_customer": "cancel_actor = 'customer'",
+        "cancellation_rate_seller": "cancel_actor in ('seller_oos', 'seller_other')",
     }.items() %}
         select
             '{{ kpi }}' as kpi_id,
@@ -50,10 +50,7 @@ cancellation as (
             {{ kpi_dimensions() }},
             currency,
             case
-                when
-                    order_status = 'cancelled'
-                    {%- if actors %} and cancel_actor in ('{{ actors | join("', '") }}'){% endif %}
-                    then 1
+                when order_status = 'cancelled' and {{ condition }} then 1
                 else 0
             end as numerator,
             1 as denominator,

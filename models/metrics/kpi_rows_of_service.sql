@@ -25,12 +25,12 @@ with orders as (
         due_date,
         {{ kpi_dimensions() }},
         coalesce(currency, '(none)') as currency,
-        max(case when is_provisional then 1 else 0 end) as provisional
-        {%- for kpi, flag in order_kpis.items() %},
+        {%- for kpi, flag in order_kpis.items() %}
             count(case when {{ flag }} then 1 end) as {{ kpi }}_numerator,
             count({{ flag }}) as {{ kpi }}_denominator,
-            count({{ flag }}) as {{ kpi }}_observations
+            count({{ flag }}) as {{ kpi }}_observations,
         {%- endfor %}
+        max(case when is_provisional then 1 else 0 end) as provisional
     from {{ ref('fct_order_assessments') }}
     where is_due and exclusion_reason is null
     group by all
@@ -43,30 +43,30 @@ order_lines as (
         due_date,
         {{ kpi_dimensions() }},
         coalesce(currency, '(none)') as currency,
-        max(case when is_provisional then 1 else 0 end) as provisional
-        {%- for kpi, (numerator, denominator) in line_kpis.items() %},
+        {%- for kpi, (numerator, denominator) in line_kpis.items() %}
             sum({{ numerator }}) as {{ kpi }}_numerator,
             sum(case when ({{ numerator }}) is not null then {{ denominator }} end) as {{ kpi }}_denominator,
-            count(case when ({{ numerator }}) is not null then {{ denominator }} end) as {{ kpi }}_observations
+            count(case when ({{ numerator }}) is not null then {{ denominator }} end) as {{ kpi }}_observations,
         {%- endfor %}
+        max(case when is_provisional then 1 else 0 end) as provisional
     from {{ ref('fct_line_assessments') }}
     where is_due and exclusion_reason is null and is_otif is not null
     group by all
 )
 
 {% for kpi in order_kpis.keys() | list + line_kpis.keys() | list %}
-select
-    '{{ kpi }}' as kpi_id,
-    profile_id,
-    is_headline,
-    due_date as period_date,
-    {{ dimensions() }},
-    currency,
-    cast({{ kpi }}_numerator as double) as numerator,
-    cast({{ kpi }}_denominator as double) as denominator,
-    cast({{ kpi }}_observations as bigint) as observations,
-    provisional = 1 as is_provisional
-from {{ "orders" if kpi in order_kpis else "order_lines" }}
-where {{ kpi }}_observations > 0
-{{ "union all" if not loop.last }}
+    select
+        '{{ kpi }}' as kpi_id,
+        profile_id,
+        is_headline,
+        due_date as period_date,
+        {{ dimensions() }},
+        currency,
+        cast({{ kpi }}_numerator as double) as numerator,
+        cast({{ kpi }}_denominator as double) as denominator,
+        cast({{ kpi }}_observations as bigint) as observations,
+        provisional = 1 as is_provisional
+    from {{ "orders" if kpi in order_kpis else "order_lines" }}
+    where {{ kpi }}_observations > 0
+    {{ "union all" if not loop.last }}
 {% endfor %}

@@ -1,4 +1,4 @@
-{#- Every cancellation per line; one of the whole order is spread over its lines. A null quantity means all that is open. -#}
+{#- Every cancellation per line; one of the whole order is spread over its lines. Quantity null = all that is open. -#}
 with cancellations as (
     select
         order_id,

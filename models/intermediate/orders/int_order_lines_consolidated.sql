@@ -107,7 +107,7 @@ select
     coalesce(known.cancel_after_at, orders.cancel_after_at) as cancel_after_at,
     coalesce(known.captured_at, orders.captured_at) as captured_at,
     quantities.last_buyer_change_at,
-    coalesce(known.released_at, orders.released_at) as released_at
+    coalesce(known.released_at, orders.released_whole_at) as released_at
 from known
 inner join {{ ref('int_orders_consolidated') }} as orders on known.order_id = orders.order_id
 left join {{ ref('int_order_quantities_revised') }} as quantities

@@ -25,6 +25,7 @@ with consolidated as (
         min(case when event_type = 'order.captured' then event_at end) as captured_at,
         min(case when event_type = 'order.approved' then event_at end) as approved_at,
         min(case when event_type = 'order.released' then event_at end) as released_at,
+        min(case when event_type = 'order.released' and line_id is null then event_at end) as released_whole_at,
         -- A cancellation of the whole order: all that was open then.
         {{ first_known("case when event_type = 'order.cancelled' and line_id is null then event_at end") }}
             as cancelled_at,
@@ -61,6 +62,7 @@ select
     {{ company_date('consolidated.captured_at') }} as captured_date,
     consolidated.approved_at,
     consolidated.released_at,
+    consolidated.released_whole_at,
     consolidated.cancelled_at,
     consolidated.cancel_actor,
     consolidated.cancel_time_quality,

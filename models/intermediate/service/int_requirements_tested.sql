@@ -21,9 +21,9 @@
         ~ " where event_type = 'deduction.taken'",
 } %}
 {%- for requirement, query in facts.items() %}
-select
-    '{{ requirement }}' as requirement_id,
-    rows_seen > 0 as is_met
-from ({{ query }}) as {{ requirement }}
-{{ "union all" if not loop.last }}
+    select
+        '{{ requirement }}' as requirement_id,
+        rows_seen > 0 as is_met
+    from ({{ query }}) as {{ requirement }}
+    {{ "union all" if not loop.last }}
 {%- endfor %}

@@ -45,7 +45,9 @@ ranked_pieces as (
         pieces.estimated_delivery_first_at,
         row_number() over (
             partition by misses.order_id, misses.line_id, misses.profile_id
-            order by coalesce(pieces.delivered_at, pieces.arrived_at, timestamp '9999-12-31 00:00:00') desc, pieces.shipment_line_id
+            order by
+                coalesce(pieces.delivered_at, pieces.arrived_at, timestamp '9999-12-31 00:00:00') desc,
+                pieces.shipment_line_id asc
         ) as position
     from misses
     inner join {{ ref('int_order_line_pieces_matched') }} as pieces
@@ -62,7 +64,7 @@ held as (
         sum({{ hours_between('holds.placed_at', 'coalesce(holds.released_at, ' ~ as_of() ~ ')') }}) as hours
     from misses
     inner join {{ ref('int_order_holds_paired') }} as holds
-        on misses.order_id = holds.order_id and (holds.line_id = '' or holds.line_id = misses.line_id)
+        on misses.order_id = holds.order_id and (holds.line_id = '' or misses.line_id = holds.line_id)
     where holds.placed_at < misses.window_end_at
     group by misses.order_id, misses.line_id, misses.profile_id, holds.hold_type
 ),
@@ -101,7 +103,10 @@ ways as (
         pieces.accepted_at,
         pieces.delivered_at,
         pieces.estimated_delivery_first_at,
-        pieces.order_id is not null as has_piece
+        -- Units that no node was told to ship: the line waits, whatever happened to the rest of it.
+        coalesce(order_lines.quantity_shipped < misses.base_quantity, pieces.order_id is null)
+        and coalesce(order_lines.quantity_released < misses.base_quantity, order_lines.released_at is null)
+            as is_waiting
     from misses
     left join {{ ref('int_order_lines_balanced') }} as order_lines
         on misses.order_id = order_lines.order_id and misses.line_id = order_lines.line_id
@@ -142,39 +147,44 @@ dated_ways as (
     from local_ways
 ),
 
-stretched as (
+opened_ways as (
     select
         ways.*,
-        case
-            when ways.released_at is null
-                then {{ hours_between('ways.ready_at', 'ways.window_end_at') }}
-            when ways.released_at > ways.ready_at
-                then greatest(
-                    {{ hours_between('cast(coalesce(ready_days.opened_date, ways.ready_reaches) as timestamp)', 'cast(coalesce(release_days.opened_date, ways.release_reaches) as timestamp)') }}, 0
-                )
-            else 0
-        end as wait_hours,
-        greatest(
-            {{ hours_between(
-                to_utc(add_days('cast(coalesce(release_days.opened_date, ways.release_reaches) as timestamp)', 1), "coalesce(ways.zone, ways.clock_zone, 'UTC')"),
-                'coalesce(ways.packed_at, ways.accepted_at, ' ~ as_of() ~ ')'
-            ) }}, 0
-        ) as pick_hours,
-        case
-            when ways.packed_at is null then 0
-            else greatest({{ hours_between('ways.packed_at', 'coalesce(ways.accepted_at, ' ~ as_of() ~ ')') }} - 12, 0)
-        end as pickup_hours,
-        case
-            when ways.accepted_at is null or ways.estimated_delivery_first_at is null then 0
-            else greatest(
-                {{ hours_between('ways.estimated_delivery_first_at', 'coalesce(ways.delivered_at, ' ~ as_of() ~ ')') }}, 0
-            )
-        end as transit_hours
+        cast(coalesce(ready_days.opened_date, ways.ready_reaches) as timestamp) as ready_day_at,
+        cast(coalesce(release_days.opened_date, ways.release_reaches) as timestamp) as release_day_at,
+        coalesce(ways.packed_at, ways.accepted_at, {{ as_of() }}) as packed_by,
+        coalesce(ways.accepted_at, {{ as_of() }}) as accepted_by,
+        coalesce(ways.delivered_at, {{ as_of() }}) as delivered_by
     from dated_ways as ways
     left join {{ ref('int_node_days_opened') }} as ready_days
         on ways.node_id = ready_days.node_id and ways.ready_reaches = ready_days.local_date
     left join {{ ref('int_node_days_opened') }} as release_days
         on ways.node_id = release_days.node_id and ways.release_reaches = release_days.local_date
+),
+
+due_ways as (
+    select
+        *,
+        {{ to_utc(add_days('release_day_at', 1), "coalesce(zone, clock_zone, 'UTC')") }} as pack_due_at
+    from opened_ways
+),
+
+stretched as (
+    select
+        *,
+        case
+            when is_waiting then {{ hours_between('ready_at', 'window_end_at') }}
+            when released_at > ready_at then {{ hours_between('ready_day_at', 'release_day_at') }}
+            else 0
+        end as wait_hours,
+        case when is_waiting then 0 else {{ hours_between('pack_due_at', 'packed_by') }} end as pick_hours,
+        case when is_waiting or packed_at is null then 0 else {{ hours_between('packed_at', 'accepted_by') }} - 12 end
+            as pickup_hours,
+        case
+            when is_waiting or accepted_at is null then 0
+            else {{ hours_between('estimated_delivery_first_at', 'delivered_by') }}
+        end as transit_hours
+    from due_ways
 ),
 
 -- Counts of stock around the wait: the last before it, those during it and the first after it.
@@ -201,16 +211,15 @@ weighed as (
         ways.*,
         stock.least_sellable,
         stock.least_free,
-        case when ways.has_piece or ways.hold_hours > 0 then ways.hold_hours else 0 end as lost_on_hold,
         case
-            when ways.last_buyer_change_at > ways.captured_at and ways.last_buyer_change_at >= coalesce(ways.released_at, ways.captured_at)
+            when
+                ways.last_buyer_change_at >= coalesce(ways.released_at, ways.captured_at)
                 and ways.last_buyer_change_at < ways.window_end_at
                 then 'customer_change'
             when stock.least_sellable < ways.base_quantity then 'no_stock'
             when stock.least_free < ways.base_quantity then 'channel_reserved'
             when ways.cancel_actor = 'seller_oos' or ways.quantity_promised < ways.base_quantity then 'no_stock'
-            when ways.released_at is not null and ways.wait_hours <= 24
-                and {{ hours_between('ways.ready_at', 'ways.released_at') }} <= 24
+            when not ways.is_waiting and {{ hours_between('ways.ready_at', 'ways.released_at') }} <= 24
                 then 'missed_cut_off'
             else 'late_release'
         end as wait_cause
@@ -225,7 +234,21 @@ weighed as (
 decided as (
     select
         *,
-        greatest(lost_on_hold, wait_hours, pick_hours, pickup_hours, transit_hours) as most_hours
+        greatest(hold_hours, wait_hours, pick_hours, pickup_hours, transit_hours, 0) as most_hours,
+        case
+            when is_waiting then concat('not released, ', cast(round(wait_hours) as integer), ' h without')
+            else concat('released ', cast(round(wait_hours) as integer), ' h late')
+        end as wait_words,
+        case
+            when wait_cause = 'no_stock' and least_sellable is not null
+                then concat(', sellable stock ', {{ as_text('least_sellable') }})
+            when wait_cause = 'channel_reserved'
+                then concat(
+                        ', sellable stock ', {{ as_text('least_sellable') }},
+                        ', free for the channel ', {{ as_text('least_free') }}
+                    )
+            else ''
+        end as stock_words
     from weighed
 )
 
@@ -236,11 +259,11 @@ select
     is_headline,
     case
         when pieces_early > 0 and is_complete_by_end then 'early_delivery'
-        when coalesce(most_hours, 0) <= 0 then 'unknown'
-        when lost_on_hold = most_hours and hold_type in ('credit', 'fraud', 'address', 'payment')
+        when most_hours <= 0 then 'unknown'
+        when hold_hours = most_hours and hold_type in ('credit', 'fraud', 'address', 'payment')
             then 'hold_' || hold_type
-        when lost_on_hold = most_hours and hold_type = 'stock' then 'no_stock'
-        when lost_on_hold = most_hours then 'late_release'
+        when hold_hours = most_hours and hold_type = 'stock' then 'no_stock'
+        when hold_hours = most_hours then 'late_release'
         when wait_hours = most_hours then wait_cause
         when pick_hours = most_hours then 'pick_pack_delay'
         when pickup_hours = most_hours then 'missed_pickup'
@@ -248,23 +271,9 @@ select
     end as miss_cause,
     case
         when pieces_early > 0 and is_complete_by_end then 'arrived before the window'
-        when coalesce(most_hours, 0) <= 0 then 'no stretch of the way shows a loss'
-        when lost_on_hold = most_hours then concat(hold_type, ' hold ', cast(round(hold_hours) as integer), ' h')
-        when wait_hours = most_hours
-            then concat(
-                case when released_at is null then 'not released, ' else 'released ' end,
-                cast(round(wait_hours) as integer),
-                case when released_at is null then ' h without' else ' h late' end,
-                case
-                    when wait_cause = 'no_stock' and least_sellable is not null
-                        then concat(', sellable stock ', {{ as_text('least_sellable') }})
-                    when wait_cause = 'channel_reserved'
-                        then concat(
-                            ', stock ', {{ as_text('least_sellable') }}, ' of which free for the channel ', {{ as_text('least_free') }}
-                        )
-                    else ''
-                end
-            )
+        when most_hours <= 0 then 'no stretch of the way shows a loss'
+        when hold_hours = most_hours then concat(hold_type, ' hold ', cast(round(hold_hours) as integer), ' h')
+        when wait_hours = most_hours then concat(wait_words, stock_words)
         when pick_hours = most_hours then concat('packed ', cast(round(pick_hours) as integer), ' h after its day')
         when pickup_hours = most_hours
             then concat('first scan ', cast(round(pickup_hours + 12) as integer), ' h after packing')

@@ -40,8 +40,8 @@ matches as (
     from cohorts
     inner join assignments
         on
-            (assignments.channel is null or assignments.channel = cohorts.channel)
-            and (assignments.customer_id is null or assignments.customer_id = cohorts.customer_key)
+            (assignments.channel is null or cohorts.channel = assignments.channel)
+            and (assignments.customer_id is null or cohorts.customer_key = assignments.customer_id)
             and cohorts.captured_date >= coalesce(assignments.effective_from, date '0001-01-01')
             and cohorts.captured_date <= coalesce(assignments.effective_to, date '9999-12-31')
 ),

@@ -65,8 +65,8 @@ balanced as (
         case
             when order_lines.exclusion_reason = 'no_ship' then 0
             else greatest(
-                order_lines.current_total - coalesce(cancelled.quantity_cancelled, 0) - shipped.quantity_shipped, 0
-            )
+                    order_lines.current_total - coalesce(cancelled.quantity_cancelled, 0) - shipped.quantity_shipped, 0
+                )
         end as still_open
     from {{ ref('int_order_lines_consolidated') }} as order_lines
     inner join {{ ref('int_order_lines_shipped') }} as shipped

@@ -23,7 +23,10 @@ summed as (
         coalesce(sum(case when is_shipped then quantity end), 0) as quantity_shipped,
         -- The first pass is everything that left on the day the line's first piece left.
         coalesce(sum(
-            case when {{ company_date('shipped_at') }} = {{ company_date('first_shipped_at') }} and is_shipped then quantity end
+            case
+                when is_shipped and {{ company_date('shipped_at') }} = {{ company_date('first_shipped_at') }}
+                    then quantity
+            end
         ), 0) as quantity_shipped_first,
         coalesce(sum(case when delivered_at is not null then quantity end), 0) as quantity_delivered,
         count(case when is_shipped then 1 end) as pieces_shipped,

@@ -58,12 +58,12 @@ of_record as (
             case
                 when shipment_events.shipment_id is not null
                     then max(shipment_events.tracking_number) over (
-                        partition by
-                            shipment_events.order_id,
-                            shipment_events.shipment_id,
-                            shipment_events.line_id,
-                            shipment_events.sku
-                    )
+                            partition by
+                                shipment_events.order_id,
+                                shipment_events.shipment_id,
+                                shipment_events.line_id,
+                                shipment_events.sku
+                        )
             end
         ) as piece_tracking
     from shipment_events
@@ -173,11 +173,11 @@ unquantified as (
 
 pieces as (
     select
+        *,
         md5(concat_ws(
             '|', source, order_id, coalesce(line_id, ''), coalesce(sku, ''), coalesce(shipment_id, ''),
             coalesce(tracking_number, ''), coalesce(sscc, '')
-        )) as shipment_line_id,
-        combined.*
+        )) as shipment_line_id
     from (
         select * from recorded
         union all
@@ -271,9 +271,9 @@ releases as (
     inner join {{ ref('int_order_events_sequenced') }} as released
         on
             pieces.order_id = released.order_id
-            and (pieces.line_id = released.line_id or released.line_id is null)
-            and (pieces.node_id = released.node_id or released.node_id is null)
-            and released.event_at <= pieces.first_at
+            and (released.line_id is null or pieces.line_id = released.line_id)
+            and (released.node_id is null or pieces.node_id = released.node_id)
+            and pieces.first_at >= released.event_at
     where released.event_type = 'order.released'
     group by pieces.shipment_line_id
 ),
@@ -351,8 +351,9 @@ select
     is_voided,
     -- Goods that left the building; a label or a picked carton is not yet shipped.
     not is_voided
-    and coalesce(scanned_at, in_transit_at, ship_confirmed_at, asn_sent_at, arrived_at, carrier_delivered_at, received_at)
-    is not null as is_shipped,
+    and coalesce(
+        scanned_at, in_transit_at, ship_confirmed_at, asn_sent_at, arrived_at, carrier_delivered_at, received_at
+    ) is not null as is_shipped,
     released_at,
     pick_started_at,
     pick_completed_at,

@@ -19,7 +19,8 @@ shipment_events as (
         events.source,
         events.source_ref,
         events.batch_id,
-        concat_ws(', ', events.node_id, events.carrier, events.tracking_number, events.status_code, events.reason) as detail,
+        concat_ws(', ', events.node_id, events.carrier, events.tracking_number, events.status_code, events.reason)
+            as detail,
         count(*) over (partition by events.event_id) as copies
     from {{ ref('stg_landing__shipment_events') }} as events
     left join parcels on events.order_id is null and events.tracking_number = parcels.tracking_number

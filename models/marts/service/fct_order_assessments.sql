@@ -15,7 +15,7 @@ ranked_causes as (
         *,
         row_number() over (
             partition by order_id, profile_id
-            order by case when miss_cause = 'unknown' then 1 else 0 end, lines_missed desc, miss_cause
+            order by case when miss_cause = 'unknown' then 1 else 0 end asc, lines_missed desc, miss_cause asc
         ) as position
     from causes
 )
