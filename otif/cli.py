@@ -9,16 +9,14 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from optimizer.errors import OptimizerError
 from otif import __version__
+from otif.cli_rules import rules_app
+from otif.command import EXIT_BAD_INPUT, EXIT_FAILED, EXIT_WARNINGS, CommandState, JsonOption, load_settings
 from storage.errors import OtifError
 
 if TYPE_CHECKING:
     from pipelines.landing import BatchReport
-    from storage.settings import Settings
-
-EXIT_FAILED = 1
-EXIT_BAD_INPUT = 2
-EXIT_WARNINGS = 3
 
 app = typer.Typer(
     name="otif",
@@ -28,25 +26,11 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
 )
-rules_app = typer.Typer(help="Rule sets: propose, approve, push to the OMS, roll back.", no_args_is_help=True)
 report_app = typer.Typer(help="Reports: render and send.", no_args_is_help=True)
 app.add_typer(rules_app, name="rules")
 app.add_typer(report_app, name="report")
 
 FormatOption = Annotated[str, typer.Option("--format", help="table, json or csv", metavar="table|json|csv")]
-JsonOption = Annotated[bool, typer.Option("--json", help="print one JSON document; remarks go to stderr")]
-
-
-class _State:
-    """Options given before the command."""
-
-    home: Path | None = None
-
-
-def _settings() -> Settings:
-    from storage.settings import Settings
-
-    return Settings.load(_State.home)
 
 
 def _show_version(wanted: bool) -> None:
@@ -65,7 +49,7 @@ def main_options(
     ] = False,
 ) -> None:
     """Options for every command."""
-    _State.home = home
+    CommandState.home = home
 
 
 @app.command()
@@ -100,7 +84,7 @@ def ingest(
     from otif.jobs import run_ingest
     from otif.render import notes, print_json
 
-    settings = _settings()
+    settings = load_settings()
     reports = run_ingest(
         settings,
         paths or [settings.home / "inbox"],
@@ -150,7 +134,7 @@ def build(
     from otif.jobs import run_build
     from otif.render import print_json
 
-    settings = _settings()
+    settings = load_settings()
     report = run_build(settings, settings.resolve_as_of(as_of), full_refresh=full_refresh)
     if as_json:
         print_json(
@@ -186,7 +170,7 @@ def kpis(
     from dashboards.queries import kpi_table
     from storage.publish import open_published
 
-    with open_published(_settings()) as connection:
+    with open_published(load_settings()) as connection:
         frame = kpi_table(
             connection,
             kpis=kpi or (),
@@ -215,7 +199,7 @@ def exceptions(
     from dashboards.queries import exceptions_list
     from storage.publish import open_published
 
-    with open_published(_settings()) as connection:
+    with open_published(load_settings()) as connection:
         frame = exceptions_list(connection, kinds=kind or (), limit=limit)
     _print_frame(frame, output, ["severity", "kind_name", "title", "money_at_risk", "due_at", "owner_role"])
 
@@ -264,9 +248,48 @@ def serve(
     """Open the dashboards."""
     from otif.jobs import serve_dashboards
 
-    settings = _settings()
+    settings = load_settings()
     print(f"dashboards of {settings.company.name}: http://{host}:{port}  (stop with Ctrl-C)")
     raise typer.Exit(serve_dashboards(settings, host=host, port=port))
+
+
+@app.command()
+def allocate(
+    scenario: Annotated[
+        Path | None, typer.Argument(help="scenario file (YAML); default: the standard scenario")
+    ] = None,
+    by: Annotated[str, typer.Option(help="who asks for it")] = "otif",
+    out: Annotated[Path | None, typer.Option(help="folder for the plan's tables as CSV")] = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Solve who gets the scarce units, compare with today's rules, explain and keep the plan in the ledger."""
+    from otif.decisions import read_scenario, solve_scenario, write_plan
+    from otif.render import console, print_json, records
+    from otif.tables import allocation_tables
+
+    name, options = read_scenario(scenario)
+    solved = solve_scenario(load_settings(), name=name, options=options, by=by)
+    if out is not None:
+        write_plan(solved.plan, out)
+    if as_json:
+        from optimizer.allocation import compare
+
+        print_json(
+            {
+                "plan_id": solved.record.plan_id,
+                "scenario": name,
+                "status": solved.plan.status.value,
+                "objective_cents": solved.plan.objective_cents,
+                "bound_cents": solved.plan.bound_cents,
+                "baseline_objective_cents": solved.rules.objective_cents,
+                "comparison": records(compare(solved.rules, solved.plan)),
+                "shorts": records(solved.plan.shorts),
+                "notes": solved.plan.notes,
+            }
+        )
+        return
+    for part in allocation_tables(solved):
+        console.print(part)
 
 
 @app.command("rules-endpoint")
@@ -278,7 +301,7 @@ def rules_endpoint(
     from otif.endpoint import serve_endpoint
 
     print(f"rule endpoint: http://{host}:{port}  (stop with Ctrl-C)", flush=True)
-    serve_endpoint(_settings(), host=host, port=port)
+    serve_endpoint(load_settings(), host=host, port=port)
 
 
 @report_app.command("weekly")
@@ -292,7 +315,7 @@ def report_weekly(
 
     from otif.reporting import send_weekly, write_weekly
 
-    settings = _settings()
+    settings = load_settings()
     written = write_weekly(settings, week=week, out=out)
     print(f"wrote {written.path}")
     if not send:
@@ -312,7 +335,7 @@ def doctor(as_json: JsonOption = False) -> None:
     from otif.doctor import examine
     from otif.render import print_json
 
-    findings = examine(_State.home)
+    findings = examine(CommandState.home)
     if as_json:
         print_json([asdict(finding) for finding in findings])
     else:
@@ -328,13 +351,13 @@ def main() -> None:
     """Entry point: errors a user can mend become one clear sentence and exit code 1 or 2."""
     try:
         app()
-    except OtifError as error:
+    except (OtifError, OptimizerError) as error:
         print(f"otif: {error}", file=sys.stderr)
         sys.exit(_exit_code(error))
 
 
-def _exit_code(error: OtifError) -> int:
-    bad_input = {"SourceError", "MappingError", "ConfigError", "QuestionError"}
+def _exit_code(error: Exception) -> int:
+    bad_input = {"SourceError", "MappingError", "ConfigError", "QuestionError", "InvalidDataError", "InvalidRulesError"}
     return EXIT_BAD_INPUT if type(error).__name__ in bad_input else EXIT_FAILED
 
 

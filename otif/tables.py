@@ -6,10 +6,12 @@ from typing import TYPE_CHECKING, Any, Final
 
 from rich.table import Table
 
-from otif.render import figure, money, table
+from otif.render import cents, figure, money, table
 
 if TYPE_CHECKING:
     import polars as pl
+
+    from otif.decisions import SolvedScenario
 
 _KNOWN: Final = frozenset(
     [
@@ -85,6 +87,39 @@ def exception_table(frame: pl.DataFrame) -> Table:
             for row in frame.iter_rows(named=True)
         ],
     )
+
+
+def allocation_tables(solved: SolvedScenario) -> list[Table | str]:
+    """The plan beside today's rules: figures, channels, reasons of what stays short, remarks."""
+    import polars as pl
+
+    from optimizer.allocation import compare
+
+    plan, rules = solved.plan, solved.rules
+    frame = compare(rules, plan)
+    totals = frame.filter(frame["channel"] == "(all)").iter_rows(named=True)
+    shown = table(
+        f"Plan {solved.record.plan_id}: {plan.status.value}, at most {plan.gap:.2%} from the best possible, "
+        f"{plan.seconds:.1f} s",
+        [("", "left"), ("rules today", "right"), ("plan", "right"), ("change", "right")],
+        [_measure(row) for row in totals],
+    )
+    units = pl.col("short_quantity").sum().alias("units")
+    reasons = plan.shorts.group_by("reason").agg(pl.len().alias("lines"), units).sort("units", "reason")
+    short = table(
+        "Units that stay short",
+        [("reason", "left"), ("lines", "right"), ("units", "right")],
+        [(row["reason"], row["lines"], row["units"]) for row in reasons.reverse().iter_rows(named=True)],
+    )
+    return [shown, "", short, *(f"note: {note}" for note in plan.notes)]
+
+
+def _measure(row: dict[str, Any]) -> tuple[str, str, str, str]:
+    name = str(row["measure"])
+    if name.endswith("_cents"):
+        words = name.removesuffix("_cents").replace("_", " ")
+        return words, cents(row["baseline"]), cents(row["plan"]), cents(row["change"])
+    return name.replace("_", " "), f"{row['baseline']:,}", f"{row['plan']:,}", f"{row['change']:+,}"
 
 
 def _name(row: dict[str, Any]) -> str:

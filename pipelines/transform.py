@@ -63,6 +63,8 @@ def build(settings: Settings, as_of: datetime, *, full_refresh: bool = False, th
     with writer_lock(settings, purpose="building"):
         connection = connect(settings.database)
         prepare_landing(connection)
+        # dbt keeps the columns of a seed table it has made; seeds are small, so they are made anew each time.
+        connection.execute("drop schema if exists seeds cascade")
         connection.close()
         results = run_dbt(settings, "build", as_of=as_of, full_refresh=full_refresh, threads=threads)
         stamp = f"{as_of:%Y%m%dT%H%M%S}-{time.time_ns():020d}"

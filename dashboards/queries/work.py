@@ -154,7 +154,7 @@ def at_risk(connection: Connection, *, date_from: date, date_to: date) -> pl.Dat
             channel, count(distinct order_id) as orders, sum(open_quantity) as units,
             sum(open_quantity * unit_price) as value, sum(short) as short_units,
             sum(short * unit_price) as short_value, sum(open_quantity) filter (is_on_hold) as held_units,
-            sum(short * coalesce(unit_cost, 0) * coalesce(fine_rate, 0)) as fine_exposure
+            sum(short * coalesce(unit_price, 0) * coalesce(fine_rate, 0)) as fine_exposure
         from judged
         group by channel
         order by short_value desc nulls last, channel

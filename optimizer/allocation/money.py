@@ -26,7 +26,8 @@ def with_money(lines: pl.DataFrame, weights: Weights) -> pl.DataFrame:
         .otherwise(weights.payment_fee_bp)
     )
     account = rounded(price * weights.account_bp, BASIS)
-    gated = rounded(pl.col("cost_cents") * pl.col("fine_bp") * weights.gate_bp, BASIS * BASIS)
+    # The retailer's fine is a share of what the goods cost the retailer, which is our price.
+    gated = rounded(price * pl.col("fine_bp") * weights.gate_bp, BASIS * BASIS)
     unserved = pl.when(pl.col("is_consumer")).then(weights.contact_cents + weights.churn_cents).otherwise(account)
     return (
         lines.with_columns(

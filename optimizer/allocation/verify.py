@@ -212,9 +212,8 @@ class _Checker:
         waiting = (row["ship_date"] - first).days * weights.waiting_cents
         freight = lane["cost_cents"] if lane else 0
         margin = _margin_cents(line, weights)
-        return int(row["quantity"]) * (
-            margin - freight - waiting - _late_cents(line, margin, row["days_late"], weights)
-        )
+        each = margin - freight - waiting - _late_cents(line, margin, row["days_late"], weights)
+        return int(row["quantity"] * each)
 
 
 def _cell_faults(
@@ -258,7 +257,7 @@ def _margin_cents(line: Row, weights: Weights) -> int:
 
 
 def _fine_cents(line: Row, weights: Weights) -> int:
-    return _half_up(line["cost_cents"] * line["fine_bp"] * weights.gate_bp, BASIS * BASIS)
+    return _half_up(line["price_cents"] * line["fine_bp"] * weights.gate_bp, BASIS * BASIS)
 
 
 def _short_cents(line: Row, weights: Weights) -> int:
