@@ -135,7 +135,8 @@ class _Filler:
 
         def brings(arc: int) -> int:
             units = min(open_units, self.shelf.available(arc))
-            return units * self._gain[arc] - self._opening(arc)
+            worth: int = units * self._gain[arc] - self._opening(arc)
+            return worth
 
         return sorted(self._choices[line], key=brings, reverse=True)
 
