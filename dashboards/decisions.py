@@ -1,8 +1,8 @@
 """Plans and rule sets of the ledger, made comparable: figures beside their baseline, rules beside those in force.
 
 The ledger keeps what the optimizer wrote as JSON. Read here: `kpis` with the parts `baseline` and `plan` (numbers, or
-mappings of numbers such as objective terms), and `lines` as one object per order line, with a `reason` where the line
-is short.
+mappings of numbers such as objective terms), `gap` and `releases`, and `lines` as one object per order line, with a
+`reason` where the line is short.
 """
 
 from __future__ import annotations
@@ -81,6 +81,25 @@ def _number(value: object) -> float | None:
         return None
 
 
+def plan_gain(plan: Plan) -> float | None:
+    """Return what the plan is worth more than its baseline, in the objective's money."""
+    if plan.objective is None or plan.baseline_objective is None:
+        return None
+    return float(plan.objective - plan.baseline_objective)
+
+
+def releases(plan: Plan) -> pl.DataFrame:
+    """Return the reserves that the plan would release and what their units gain elsewhere, most valuable first."""
+    rows = plan.kpis.get("releases") or []
+    schema = {"sku": pl.String, "node_id": pl.String, "holder": pl.String, "quantity": pl.Int64, "released": pl.Int64}
+    frame = pl.DataFrame(rows, schema=schema | {"lines_served": pl.Int64, "gain_cents": pl.Int64}, strict=False)
+    return (
+        frame.with_columns(gain=pl.col("gain_cents") / 100)
+        .drop("gain_cents")
+        .sort("gain", "sku", "node_id", "holder", descending=[True, False, False, False])
+    )
+
+
 def lines_frame(lines: Sequence[Mapping[str, Any]]) -> pl.DataFrame:
     """Return a plan's lines as a frame; `reason` is always there, empty where the line is served."""
     frame = pl.DataFrame([dict(line) for line in lines], infer_schema_length=None)
@@ -106,8 +125,9 @@ def by_channel(lines: pl.DataFrame) -> pl.DataFrame:
 
 
 def shorts(lines: pl.DataFrame) -> pl.DataFrame:
-    """Return lines that the plan leaves short, with their reasons."""
-    return lines.filter(pl.col("reason") != "")
+    """Return lines that the plan leaves short, the reason before the figures."""
+    first = [name for name in ("order_id", "line_id", "sku", "channel", "reason") if name in lines.columns]
+    return lines.filter(pl.col("reason") != "").select(*first, pl.exclude(first))
 
 
 def rule_changes(before: Mapping[str, Any] | None, after: Mapping[str, Any]) -> tuple[RuleChange, ...]:
@@ -155,9 +175,8 @@ def _proposal(book: Ledger, version: RuleSetVersion, currency: str) -> Proposal:
     verb = "Approve" if version.state is VersionState.PROPOSED else "Push"
     gain = ""
     if version.plan_id is not None:
-        plan = book.get_plan(version.plan_id)
-        if plan.objective is not None and plan.baseline_objective is not None:
-            gain = f"plan gains {money_text(float(plan.objective - plan.baseline_objective), currency=currency)}"
+        worth = plan_gain(book.get_plan(version.plan_id))
+        gain = f"plan gains {money_text(worth, currency=currency)}" if worth is not None else ""
     return Proposal(
         title=f"{verb} rule set {version.rule_set_id}, version {version.version}",
         detail=f"Changes {counted(len(changes), 'rule')}. {version.reason}".strip(),

@@ -9,8 +9,8 @@ import polars as pl
 import streamlit as st
 
 from dashboards import charts, components
-from dashboards.decisions import by_channel, compare_figures, lines_frame, shorts, version_changes
-from dashboards.formats import counted, day_text, money_text, words
+from dashboards.decisions import by_channel, compare_figures, lines_frame, plan_gain, releases, shorts, version_changes
+from dashboards.formats import counted, day_text, money_text, value_text, words
 from dashboards.loading import ask, ledger
 from dashboards.queries import build_info
 from storage.ledger import VersionState
@@ -32,11 +32,13 @@ else:
         format_func=lambda key: f"{key} · {plans[key].scenario} · {day_text(plans[key].as_of)} · {plans[key].status}",
     )  # fmt: skip
     plan = plans[picked]
-    gain = plan.objective - plan.baseline_objective if plan.objective and plan.baseline_objective is not None else None
+    gain = plan_gain(plan)
+    gap = plan.kpis.get("gap")
     components.facts([
-        ("Gain over baseline", money_text(float(gain) if gain is not None else None, currency=info.currency)),
-        ("Status", plan.status),
-        ("Data", plan.publication),
+        ("Gain over baseline", money_text(gain, currency=info.currency)),
+        ("Status", words(plan.status)),
+        ("Gap to the bound", value_text(gap, "ratio") if isinstance(gap, float) else "–"),
+        ("Data", plan.publication.split("-")[0]),
         ("Solved by", plan.created_by),
         ("Instance", plan.fingerprint[:12]),
     ])  # fmt: skip
@@ -49,6 +51,10 @@ else:
             "change": number("Change", format="localized"),
         },
     )
+    freed = releases(plan)
+    if not freed.is_empty():
+        st.markdown("**Reserves worth releasing**")
+        components.table(freed, {name: words(name) for name in freed.columns})
     with ledger() as book:
         lines = lines_frame(book.plan_lines(picked))
     channels = by_channel(lines)
@@ -58,7 +64,8 @@ else:
     left_short = shorts(lines)
     st.markdown(f"**{counted(left_short.height, 'line')} short**")
     if not left_short.is_empty():
-        reasons = left_short.group_by("reason").agg(lines=pl.len()).with_columns(name=pl.col("reason"))
+        named = left_short.with_columns(name=pl.Series([words(code.lower()) for code in left_short["reason"]]))
+        reasons = named.group_by("name").agg(lines=pl.len())
         st.altair_chart(
             charts.share_bars(reasons, category="name", value="lines", title="lines short"), width="stretch"
         )

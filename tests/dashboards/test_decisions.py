@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import UTC, datetime
 from decimal import Decimal
 from pathlib import Path
@@ -11,7 +12,16 @@ from pathlib import Path
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from dashboards.decisions import by_channel, compare_figures, lines_frame, open_proposals, rule_changes, shorts
+from dashboards.decisions import (
+    by_channel,
+    compare_figures,
+    lines_frame,
+    open_proposals,
+    plan_gain,
+    releases,
+    rule_changes,
+    shorts,
+)
 from storage.ledger import Ledger, VersionState, open_ledger
 from storage.settings import Settings
 
@@ -36,7 +46,9 @@ def book(home: Path) -> Iterator[Ledger]:
         plan = opened.record_plan(
             scenario="scarce", as_of=NOW, publication="20261116T050000", fingerprint="f" * 64, status="OPTIMAL",
             objective=Decimal("1500.50"), baseline_objective=Decimal(1200), created_by="otif", now=NOW,
-            kpis={"baseline": {"units": 90, "terms": {"margin": "800.00"}}, "plan": {"units": 100, "fines": 3}},
+            kpis={"baseline": {"units": 90, "terms": {"margin": "800.00"}}, "plan": {"units": 100, "fines": 3},
+                  "gap": 0.0125, "releases": [{"sku": "SKU-1", "node_id": "tpl_west", "holder": "wholesale",
+                  "quantity": 30, "released": 12, "lines_served": 4, "gain_cents": 4250}]},
             lines=[
                 {"order_id": "100123", "line_id": "1", "channel": "dtc", "open_units": 5, "plan_units": 5,
                  "reason": None},
@@ -58,6 +70,14 @@ def test_figures_stand_beside_their_baseline(book: Ledger) -> None:
         ("Terms: margin", 800.0, None, None),
         ("Fines", None, 3.0, None),
     ]
+
+
+def test_a_release_says_what_it_gains(book: Ledger) -> None:
+    plan = book.get_plan(1)
+    assert plan_gain(plan) == 300.5
+    assert releases(plan).rows() == [("SKU-1", "tpl_west", "wholesale", 30, 12, 4, 42.5)]
+    assert releases(replace(plan, kpis={})).is_empty()
+    assert plan_gain(replace(plan, objective=None)) is None
 
 
 def test_lines_are_summed_by_channel_and_shorts_keep_their_reason(book: Ledger) -> None:
@@ -104,6 +124,7 @@ def test_the_page_shows_the_plan_and_approves_with_a_name(
     assert not app.exception
     markup = " ".join(str(element.proto.body) for element in app.get("html"))
     assert "$300" in markup
+    assert "1.2%" in markup
     app.text_input[0].set_value("Dana")
     next(button for button in app.button if button.label == "Approve").click().run()
     assert not app.error
