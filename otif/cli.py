@@ -292,6 +292,22 @@ def allocate(
         console.print(part)
 
 
+@app.command()
+def replay(
+    rules: Annotated[int, typer.Option(help="version to compare with")],
+    against: Annotated[int, typer.Option(help="version to judge")],
+    weeks: Annotated[int, typer.Option(min=1, max=104, help="weeks of history")] = 8,
+) -> None:
+    """Run the last weeks again under two rule-set versions, same orders and stock: is B more than luck?"""
+    from otif.replaying import replay_versions
+
+    result = replay_versions(load_settings(), version_a=rules, version_b=against, weeks=weeks)
+    for sentence in result.words():
+        print(sentence)
+    for note in result.notes:
+        print(f"note: {note}")
+
+
 @app.command("rules-endpoint")
 def rules_endpoint(
     port: Annotated[int, typer.Option(help="port to listen on")] = 8600,

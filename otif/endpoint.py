@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import socket
 import subprocess
 import sys
 import time
@@ -62,3 +63,11 @@ def _wait_until_up(url: str, process: subprocess.Popen[bytes]) -> None:
             return
     message = f"the rule endpoint did not come up on {url}; is the port taken?"
     raise ConfigError(message)
+
+
+def free_port() -> int:
+    """Return a port of this machine that nobody listens on."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+    return port

@@ -8,8 +8,9 @@ from datetime import date, datetime
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any, Final, Literal
 
-from rich.console import Console
+from rich.console import Console, Group, RenderableType
 from rich.table import Table
+from rich.text import Text
 
 if TYPE_CHECKING:
     import polars as pl
@@ -51,14 +52,14 @@ def print_csv(frame: pl.DataFrame) -> None:
 
 def table(
     title: str, columns: Sequence[tuple[str, Literal["left", "right"]]], rows: Iterable[Sequence[object]]
-) -> Table:
-    """Build a calm table: a rule under the header, nothing else."""
-    built = Table(title=title, title_justify="left", title_style="bold", box=None, pad_edge=False, padding=(0, 2, 0, 0))
+) -> RenderableType:
+    """Build a calm table under a bold heading: dim column names, no lines."""
+    built = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0))
     for name, justify in columns:
         built.add_column(name, justify=justify, header_style="dim", no_wrap=justify == "right")
     for row in rows:
         built.add_row(*("" if cell is None else str(cell) for cell in row))
-    return built
+    return Group(Text(title, style="bold"), built) if title else built
 
 
 def figure(value: float | None, unit: str | None) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
 
-from rich.table import Table
+from rich.console import RenderableType
 
 from otif.render import cents, figure, money, table
 
@@ -39,7 +39,7 @@ _KNOWN: Final = frozenset(
 )
 
 
-def kpi_terminal_table(frame: pl.DataFrame) -> Table:
+def kpi_terminal_table(frame: pl.DataFrame) -> RenderableType:
     """One row per KPI and group: value, interval, n, target and what to know about it."""
     dimensions = [name for name in frame.columns if name not in _KNOWN]
     has_period = "period" in frame.columns and frame["period"].drop_nulls().len() > 0
@@ -71,7 +71,7 @@ def kpi_terminal_table(frame: pl.DataFrame) -> Table:
     )
 
 
-def exception_table(frame: pl.DataFrame) -> Table:
+def exception_table(frame: pl.DataFrame) -> RenderableType:
     """One row per exception, in the order of the frame."""
     return table(
         "",
@@ -89,7 +89,7 @@ def exception_table(frame: pl.DataFrame) -> Table:
     )
 
 
-def allocation_tables(solved: SolvedScenario) -> list[Table | str]:
+def allocation_tables(solved: SolvedScenario) -> list[RenderableType]:
     """The plan beside today's rules: figures, channels, reasons of what stays short, remarks."""
     import polars as pl
 
