@@ -91,7 +91,8 @@ def judge(measures: tuple[Measure, ...]) -> Verdict:
 
 def _draw_weeks(weeks: int, *, seed: int, options: ReplayOptions) -> npt.NDArray[np.int64]:
     """Return one row of week numbers per resample: circular blocks, cut to the number of weeks."""
-    block = min(weeks, options.block_weeks or max(1, round(weeks ** (1 / 3))))
+    # A block of more than half the weeks would draw nearly the same sample each time and make the interval too narrow.
+    block = max(1, min(weeks // 2, options.block_weeks or round(weeks ** (1 / 3))))
     count = -(-weeks // block)
     starts = np.random.default_rng(seed).integers(0, weeks, size=(options.resamples, count))
     numbers = (starts[:, :, None] + np.arange(block)) % weeks

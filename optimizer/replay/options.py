@@ -21,7 +21,7 @@ class ReplayOptions:
         refill_days: After so many days each reservation holds its full quantity again (rule sets are weekly).
         resamples: Bootstrap resamples.
         confidence: Joint confidence of the three measures' intervals (each gets a third of the error).
-        block_weeks: Length of a bootstrap block; None means the cube root of the number of weeks.
+        block_weeks: Length of a bootstrap block, at most half the weeks; None means the cube root of their number.
         min_weeks: Below so many weeks nothing is called better or worse.
     """
 

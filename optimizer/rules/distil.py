@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
-from typing import Literal, assert_never
+from typing import Literal
 
 from optimizer.errors import InvalidRulesError
 from optimizer.rules.diff import RuleChange, diff
@@ -88,7 +88,12 @@ def distil(
     faults = [*_release_faults(rules, releases), *_period_faults(current, start, end)]
     if faults:
         raise InvalidRulesError(faults)
-    lowered = tuple(_lower(rule, given[rule.key], end) if rule.key in given else rule for rule in current.rules)
+    lowered = tuple(
+        _lower(rule, given[rule.key], end)
+        if isinstance(rule, ChannelReservation | SafetyStock) and rule.key in given
+        else rule
+        for rule in current.rules
+    )
     proposed = replace(current, effective_from=start, run_id=run_id, rules=lowered)
     changes = diff(current, proposed).changes
     return Proposal(
@@ -104,14 +109,10 @@ def _key(release: Release) -> RuleKey:
 
 
 def _as_rule(release: Release) -> ChannelReservation | SafetyStock:
-    names = {"rule_id": "release", "sku": release.sku, "location": release.node_id}
-    match release.kind:
-        case "channel_reservation":
-            return ChannelReservation(**names, channel=release.channel or "", qty=release.released_units)
-        case "safety_stock":
-            return SafetyStock(**names, channel=release.channel, qty=release.released_units)
-        case _:
-            assert_never(release.kind)
+    sku, node, units = release.sku, release.node_id, release.released_units
+    if release.kind == "safety_stock":
+        return SafetyStock(rule_id="release", sku=sku, location=node, channel=release.channel, qty=units)
+    return ChannelReservation(rule_id="release", sku=sku, location=node, channel=release.channel or "", qty=units)
 
 
 def _release_faults(rules: dict[RuleKey, Rule], releases: Sequence[Release]) -> Iterator[str]:
@@ -135,10 +136,7 @@ def _period_faults(current: RuleSet, start: str, end: str) -> Iterator[str]:
         yield f"effective_from {start} is not before the end of the current rules, {current.effective_to}"
 
 
-def _lower(rule: Rule, release: Release, end: str) -> Rule:
-    if not isinstance(rule, ChannelReservation | SafetyStock):
-        message = f"{rule.rule_id}: a {rule.kind} rule keeps no units back"
-        raise InvalidRulesError([message])
+def _lower(rule: ChannelReservation | SafetyStock, release: Release, end: str) -> Rule:
     own = rule.expires_at
     ends_sooner = own is not None and instant(own) < instant(end)
     lowered = rule.qty - release.released_units

@@ -7,6 +7,7 @@ document leaves out is None here and is left out again, so that reading and writ
 from __future__ import annotations
 
 import json
+from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from dataclasses import dataclass, fields
 from datetime import date, datetime
@@ -20,7 +21,7 @@ RuleKey = tuple[str, str]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Rule:
+class Rule(ABC):
     """What every rule has.
 
     Attributes:
@@ -66,9 +67,9 @@ class Rule:
         place = ", ".join(f"{name} {value}" for name, value in self.scope.items()) or "everything"
         return f"{self.kind.replace('_', ' ')} for {place}"
 
+    @abstractmethod
     def value_words(self) -> str:
         """Return what the rule sets, for people."""
-        raise NotImplementedError
 
     def setting_words(self) -> str:
         """Return what the rule sets and until when, for people."""
@@ -90,9 +91,9 @@ class Rule:
             yield f"expires_at: {self.expires_at!r}, expected an ISO timestamp with offset"
         yield from self.value_faults()
 
+    @abstractmethod
     def value_faults(self) -> Iterator[str]:
         """Yield what is wrong with what the rule sets."""
-        raise NotImplementedError
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,6 +1,8 @@
 """Rule-set documents on the wire: what the contract asks of a rule, what names it, how two documents differ.
 
-Nothing here decides which rules are good; that is the optimizer's. The digest is the ledger's.
+Nothing here decides which rules are good; that is the optimizer's, and so are the kinds of rules and their scopes. The
+digest is the ledger's. Rules stay plain objects: a document of another program, in another layout or of a later
+contract, must be comparable and refusable rule by rule, where `optimizer.rules` takes a set wholly or not at all.
 """
 
 from __future__ import annotations
@@ -8,10 +10,11 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
 from typing import Any, Final, Literal
 
 import rfc8785
+
+from optimizer.rules.kinds import KINDS, is_instant
 
 Rule = Mapping[str, Any]
 Operation = Literal["add", "change", "remove"]
@@ -19,20 +22,9 @@ Operation = Literal["add", "change", "remove"]
 TOKEN_VARIABLE: Final = "OTIF_OMS_TOKEN"  # noqa: S105 - the name of the variable, not a token
 """Environment variable with the bearer token; both sides read it."""
 
-SCOPE_FIELDS: Final[dict[str, tuple[str, ...]]] = {
-    "channel_reservation": ("channel", "sku", "location"),
-    "safety_stock": ("sku", "location", "channel"),
-    "priority": ("channel", "customer", "sku", "region"),
-    "routing": ("channel", "region", "sku_class"),
-    "carrier_cap": ("carrier", "location"),
-}
+SCOPE_FIELDS: Final[dict[str, tuple[str, ...]]] = {name: kind.scope_fields for name, kind in KINDS.items()}
 """Kind → fields that say what a rule is about; the others say what it sets."""
 
-_REQUIRED_SCOPE: Final[dict[str, tuple[str, ...]]] = {
-    "channel_reservation": ("channel", "sku", "location"),
-    "safety_stock": ("sku", "location"),
-    "carrier_cap": ("carrier", "location"),
-}
 _WHOLE_NUMBERS: Final[dict[str, str]] = {
     "channel_reservation": "qty",
     "safety_stock": "qty",
@@ -151,7 +143,7 @@ def _faults_of(rule: Rule) -> Iterable[str]:
         yield f"kind {kind!r}: expected one of {', '.join(sorted(SCOPE_FIELDS))}"
         return
     scope = rule_scope(rule)
-    for name in _REQUIRED_SCOPE.get(kind, ()):
+    for name in KINDS[kind].required:
         if name not in scope:
             yield f"scope: {name} is missing"
     number = _WHOLE_NUMBERS.get(kind)
@@ -161,7 +153,7 @@ def _faults_of(rule: Rule) -> Iterable[str]:
         yield f"mode: {rule.get('mode')!r}, expected hard or soft"
     if kind == "routing" and not _is_list_of_text(rule.get("locations")):
         yield "locations: expected an ordered list of location ids"
-    if rule.get("expires_at") is not None and not _is_instant(rule["expires_at"]):
+    if rule.get("expires_at") is not None and not is_instant(rule["expires_at"]):
         yield f"expires_at: {rule['expires_at']!r}, expected an ISO timestamp with offset"
 
 
@@ -171,13 +163,6 @@ def _is_whole(value: object) -> bool:
 
 def _is_list_of_text(value: object) -> bool:
     return isinstance(value, Sequence) and not isinstance(value, str) and all(isinstance(item, str) for item in value)
-
-
-def _is_instant(value: object) -> bool:
-    try:
-        return isinstance(value, str) and datetime.fromisoformat(value).tzinfo is not None
-    except ValueError:
-        return False
 
 
 def _setting(rule: Rule) -> tuple[dict[str, Any], Any]:

@@ -10,9 +10,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from optimizer.errors import InvalidRulesError
-from optimizer.rules.kinds import KINDS, ChannelReservation
+from optimizer.rules.kinds import ChannelReservation
 from optimizer.rules.model import RuleSet, rule_document
-from pipelines.outbound.documents import SCOPE_FIELDS, canonical_digest, find_faults, rule_key, rule_scope, rule_value
+from pipelines.outbound.documents import canonical_digest, find_faults, rule_key, rule_scope, rule_value
 from storage.ledger import rule_set_digest
 
 MakeSet = Callable[..., RuleSet]
@@ -48,10 +48,6 @@ def test_the_write_back_contract_takes_and_understands_every_rule(data: st.DataO
         values = {name: list(value) if isinstance(value, tuple) else value for name, value in rule.values.items()}
         assert (rule.key, rule.scope) == (rule_key(wire), rule_scope(wire))
         assert values == rule_value(wire)
-
-
-def test_kinds_and_scopes_are_those_of_the_write_back_contract() -> None:
-    assert {name: kind.scope_fields for name, kind in KINDS.items()} == SCOPE_FIELDS
 
 
 def test_a_ledger_document_is_read_with_its_digest() -> None:
