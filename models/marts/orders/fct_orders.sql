@@ -10,8 +10,8 @@ line_totals as (
     select
         order_id,
         {{ one_or_multiple("nullif(node_id, '(none)')") }} as node_id,
-        {{ one_or_multiple("nullif(category, '(none)')") }} as category,
-        {{ one_or_multiple("nullif(seller_id, '(none)')") }} as seller_id,
+        {{ one_or_multiple('category') }} as category,
+        {{ one_or_multiple('seller_id') }} as seller_id,
         {{ one_or_multiple("case when line_status = 'cancelled' then cancel_actor end") }} as cancel_actor,
         {{ one_or_multiple("case when line_status = 'cancelled' then cancel_time_quality end") }}
             as cancel_time_quality,
