@@ -10,10 +10,10 @@ The mathematics is in FORMULATION.md beside this file; every result has been re-
 
 from __future__ import annotations
 
-from optimizer.allocation.allocate import allocate, baseline, compare
 from optimizer.allocation.backend import Status
 from optimizer.allocation.data import AllocationData
 from optimizer.allocation.options import AllocationOptions, CarrierCap, Reserve, Weights
+from optimizer.allocation.planning import allocate, baseline, compare
 from optimizer.allocation.result import AllocationResult
 from optimizer.allocation.verify import verify
 

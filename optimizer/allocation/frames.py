@@ -160,9 +160,10 @@ def _cast(column: pl.Expr, given: pl.DataType, kind: str) -> pl.Expr:
             .round(0, mode="half_away_from_zero")
             .cast(pl.Int64)
         )
-    if kind == _INSTANT and isinstance(given, pl.Datetime):
-        instant = column.dt.convert_time_zone("UTC").dt.replace_time_zone(None) if given.time_zone else column
-        return instant.cast(INSTANT)
+    if kind == _INSTANT:
+        if isinstance(given, pl.Datetime) and given.time_zone:
+            column = column.dt.convert_time_zone("UTC").dt.replace_time_zone(None)
+        return column.cast(INSTANT) if given.is_temporal() else pl.lit(None, dtype=INSTANT)
     return column.cast(_DTYPES[kind], strict=False)
 
 

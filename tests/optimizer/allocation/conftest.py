@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
@@ -13,7 +13,7 @@ import pytest
 from optimizer.allocation import AllocationData, AllocationOptions, Weights
 from optimizer.allocation.frames import INVENTORY, LANES, NODES, OPEN_LINES, RECEIPTS, RESERVATIONS, FrameSpec
 
-AS_OF = datetime(2026, 11, 16, 5)
+AS_OF = datetime(2026, 11, 16, 5, tzinfo=UTC).replace(tzinfo=None)
 """Monday 16 November 2026, 00:00 in New York."""
 
 QUIET = Weights(pick_pack_cents=0, payment_fee_bp=0, marketplace_fee_bp=0)
