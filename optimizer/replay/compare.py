@@ -1,6 +1,7 @@
 """Is one policy better than the other, or is it chance? Paired weekly differences with a block bootstrap interval.
 
-Weeks are resampled in blocks, because a short week drags the next one along; both policies keep the same weeks.
+Weeks are resampled in blocks, because a short week drags the next one along; both policies keep the same weeks. With k
+blocks the spread of the resamples is too small by the factor sqrt((k - 1) / k), which is given back.
 """
 
 from __future__ import annotations
@@ -91,12 +92,16 @@ def judge(measures: tuple[Measure, ...]) -> Verdict:
 
 def _draw_weeks(weeks: int, *, seed: int, options: ReplayOptions) -> npt.NDArray[np.int64]:
     """Return one row of week numbers per resample: circular blocks, cut to the number of weeks."""
-    # A block of more than half the weeks would draw nearly the same sample each time and make the interval too narrow.
-    block = max(1, min(weeks // 2, options.block_weeks or round(weeks ** (1 / 3))))
+    block = _block_weeks(weeks, options)
     count = -(-weeks // block)
     starts = np.random.default_rng(seed).integers(0, weeks, size=(options.resamples, count))
     numbers = (starts[:, :, None] + np.arange(block)) % weeks
     return numbers.reshape(options.resamples, count * block)[:, :weeks].astype(np.int64)
+
+
+def _block_weeks(weeks: int, options: ReplayOptions) -> int:
+    # A block of more than half the weeks would draw nearly the same sample each time and make the interval too narrow.
+    return max(1, min(weeks // 2, options.block_weeks or round(weeks ** (1 / 3))))
 
 
 def _measure(
@@ -104,11 +109,13 @@ def _measure(
 ) -> Measure:
     totals = base[drawn].sum(axis=1)
     samples = np.divide((b - a)[drawn].sum(axis=1), totals, out=np.zeros_like(totals), where=totals > 0)
-    tail = (1 - options.confidence) / len(_SHOWN) / 2
-    low, high = (float(end) for end in np.quantile(samples, [tail, 1 - tail]))
+    total = float(base.sum())
+    values = {side: float(sums.sum()) / total if total else 0.0 for side, sums in (("a", a), ("b", b))}
+    blocks = a.size / _block_weeks(a.size, options)
+    widening = (blocks / (blocks - 1)) ** 0.5 if blocks > 1 else 1.0
+    middle, tail = values["b"] - values["a"], (1 - options.confidence) / len(_SHOWN) / 2
+    low, high = (float(middle + (end - middle) * widening) for end in np.quantile(samples, [tail, 1 - tail]))
     verdict = Verdict.BETTER if low > 0 else Verdict.WORSE if high < 0 else Verdict.NOT_DISTINGUISHABLE
     if a.size < options.min_weeks:
         verdict = Verdict.NOT_DISTINGUISHABLE
-    total = float(base.sum())
-    values = {side: float(sums.sum()) / total if total else 0.0 for side, sums in (("a", a), ("b", b))}
     return Measure(name=name, a=values["a"], b=values["b"], low=low, high=high, verdict=verdict)

@@ -22,7 +22,7 @@ class ReplayOptions:
         resamples: Bootstrap resamples.
         confidence: Joint confidence of the three measures' intervals (each gets a third of the error).
         block_weeks: Length of a bootstrap block, at most half the weeks; None means the cube root of their number.
-        min_weeks: Below so many weeks nothing is called better or worse.
+        min_weeks: Below so many weeks nothing is called better or worse; with fewer the interval is too narrow.
     """
 
     start: date | None = None
@@ -33,7 +33,7 @@ class ReplayOptions:
     resamples: int = 2_000
     confidence: float = 0.95
     block_weeks: int | None = None
-    min_weeks: int = 4
+    min_weeks: int = 13
 
     def __post_init__(self) -> None:
         """Refuse values that mean nothing.

@@ -214,7 +214,7 @@ def test_too_few_weeks_give_no_verdict(scarce: tuple[pl.DataFrame, ...], starvin
     found = run(scarce, starving, distilled, weeks=3)
     assert found.measures[0].low > 0
     assert found.verdict is Verdict.NOT_DISTINGUISHABLE
-    assert "3 weeks are too few for a verdict; expected 4 or more" in found.notes
+    assert "3 weeks are too few for a verdict; expected 13 or more" in found.notes
 
 
 def test_better_here_and_worse_there_is_no_verdict(
@@ -232,7 +232,7 @@ def test_better_here_and_worse_there_is_no_verdict(
         rules(*[reserve(5, sku=f"S{week}") for week in range(8)]),
         weeks=8,
         seed=1,
-        options=ReplayOptions(patience_days=1),
+        options=ReplayOptions(patience_days=1, min_weeks=8),
     )
     fill, _, margin = found.measures
     assert (fill.verdict, margin.verdict) == (Verdict.WORSE, Verdict.BETTER)
