@@ -13,10 +13,12 @@ import polars as pl
 import pytest
 from playwright.sync_api import Page, expect
 
+from dashboards.decisions import open_proposals
 from dashboards.formats import value_text
 from dashboards.queries import availability, exceptions_list, kpi_table, order_events, week_named
 from dashboards.reports import WeeklyReport, build_weekly
 from dashboards.reports.pages import snapshot_tiles
+from storage.ledger import open_ledger
 from storage.publish import open_published
 from storage.settings import Settings
 
@@ -162,8 +164,9 @@ def test_data_health_counts_what_can_be_measured(
 
 @pytest.fixture(scope="module")
 def report(sample_home: Path) -> WeeklyReport:
-    with open_published(Settings.load(sample_home)) as connection:
-        return build_weekly(connection, WEEK, company="Larkfield Goods")
+    settings = Settings.load(sample_home)
+    with open_published(settings) as connection, open_ledger(settings) as book:
+        return build_weekly(connection, WEEK, proposals=open_proposals(book), company="Larkfield Goods")
 
 
 @pytest.mark.parametrize(("width", "scheme"), LOOKS)

@@ -161,7 +161,7 @@ def test_stock_is_promised_to_the_earlier_need_first(connection: Connection) -> 
     short = dict(zip(rows["channel"], rows["short_units"], strict=True))
     # 12 free units: 8 for the order needed on the 19th, 4 of 10 for the one needed on the 20th.
     assert short == {"wholesale": 6.0, "dtc": 0.0}
-    assert rows.filter(pl.col("channel") == "wholesale")["fine_exposure"].item() == pytest.approx(6 * 10 * 0.03)
+    assert rows.filter(pl.col("channel") == "wholesale")["fine_exposure"].item() == pytest.approx(6 * 15 * 0.03)
 
 
 def test_misses_are_counted_per_cause(connection: Connection) -> None:
