@@ -296,7 +296,7 @@ def allocate(
 def replay(
     rules: Annotated[int, typer.Option(help="version to compare with")],
     against: Annotated[int, typer.Option(help="version to judge")],
-    weeks: Annotated[int, typer.Option(min=1, max=104, help="weeks of history")] = 8,
+    weeks: Annotated[int, typer.Option(min=1, max=104, help="weeks of history")] = 13,
 ) -> None:
     """Run the last weeks again under two rule-set versions, same orders and stock: is B more than luck?"""
     from otif.replaying import replay_versions

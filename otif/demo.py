@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from storage.ledger import RuleSetVersion
 
 _SETUP: Final = "demo set-up"
-_REPLAY_WEEKS: Final = 8
+_REPLAY_WEEKS: Final = 13
 _TOP_EXCEPTIONS: Final = 5
 _GOOD: Final = "green"
 _BAD: Final = "red"

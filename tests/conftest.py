@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import fcntl
 import os
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -28,21 +30,26 @@ def shared_data() -> Path:
 
 @pytest.fixture(scope="session")
 def sample_home(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Workspace of the sample company after ingest and build: made once per run, for reading only.
+    """Workspace that `otif demo` leaves behind: made once per run, for reading only (copy it to write).
 
-    Workers share it: the first to come builds it under a lock, the others wait for it.
+    Workers share it: the first to come runs the demonstration under a lock, the others wait for it.
     """
     base = tmp_path_factory.getbasetemp()
     shared = base.parent if "PYTEST_XDIST_WORKER" in os.environ else base
     home = shared / "sample-company"
     with (shared / "sample-company.lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
-        if not (home / "ready").exists():
-            from otif.jobs import run_build, run_ingest
-            from otif.workspace import SAMPLE, create_sample_workspace
-
-            settings = create_sample_workspace(home)
-            run_ingest(settings, [SAMPLE / "inbox"])
-            run_build(settings, settings.resolve_as_of())
-            (home / "ready").touch()
+        if not (shared / "demo.out").exists():
+            command = [sys.executable, "-m", "otif.cli", "demo", "--dir", str(home)]
+            told = subprocess.run(
+                command, capture_output=True, text=True, check=False, env=os.environ | {"COLUMNS": "200"}, cwd=ROOT
+            )
+            assert told.returncode == 0, told.stderr + told.stdout
+            (shared / "demo.out").write_text(told.stdout)
     return home
+
+
+@pytest.fixture(scope="session")
+def demo_output(sample_home: Path) -> str:
+    """What `otif demo` printed."""
+    return (sample_home.parent / "demo.out").read_text()
