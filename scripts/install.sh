@@ -10,13 +10,17 @@ if ! "$python" -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] < (3
   echo "otif needs Python 3.11, 3.12 or 3.13, and '$python' is not one. Name yours: make demo PYTHON=python3.12" >&2
   exit 2
 fi
-if [ ! -x .venv/bin/python ]; then
-  "$python" -m venv .venv || {
-    echo "could not make .venv; on Debian and Ubuntu: apt-get install python3-venv" >&2
-    exit 2
-  }
+if [ ! -x .venv/bin/python ] && ! "$python" -m venv .venv; then
+  echo "could not make .venv; on Debian and Ubuntu: apt-get install python3-venv" >&2
+  exit 2
 fi
-.venv/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/build.txt
-uv="$(command -v uv || echo .venv/bin/uv)"
-"$uv" pip install --quiet --python .venv/bin/python --require-hashes -r "requirements/$set_name.txt"
+uv="$(command -v uv || true)"
+if [ -z "$uv" ]; then
+  .venv/bin/python -m pip --version >/dev/null 2>&1 || .venv/bin/python -m ensurepip >/dev/null
+  .venv/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/build.txt
+  uv=.venv/bin/uv
+fi
+for requirements in build "$set_name"; do
+  "$uv" pip install --quiet --python .venv/bin/python --require-hashes -r "requirements/$requirements.txt"
+done
 "$uv" pip install --quiet --python .venv/bin/python --no-deps --no-build-isolation --editable .

@@ -11,4 +11,4 @@ compile() {
 compile pyproject.toml --extra dev -o requirements/dev.txt
 compile pyproject.toml -c requirements/dev.txt -o requirements/base.txt
 compile pyproject.toml --extra spark -c requirements/dev.txt -o requirements/spark.txt
-compile requirements/build.in -o requirements/build.txt
+compile requirements/build.in -c requirements/dev.txt -o requirements/build.txt
