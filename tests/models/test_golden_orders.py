@@ -6,41 +6,15 @@ The unit tests under models/ pin each step; this pins that the steps fit togethe
 from __future__ import annotations
 
 from collections.abc import Iterator
-from datetime import UTC, datetime
-from pathlib import Path
-from typing import Any
 
-import polars as pl
 import pytest
 
-from pipelines.landing import event_id_expression, prepare_landing
-from pipelines.transform import build
-from storage.contracts import conform, event_table
-from storage.duck import Connection, open_writer
+from storage.duck import Connection
 from storage.publish import open_published
 from storage.settings import Settings
 
 pytestmark = pytest.mark.slow
 
-at = datetime.fromisoformat
-WINDOW = (at("2026-03-09 05:00"), at("2026-03-12 05:00"))
-LATER_WINDOW = (at("2026-03-16 05:00"), at("2026-03-19 05:00"))
-CAPTURED = at("2026-03-01 15:00")
-LINES = {
-    "O1": (100,), "O2": (100,), "O3": (100,), "O4": (50, 50), "O5": (100,), "O6": (100,), "O7": (100,), "O8": (100,),
-    "O9": (100,), "O10": (100,), "O11": (100,),
-}  # fmt: skip
-ARRIVALS = (
-    ("O1", "1", 100, at("2026-03-10 15:00")),
-    ("O2", "1", 100, at("2026-03-08 15:00")),
-    ("O3", "1", 60, at("2026-03-10 15:00")),
-    ("O3", "1", 40, at("2026-03-12 15:00")),
-    ("O4", "1", 60, at("2026-03-10 15:00")),
-    ("O4", "2", 40, at("2026-03-10 15:00")),
-    ("O5", "1", 80, at("2026-03-12 04:30")),  # 23:30 of the 11th in Chicago
-    ("O6", "1", 70, at("2026-03-10 15:00")),
-    ("O9", "1", 100, at("2026-03-14 15:00")),
-)
 FIGURES = {
     "on_time": (4, 8),
     "in_full": (3, 8),
@@ -53,56 +27,9 @@ FIGURES = {
 }
 
 
-def _order_events() -> Iterator[dict[str, Any]]:
-    for order, quantities in LINES.items():
-        start, end = LATER_WINDOW if order in ("O8", "O9") else WINDOW
-        for number, quantity in enumerate(quantities, start=1):
-            yield {
-                "event_type": "order.captured", "event_at": CAPTURED, "order_id": order, "line_id": str(number),
-                "channel": "wholesale", "customer_id": "acme", "currency": "USD", "sku": f"SKU-{number}",
-                "quantity": quantity, "unit_price": 10, "unit_cost": 4, "clock_zone": "America/Chicago",
-                "window_start_at": start, "window_end_at": end,
-            }  # fmt: skip
-    change = {"event_type": "order.changed", "line_id": "1"}
-    yield change | {"event_at": at("2026-03-03 00:00"), "order_id": "O5", "quantity": 80, "actor": "customer"}
-    yield change | {"event_at": at("2026-03-03 00:00"), "order_id": "O6", "quantity": 70, "actor": "seller_oos"}
-    cancel = {"event_type": "order.cancelled", "actor": "customer"}
-    yield cancel | {"event_at": at("2026-03-06 15:00"), "order_id": "O7"}
-    yield cancel | {"event_at": at("2026-03-13 15:00"), "order_id": "O11"}
-
-
-def _shipment_events() -> Iterator[dict[str, Any]]:
-    for number, (order, line, quantity, arrived_at) in enumerate(ARRIVALS):
-        piece = {"shipment_id": f"S{number}", "order_id": order, "line_id": line, "quantity": quantity}
-        yield piece | {"event_type": "ship.confirmed", "event_at": at("2026-03-05 20:00")}
-        yield piece | {"event_type": "arrived", "event_at": arrived_at}
-
-
-def _land(connection: Connection, family: str, rows: list[dict[str, Any]]) -> None:
-    table = event_table(family)
-    envelope = {"time_quality": "instant", "source": "edi", "source_ref": "golden#1"}
-    frame = conform(pl.DataFrame([envelope | {"observed_at": row["event_at"]} | row for row in rows]), family)
-    connection.register("golden", frame.to_arrow())
-    named = [name for name in table.names if name not in ("event_id", "batch_id")]
-    connection.execute(
-        f"insert into {table.table} (event_id, batch_id, {', '.join(named)}) "
-        f"select {event_id_expression(table)}, 'golden', {', '.join(named)} from golden"
-    )
-    connection.unregister("golden")
-
-
 @pytest.fixture(scope="module")
-def published(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Connection]:
-    home: Path = tmp_path_factory.mktemp("golden")
-    (home / "otif.toml").write_text('[company]\nname = "Golden"\nzone = "America/Chicago"\n', encoding="utf-8")
-    settings = Settings.load(home)
-    with open_writer(settings, purpose="golden orders") as connection:
-        prepare_landing(connection)
-        # Learned backwards: the order of arrival must not matter.
-        _land(connection, "order", list(_order_events())[::-1])
-        _land(connection, "shipment", list(_shipment_events())[::-1])
-    build(settings, at("2026-03-16 00:00").replace(tzinfo=UTC))
-    with open_published(settings) as opened:
+def published(golden_settings: Settings) -> Iterator[Connection]:
+    with open_published(golden_settings) as opened:
         yield opened
 
 
