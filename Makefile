@@ -25,7 +25,7 @@ check: .venv/.dev ## ruff, mypy strict, sqlfluff, import-linter
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
-	$(BIN)/sqlfluff lint -q models macros tests/dbt
+	$(BIN)/sqlfluff lint -q --processes 0 models macros tests/dbt
 
 serve: .venv/.base ## open the dashboards on the sample company's workspace
 	@$(BIN)/otif --home demo serve
