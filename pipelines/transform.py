@@ -101,13 +101,7 @@ def merge_seeds(settings: Settings) -> Path:
 
 
 def dbt_command(
-    settings: Settings,
-    command: str,
-    *,
-    as_of: datetime,
-    full_refresh: bool = False,
-    threads: int = 2,
-    select: str | None = None,
+    settings: Settings, command: str, *, as_of: datetime, full_refresh: bool = False, threads: int = 2
 ) -> tuple[list[str], dict[str, str]]:
     """Return the dbt command line and its environment."""
     target = settings.var / "dbt" / "target"
@@ -128,8 +122,6 @@ def dbt_command(
         arguments += ["--exclude-resource-type", "unit_test"]
     if full_refresh:
         arguments.append("--full-refresh")
-    if select is not None:
-        arguments += ["--select", select]
     environment = (
         os.environ
         | _NO_TELEMETRY
@@ -142,13 +134,7 @@ def dbt_command(
 
 
 def run_dbt(
-    settings: Settings,
-    command: str,
-    *,
-    as_of: datetime,
-    full_refresh: bool = False,
-    threads: int = 2,
-    select: str | None = None,
+    settings: Settings, command: str, *, as_of: datetime, full_refresh: bool = False, threads: int = 2
 ) -> list[dict[str, Any]]:
     """Run one dbt command on the workspace.
 
@@ -158,9 +144,7 @@ def run_dbt(
     Raises:
         TransformError: dbt failed.
     """
-    arguments, environment = dbt_command(
-        settings, command, as_of=as_of, full_refresh=full_refresh, threads=threads, select=select
-    )
+    arguments, environment = dbt_command(settings, command, as_of=as_of, full_refresh=full_refresh, threads=threads)
     outcome = settings.var / "dbt" / "target" / "run_results.json"
     outcome.unlink(missing_ok=True)
     finished = subprocess.run(arguments, env=environment, capture_output=True, text=True, check=False)  # noqa: S603
