@@ -1,4 +1,7 @@
-{#- A stage has begun when its first milestone has passed. Orders that ended in a cancellation leave the cohort. -#}
+{#-
+    A stage has begun when its first milestone has passed. Orders that ended in a cancellation leave the cohort, and a
+    milestone that no order of a source and channel ever reaches is not waited for.
+-#}
 {% set milestones = [
     "captured", "approved", "released", "pick_started", "pick_completed", "packed", "accepted", "delivered", "invoiced",
 ] %}
@@ -12,12 +15,22 @@ milestones as (
     {%- for milestone in milestones %}
         select
             order_id,
+            source,
+            channel,
             '{{ milestone }}' as milestone,
             {{ milestone }}_at as reached_at
         from orders
         where {{ milestone }}_at is not null
         {{ "union all" if not loop.last }}
     {%- endfor %}
+),
+
+told as (
+    select distinct
+        source,
+        channel,
+        milestone
+    from milestones
 )
 
 select
@@ -34,4 +47,9 @@ select
 from {{ ref('stages') }} as stages
 inner join milestones as started on stages.from_milestone = started.milestone
 inner join orders on started.order_id = orders.order_id
+inner join told
+    on
+        stages.to_milestone = told.milestone
+        and started.source = told.source
+        and started.channel = told.channel
 left join milestones as ended on stages.to_milestone = ended.milestone and started.order_id = ended.order_id
