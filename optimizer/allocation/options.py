@@ -6,9 +6,11 @@ Rates are integer basis points (1 bp = 0.01 %) and money is integer cents, so th
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, fields
 from datetime import UTC, date, datetime
 from enum import StrEnum
+from typing import Any, Final
 
 from optimizer.errors import InvalidDataError
 
@@ -121,6 +123,19 @@ class AllocationOptions:
         if faults:
             raise InvalidDataError(faults)
 
+    @classmethod
+    def from_document(cls, document: Mapping[str, Any], *, as_of: datetime) -> AllocationOptions:
+        """Read options as a scenario file writes them: reserves as words, weights and carrier caps as mappings.
+
+        Raises:
+            InvalidDataError: A name is unknown or a value means nothing.
+        """
+        try:
+            chosen: dict[str, Any] = {name: _READERS.get(name, _as_given)(value) for name, value in document.items()}
+            return cls(as_of=as_of, **chosen)
+        except (TypeError, ValueError, AttributeError) as error:
+            raise InvalidDataError([f"allocation options: {error}"]) from error
+
     @property
     def moment(self) -> datetime:
         """The instant of the decision, in UTC."""
@@ -150,3 +165,15 @@ def _weight_faults(weights: Weights) -> list[str]:
         for name, value, unit in given
         if not isinstance(value, int) or value < 0
     ]
+
+
+def _as_given(value: object) -> object:
+    return value
+
+
+_READERS: Final[Mapping[str, Callable[[Any], object]]] = {
+    "reservations": Reserve,
+    "safety_stock": Reserve,
+    "weights": lambda given: Weights(**given),
+    "carrier_caps": lambda given: tuple(CarrierCap(**cap) for cap in given),
+}

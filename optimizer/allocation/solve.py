@@ -24,11 +24,12 @@ from optimizer.allocation.model import Floats, Model, build_model
 from optimizer.allocation.plan import Plan, Problem, objective_cents
 from optimizer.allocation.stock import Ints
 
-EXACT_COLUMNS: Final = 20_000
-"""Programs up to this size are solved whole (measured: seconds on one core)."""
+EXACT_COLUMNS: Final = 30_000
+"""Programs up to this size are solved whole (measured: proven within 15 s on one core)."""
 
-KERNEL_ARCS: Final = 3
-"""Arcs per line, best reduced gain first, that the kernel path keeps beside those of the greedy plan."""
+KERNEL_COLUMNS: Final = 20_000
+KERNEL_ARCS: Final = (3, 9)
+"""Fewest and most arcs per line, best reduced gain first, that fill the kernel beside those of the greedy plan."""
 
 KERNEL_GAP: Final = 1e-3
 """Relative gap at which the kernel path stops; its bound comes from the relaxation anyway."""
@@ -128,5 +129,7 @@ def kernel_columns(problem: Problem, reduced: Floats, start: Plan) -> Ints:
     """Return the promising columns: each line's best arcs by reduced gain, those of `start`, all other variables."""
     arcs = problem.arcs.frame.select("line").with_columns(pl.Series("reduced", reduced[: problem.arcs.count]))
     rank = arcs.select(pl.col("reduced").rank("ordinal", descending=True).over("line"))["reduced"].to_numpy()
-    kept = (rank <= KERNEL_ARCS) | (start.units > 0)
+    fewest, most = KERNEL_ARCS
+    arcs_per_line = min(max(KERNEL_COLUMNS // problem.data.lines.height, fewest), most)
+    kept = (rank <= arcs_per_line) | (start.units > 0)
     return np.flatnonzero(np.concatenate([kept, np.ones(reduced.size - kept.size, dtype=bool)])).astype(np.int64)

@@ -113,8 +113,8 @@ def _holders(data: AllocationData, cells: pl.DataFrame) -> pl.DataFrame:
         pl.col("safety_stock").alias("quantity"),
         pl.lit(-1, pl.Int64).alias("rank"),
     )
-    decided = pl.lit(data.options.reservations is Reserve.DECIDE)
-    decided_safety = pl.lit(data.options.safety_stock is Reserve.DECIDE)
+    decided = pl.lit(data.options.reservations == Reserve.DECIDE)
+    decided_safety = pl.lit(data.options.safety_stock == Reserve.DECIDE)
     return (
         pl.concat([safety, channels])
         .join(cells, on=["sku", "node_id"], how="inner")

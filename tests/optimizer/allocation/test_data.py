@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from optimizer.allocation import AllocationData, AllocationOptions, CarrierCap, Weights, allocate
+from optimizer.allocation import AllocationData, AllocationOptions, CarrierCap, Reserve, Weights, allocate
 from optimizer.allocation.frames import NODES, OPEN_LINES, clean, is_zone, parse_days, parse_time
 from optimizer.errors import InvalidDataError
 
@@ -214,6 +214,27 @@ def test_options_that_mean_nothing_are_refused(world, given_options, part):
     assert caught.value.faults[0].startswith(part)
 
 
+def test_a_scenario_file_can_set_every_option(world):
+    document = {
+        "reservations": "decide",
+        "horizon_days": 3,
+        "weights": {"split_cents": 5},
+        "carrier_caps": [{"carrier": "swift", "node_id": "n1", "units": 2}],
+    }
+    options = AllocationOptions.from_document(document, as_of=world.AS_OF)
+    assert (options.reservations, options.horizon_days, options.weights.split_cents) == (Reserve.DECIDE, 3, 5)
+    assert options.carrier_caps == (CarrierCap(carrier="swift", node_id="n1", units=2),)
+
+
+@pytest.mark.parametrize(
+    "document",
+    [{"colour": 1}, {"reservations": "maybe"}, {"weights": {"love": 1}}, {"weights": 3}, {"horizon_days": "long"}],
+)
+def test_a_scenario_file_with_unknown_words_is_refused(world, document):
+    with pytest.raises(InvalidDataError, match="allocation options"):
+        AllocationOptions.from_document(document, as_of=world.AS_OF)
+
+
 def test_the_fingerprint_follows_data_and_options(world):
     one, same = world.make([world.line()]), world.make([world.line()])
     assert one.fingerprint() == same.fingerprint()
@@ -284,3 +305,10 @@ def test_nodes_without_a_zone_keep_utc(world):
     assert not data.validate()
     assert clean(NODES, data.sources[4])["zone"].to_list() == [None]
     assert allocate(data).allocations.height == 1
+
+
+def test_a_company_without_nodes_ships_nothing_and_hears_why(world):
+    data = world.make([world.line()], [], nodes=[], lanes=[])
+    result = allocate(data)
+    assert result.allocations.is_empty()
+    assert result.shorts["reason"].to_list() == ["NO_LANE"]
