@@ -98,6 +98,8 @@ def _reasons(
 def _undated(problem: Problem, lines: pl.DataFrame, *, on_time_only: bool) -> pl.DataFrame:
     """Return the reason of lines without any candidate, from the dates alone: line, dated."""
     days = lane_days(problem.data)
+    if days.is_empty():
+        return lines.select("line", pl.lit(_RANK["NO_LANE"]).alias("dated"))
     first, last = days["ship_at"].min(), days["ship_at"].max()
     zones = days["lane_zone"].unique().implode()
     code = (
