@@ -76,8 +76,8 @@ def solve_scenario(settings: Settings, *, name: str, options: Mapping[str, Any],
         by: Person or job.
 
     Raises:
-        ConfigError: An option is unknown or out of range.
-        OtifError: The data has faults, or nothing is published.
+        InvalidDataError: An option is unknown or out of range, or the data has faults; all are listed.
+        NotPublishedError: Nothing is published.
     """
     from optimizer.allocation import allocate, baseline
     from storage.ledger import open_ledger
@@ -111,17 +111,10 @@ def solve_scenario(settings: Settings, *, name: str, options: Mapping[str, Any],
 
 
 def _problem(settings: Settings, options: Mapping[str, Any]) -> AllocationData:
-    from optimizer.allocation import AllocationData, AllocationOptions, Reserve
+    from optimizer.allocation import AllocationData, AllocationOptions
 
-    reserves = ("reservations", "safety_stock")
-    chosen: dict[str, Any] = {key: Reserve(value) if key in reserves else value for key, value in options.items()}
-    frames = published_frames(settings, ALLOCATION_FRAMES)
-    try:
-        problem_options = AllocationOptions(as_of=published_as_of(settings), **chosen)
-    except TypeError as error:
-        message = f"allocation options {sorted(options)}: {error}"
-        raise ConfigError(message) from error
-    return AllocationData.from_frames(**frames, options=problem_options)
+    chosen = AllocationOptions.from_document(options, as_of=published_as_of(settings))
+    return AllocationData.from_frames(**published_frames(settings, ALLOCATION_FRAMES), options=chosen)
 
 
 def published_frames(settings: Settings, tables: Mapping[str, str]) -> dict[str, pl.DataFrame]:

@@ -33,7 +33,10 @@ def sample_home(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Workspace that `otif demo` leaves behind: made once per run, for reading only (copy it to write).
 
     Workers share it: the first to come runs the demonstration under a lock, the others wait for it.
+    OTIF_SAMPLE_HOME names a workspace that a demonstration made before, while working on pages.
     """
+    if given := os.environ.get("OTIF_SAMPLE_HOME"):
+        return Path(given)
     base = tmp_path_factory.getbasetemp()
     shared = base.parent if "PYTEST_XDIST_WORKER" in os.environ else base
     home = shared / "sample-company"
@@ -52,4 +55,7 @@ def sample_home(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="session")
 def demo_output(sample_home: Path) -> str:
     """What `otif demo` printed."""
-    return (sample_home.parent / "demo.out").read_text()
+    told = sample_home.parent / "demo.out"
+    if not told.exists():
+        pytest.skip("OTIF_SAMPLE_HOME names a workspace, not a run: what the demonstration printed is not kept there")
+    return told.read_text()

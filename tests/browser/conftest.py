@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import fcntl
 import os
 import shutil
 import socket
@@ -16,10 +15,6 @@ from pathlib import Path
 
 import pytest
 from playwright.sync_api import Browser, Page, expect, sync_playwright
-
-from pipelines.landing import ingest
-from pipelines.transform import build
-from storage.settings import Settings
 
 _NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "chrome")
 _ARGUMENTS = [
@@ -43,27 +38,6 @@ def browser() -> Iterator[Browser]:
         opened = driver.chromium.launch(executable_path=executable, args=_ARGUMENTS)
         yield opened
         opened.close()
-
-
-@pytest.fixture(scope="session")
-def sample_home(tmp_path_factory: pytest.TempPathFactory, project_root: Path) -> Path:
-    """The sample company, ingested and built; OTIF_SAMPLE_HOME names one that is built already."""
-    given = os.environ.get("OTIF_SAMPLE_HOME")
-    if given:
-        return Path(given)
-    # Parallel workers share one build: the parent of a worker's own folder belongs to the whole run.
-    base = tmp_path_factory.getbasetemp()
-    shared = base.parent if os.environ.get("PYTEST_XDIST_WORKER") else base
-    home = shared / "sample"
-    with (shared / "sample.lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        if not (home / "var" / "published" / "current").exists():
-            source = project_root / "data" / "sample"
-            shutil.copytree(source, home, ignore=shutil.ignore_patterns("inbox", "truth"), dirs_exist_ok=True)
-            settings = Settings.load(home)
-            ingest(settings, [source / "inbox"])
-            build(settings, settings.resolve_as_of())
-    return home
 
 
 @contextmanager
@@ -137,6 +111,12 @@ def open_page(browser: Browser) -> Iterator[Callable[..., Page]]:
     yield go
     for context in contexts:
         context.close()
+
+
+@pytest.fixture(scope="session")
+def settled() -> Callable[[Page], None]:
+    """Wait until a page has settled after a click."""
+    return settle
 
 
 def settle(page: Page) -> None:

@@ -122,7 +122,7 @@ def test_another_week_shows_other_figures(
 
 
 def test_an_exception_leads_to_its_order_in_two_clicks(
-    sample_home: Path, sample_address: str, open_page: Callable[..., Page]
+    sample_home: Path, sample_address: str, open_page: Callable[..., Page], settled: Callable[[Page], None]
 ) -> None:
     with open_published(Settings.load(sample_home)) as connection:
         everything = exceptions_list(connection)
@@ -135,6 +135,7 @@ def test_an_exception_leads_to_its_order_in_two_clicks(
     page.locator('[data-testid="stDataFrame"]').first.click(position={"x": 18, "y": 36 + 35 * position + 17})
     link = page.get_by_role("link", name=f"Open order {order_id}")
     expect(link).to_be_visible()
+    settled(page)
     link.click()
     expect(page.get_by_role("heading", name="Timeline")).to_be_visible()
     expect(page.locator(".ot-line time")).to_have_count(events.height)
