@@ -6,12 +6,14 @@ from importlib import import_module
 
 from benchmarks.harness import machine
 
-BENCHMARKS = ("landing",)
+BENCHMARKS = ("landing", "allocation")
 
 
 def main() -> None:
     """Print one table row per comparison."""
-    print(f"Machine: {machine()}. Command: `make bench`. Ratio above 1: we need less than the peer.\n")
+    print(
+        f"Machine: {machine()}. Command: `make bench`. Ratio: peer's / ours (for seconds above 1 is better, for values below 1).\n"
+    )
     print("| what | data | peer | ours | peer's | ratio | note |")
     print("|---|---|---|---|---|---|---|")
     for name in BENCHMARKS:

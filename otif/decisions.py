@@ -83,7 +83,7 @@ def solve_scenario(settings: Settings, *, name: str, options: Mapping[str, Any],
     from storage.ledger import open_ledger
     from storage.publish import current_publication
 
-    data = _problem(settings, options)
+    data = allocation_problem(settings, options)
     plan, rules = allocate(data), baseline(data)
     with open_ledger(settings) as ledger:
         record = ledger.record_plan(
@@ -110,7 +110,13 @@ def solve_scenario(settings: Settings, *, name: str, options: Mapping[str, Any],
     return SolvedScenario(record, plan, rules)
 
 
-def _problem(settings: Settings, options: Mapping[str, Any]) -> AllocationData:
+def allocation_problem(settings: Settings, options: Mapping[str, Any]) -> AllocationData:
+    """Return the open orders of the current publication as a problem.
+
+    Raises:
+        InvalidDataError: An option is unknown or out of range, or a mart lacks a column.
+        NotPublishedError: Nothing is published.
+    """
     from optimizer.allocation import AllocationData, AllocationOptions
 
     chosen = AllocationOptions.from_document(options, as_of=published_as_of(settings))
