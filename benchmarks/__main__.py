@@ -12,7 +12,7 @@ BENCHMARKS = ("landing", "allocation")
 def main() -> None:
     """Print one table row per comparison."""
     print(
-        f"Machine: {machine()}. Command: `make bench`. Ratio: peer's / ours (for seconds above 1 is better, for values below 1).\n"
+        f"Machine: {machine()}. Command: `make bench`. Ratio: theirs / ours.\n")
     )
     print("| what | data | peer | ours | peer's | ratio | note |")
     print("|---|---|---|---|---|---|---|")

@@ -1,7 +1,7 @@
 """The allocation plan against the two ways in which it is decided without an optimizer, on the sample company.
 
-Peers on the very same instance: priority, then first come first served, nearest node (what most order systems do), and a
-margin-aware greedy (the honest yardstick). Figures are objective values, so here more is better.
+Peers on the very same instance: priority, then first come first served, nearest node (what most order systems do), and
+a margin-aware greedy (the honest yardstick). Figures are objective values, so here more is better.
 """
 
 from __future__ import annotations
