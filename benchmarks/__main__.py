@@ -11,9 +11,7 @@ BENCHMARKS = ("landing", "allocation")
 
 def main() -> None:
     """Print one table row per comparison."""
-    print(
-        f"Machine: {machine()}. Command: `make bench`. Ratio: theirs / ours.\n")
-    )
+    print(f"Machine: {machine()}. Command: `make bench`. Ratio: theirs / ours.\n")
     print("| what | data | peer | ours | peer's | ratio | note |")
     print("|---|---|---|---|---|---|---|")
     for name in BENCHMARKS:
