@@ -170,12 +170,21 @@ def _channel_needs(settings: Settings) -> pl.DataFrame:
 
 
 def push_rules(settings: Settings, *, rule_set_id: str, version: int, by: str) -> Push:
-    """Put an approved version in force at the OMS. See `pipelines.outbound.push.push_rule_set`."""
+    """Put an approved version in force at the OMS. See `pipelines.outbound.push.push_rule_set`.
+
+    Raises:
+        LedgerError: The version is not approved, or is no longer in force: pushing it again would change nothing.
+        OutboundError: The OMS refused or does not answer.
+    """
     from pipelines.outbound.oms import connect_oms
     from pipelines.outbound.push import push_rule_set
-    from storage.ledger import open_ledger
+    from storage.ledger import VersionState, open_ledger
+    from storage.ledger.lifecycle import check_transition
 
     with open_ledger(settings) as ledger, connect_oms(settings.oms) as client:
+        state = ledger.get_version(rule_set_id, version).state
+        if state is not VersionState.ACTIVE:
+            check_transition(f"{rule_set_id} version {version}", state, VersionState.ACTIVE)
         return push_rule_set(
             ledger,
             client,

@@ -34,7 +34,10 @@ HEADLINE: Final = "headline"
 _ALIASES: Final = {"state": "region", "customer": "customer_id", "node": "node_id", "seller": "seller_id"}
 _EXCLUSION_DIMENSIONS: Final = frozenset({"channel", "customer_id"})
 # A share of money or units is not a share of independent trials: no Wilson interval from its own sums.
-_NO_INTERVAL: Final = frozenset({"chargeback_rate", "freight_share", "otif_value"})
+_NO_INTERVAL: Final = frozenset({
+    "chargeback_rate", "freight_share", "otif_value", "otif_case", "unit_fill_revised", "unit_fill_original",
+    "unit_fill_first_pass", "return_rate",
+})  # fmt: skip
 _Z: Final = 1.959963984540054
 _NOTHING_DUE: Final = "no observations in this period"
 

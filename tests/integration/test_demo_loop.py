@@ -91,6 +91,8 @@ def test_an_approved_proposal_is_pushed_once_and_rolled_back_exactly(company: Pa
         assert "done" in otif(company, "rules", "push", "live", 2)
         assert "in step" in otif(company, "rules", "status")
         otif(company, "rules", "rollback", "live", "--by", "Dana Planner", "--reason", "trial over")
+        with pytest.raises(AssertionError, match="rolled_back"):
+            otif(company, "rules", "push", "live", 2)
         assert "in step" in otif(company, "rules", "status")
     with open_ledger(Settings.load(company)) as ledger:
         states = {version.version: version.state for version in ledger.list_versions("live")}
