@@ -33,7 +33,7 @@ REJECT_SCHEMA: Final[dict[str, pl.DataType]] = {
 }
 
 
-_HEAD_BYTES: Final = 4096
+_HEAD_BYTES: Final = 1 << 16
 
 
 @dataclass(frozen=True)
@@ -55,13 +55,11 @@ class SourceFile:
 
     @cached_property
     def head(self) -> bytes:
-        """The first 4 KiB of the (gunzipped) content, for recognition; as much as a damaged file still gives."""
+        """The first 64 KiB of the (gunzipped) content, for recognition; as much as a damaged file still gives."""
         try:
             with self.path.open("rb") as handle:
-                start = handle.read(1 << 16)
-            return (
-                zlib.decompressobj(wbits=31).decompress(start, _HEAD_BYTES) if self._is_packed else start[:_HEAD_BYTES]
-            )
+                start = handle.read(_HEAD_BYTES)
+            return zlib.decompressobj(wbits=31).decompress(start, _HEAD_BYTES) if self._is_packed else start
         except (OSError, zlib.error):
             return b""
 
