@@ -8,7 +8,7 @@ with notices as (
         tracking_number,
         count(distinct sscc) as carton_count,
         min(event_at) as asn_sent_at
-    from {{ ref('stg_landing__shipment_events') }}
+    from {{ ref('int_shipment_events_identified') }}
     where event_type = 'asn.sent' and order_id is not null
     group by order_id, tracking_number
 ),

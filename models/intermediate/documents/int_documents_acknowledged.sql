@@ -19,7 +19,7 @@ with documents as (
             partition by partner_id, direction, document_type, group_control, coalesce(set_control, '')
             order by event_at, event_id
         ) as number_used_again_at
-    from {{ ref('stg_landing__document_events') }}
+    from {{ ref('int_document_events_identified') }}
     where event_type in ('document.sent', 'document.received') and document_type <> '997'
 ),
 
@@ -33,7 +33,7 @@ answers as (
         coalesce(status, case when event_type = 'document.rejected' then 'R' else 'A' end) as ack_status,
         reason,
         event_at as acknowledged_at
-    from {{ ref('stg_landing__document_events') }}
+    from {{ ref('int_document_events_identified') }}
     where event_type in ('document.acknowledged', 'document.rejected')
 ),
 

@@ -42,7 +42,7 @@ scans as (
         tracking_number,
         max(event_at) as last_scan_at,
         max(case when event_type = 'exception' then event_at end) as exception_at
-    from {{ ref('stg_landing__shipment_events') }}
+    from {{ ref('int_shipment_events_identified') }}
     where
         event_type in ('carrier.accepted', 'in_transit', 'exception', 'arrived', 'delivered', 'received')
         and tracking_number is not null

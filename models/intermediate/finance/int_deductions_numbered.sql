@@ -18,7 +18,7 @@ with ranked as (
             partition by document_id, customer_id, order_id, line_id, sku, reason_code, violation
             order by event_at desc, observed_at desc
         ) as recency
-    from {{ ref('stg_landing__finance_events') }}
+    from {{ ref('int_finance_events_identified') }}
     where event_type = 'deduction.taken'
 ),
 

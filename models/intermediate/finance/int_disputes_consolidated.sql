@@ -12,7 +12,7 @@ with ranked as (
             partition by coalesce(reference_id, document_id), customer_id, event_type
             order by event_at desc, observed_at desc, event_id asc
         ) as recency
-    from {{ ref('stg_landing__finance_events') }}
+    from {{ ref('int_finance_events_identified') }}
     where event_type in ('dispute.filed', 'dispute.resolved')
 )
 

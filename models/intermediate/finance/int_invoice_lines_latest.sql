@@ -16,7 +16,7 @@ with ranked as (
             partition by document_id, order_id, line_id, sku
             order by event_at desc, observed_at desc, event_id asc
         ) as recency
-    from {{ ref('stg_landing__finance_events') }}
+    from {{ ref('int_finance_events_identified') }}
     where event_type = 'invoice.sent'
 )
 

@@ -2,7 +2,7 @@ with rejected as (
     select
         coalesce(reference_id, document_id) as invoice_id,
         min(event_at) as rejected_at
-    from {{ ref('stg_landing__finance_events') }}
+    from {{ ref('int_finance_events_identified') }}
     where event_type = 'invoice.rejected'
     group by coalesce(reference_id, document_id)
 ),

@@ -1,37 +1,44 @@
 {#- Order events in the order of the business, however late and in whatever order they were learned. -#}
 select
-    event_id,
-    event_type,
-    event_at,
-    time_quality,
-    source,
-    order_id,
-    line_id,
-    channel,
-    customer_id,
-    order_type,
-    currency,
-    sku,
-    category,
-    seller_id,
-    quantity,
-    unit_price,
-    unit_cost,
-    freight_amount,
-    node_id,
-    ship_to_region,
-    clock_zone,
-    requested_at,
-    promise_at,
-    window_start_at,
-    window_end_at,
-    ship_window_start_at,
-    ship_by_at,
-    cancel_after_at,
-    actor,
-    hold_type,
+    events.event_id,
+    events.event_type,
+    events.event_at,
+    events.time_quality,
+    events.source,
+    events.order_id,
+    coalesce(line_renames.line_id, events.line_id) as line_id,
+    events.channel,
+    events.customer_id,
+    events.order_type,
+    events.currency,
+    events.sku,
+    events.category,
+    events.seller_id,
+    events.quantity,
+    events.unit_price,
+    events.unit_cost,
+    events.freight_amount,
+    events.node_id,
+    events.ship_to_region,
+    events.clock_zone,
+    events.requested_at,
+    events.promise_at,
+    events.window_start_at,
+    events.window_end_at,
+    events.ship_window_start_at,
+    events.ship_by_at,
+    events.cancel_after_at,
+    events.actor,
+    events.hold_type,
     row_number() over (
-        partition by order_id
-        order by event_at asc, observed_at asc, event_id asc
+        partition by events.order_id
+        order by events.event_at asc, events.observed_at asc, events.event_id asc
     ) as event_order
-from {{ ref('stg_landing__order_events') }}
+from {{ ref('int_order_events_identified') }} as events
+left join {{ ref('int_line_renames') }} as line_renames
+    on
+        events.order_id = line_renames.order_id
+        and events.line_id = line_renames.line_reference
+        and events.sku = line_renames.sku
+        and events.event_type not in ('order.captured', 'order.changed')
+where not events.is_shadowed

@@ -28,7 +28,7 @@ with ranked as (
             partition by rma_id, order_id, line_id, sku, event_type
             order by observed_at desc, event_at desc, event_id asc
         ) as recency
-    from {{ ref('stg_landing__return_events') }}
+    from {{ ref('int_return_events_identified') }}
 ),
 
 latest as (

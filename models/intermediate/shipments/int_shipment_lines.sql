@@ -28,18 +28,18 @@ with shipment_events as (
         estimated_delivery_at,
         ship_to_region,
         cost_amount
-    from {{ ref('stg_landing__shipment_events') }}
+    from {{ ref('int_shipment_events_identified') }}
 ),
 
 systems as (
     select
-        order_id,
-        source,
+        stated.order_id,
+        stated.source,
         row_number() over (
-            partition by order_id
+            partition by stated.order_id
             order by
-                case source when 'wms' then 1 when 'edi' then 2 when 'shopify' then 3 else 4 end,
-                source
+                coalesce(ranks.shipment_rank, 50),
+                stated.source
         ) as position
     from (
         select distinct
@@ -48,6 +48,7 @@ systems as (
         from shipment_events
         where order_id is not null and quantity is not null
     ) as stated
+    left join {{ ref('source_systems') }} as ranks on stated.source = ranks.source
 ),
 
 of_record as (
@@ -185,10 +186,51 @@ pieces as (
     ) as combined
 ),
 
--- Carriers use numbers again after some months: only scans around the piece's own time are its scans.
+-- Carriers use numbers again: a scan belongs to the parcel that had the number last, and only around its time.
+reused as (
+    select
+        shipment_line_id,
+        tracking_number,
+        first_at,
+        case
+            when {{ days_between(
+                "lag(first_at) over (partition by tracking_number order by first_at)", "first_at"
+            ) }} > 14 then 1
+            else 0
+        end as is_reuse
+    from pieces
+    where tracking_number is not null
+),
+
+parcels as (
+    select
+        shipment_line_id,
+        tracking_number,
+        first_at,
+        sum(is_reuse) over (
+            partition by tracking_number
+            order by first_at
+        ) as parcel
+    from reused
+),
+
+spans as (
+    select
+        shipment_line_id,
+        tracking_number,
+        {{ add_days('first_at', -3) }} as scans_from_at,
+        coalesce({{ add_days("min(first_at) over later_parcels", -3) }}, {{ add_days('first_at', 120) }}) as scans_to_at
+    from parcels
+    window later_parcels as (
+        partition by tracking_number
+        order by parcel
+        range between 1 following and unbounded following
+    )
+),
+
 scans as (
     select
-        pieces.shipment_line_id,
+        spans.shipment_line_id,
         min(case when carrier_events.event_type = 'carrier.accepted' then carrier_events.event_at end) as accepted_at,
         min(case when carrier_events.event_type = 'in_transit' then carrier_events.event_at end) as in_transit_at,
         min(case when carrier_events.event_type = 'arrived' then carrier_events.event_at end) as arrived_at,
@@ -196,18 +238,18 @@ scans as (
         {{ first_known('carrier_events.estimated_delivery_at', 'carrier_events.event_at') }} as estimated_first_at,
         {{ last_known('carrier_events.estimated_delivery_at', 'carrier_events.event_at') }} as estimated_latest_at,
         lower(max(carrier_events.carrier)) as carrier
-    from pieces
+    from spans
     inner join shipment_events as carrier_events
         on
-            pieces.tracking_number = carrier_events.tracking_number
-            and carrier_events.event_at >= {{ add_days('pieces.first_at', -3) }}
-            and carrier_events.event_at < {{ add_days('pieces.first_at', 120) }}
+            spans.tracking_number = carrier_events.tracking_number
+            and carrier_events.event_at >= spans.scans_from_at
+            and carrier_events.event_at < spans.scans_to_at
     where
         carrier_events.quantity is null
         and carrier_events.event_type in (
             'carrier.accepted', 'in_transit', 'exception', 'arrived', 'delivered', 'label.created'
         )
-    group by pieces.shipment_line_id
+    group by spans.shipment_line_id
 ),
 
 -- What only the order as a whole knows also holds for its pieces that know no better.
@@ -283,7 +325,11 @@ joined as (
         pieces.shipment_line_id,
         pieces.shipment_id,
         pieces.order_id,
-        coalesce(pieces.line_id, case when pieces.quantity is not null then only_lines.line_id end) as line_id,
+        coalesce(
+            line_renames.line_id,
+            pieces.line_id,
+            case when pieces.quantity is not null then only_lines.line_id end
+        ) as line_id,
         pieces.sku,
         pieces.source,
         pieces.node_id,
@@ -312,8 +358,16 @@ joined as (
         coalesce(scans.delivered_at, pieces.delivered_at, order_scans.delivered_at) as carrier_delivered_at,
         coalesce(pieces.received_at, order_scans.received_at) as received_at,
         coalesce(scans.estimated_first_at, pieces.estimated_first_at) as estimated_delivery_first_at,
-        coalesce(scans.estimated_latest_at, pieces.estimated_latest_at) as estimated_delivery_latest_at
+        coalesce(scans.estimated_latest_at, pieces.estimated_latest_at) as estimated_delivery_latest_at,
+        spans.scans_from_at,
+        spans.scans_to_at
     from pieces
+    left join spans on pieces.shipment_line_id = spans.shipment_line_id
+    left join {{ ref('int_line_renames') }} as line_renames
+        on
+            pieces.order_id = line_renames.order_id
+            and pieces.line_id = line_renames.line_reference
+            and pieces.sku = line_renames.sku
     left join scans on pieces.shipment_line_id = scans.shipment_line_id
     left join order_scans on pieces.order_id = order_scans.order_id
     left join voided on pieces.shipment_line_id = voided.shipment_line_id
@@ -366,5 +420,7 @@ select
     arrived_at,
     coalesce(carrier_delivered_at, received_at) as delivered_at,
     estimated_delivery_first_at,
-    estimated_delivery_latest_at
+    estimated_delivery_latest_at,
+    scans_from_at,
+    scans_to_at
 from joined

@@ -32,7 +32,7 @@ scans as (
         min(source) as source,
         count(*) as scan_count,
         min(event_at) as first_scan_at
-    from {{ ref('stg_landing__shipment_events') }}
+    from {{ ref('int_shipment_events_identified') }}
     where tracking_number is not null and order_id is null
     group by tracking_number
 ),

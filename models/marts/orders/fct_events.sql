@@ -1,11 +1,14 @@
 {#- Everything that is known to have happened to an order, in one timeline. A scan of a parcel that carries several
     orders is told to each of them. -#}
 with parcels as (
-    select distinct
+    select
         tracking_number,
-        order_id
+        order_id,
+        scans_to_at,
+        min(scans_from_at) as scans_from_at
     from {{ ref('int_shipment_lines') }}
     where tracking_number is not null
+    group by tracking_number, order_id, scans_to_at
 ),
 
 shipment_events as (
@@ -22,8 +25,13 @@ shipment_events as (
         concat_ws(', ', events.node_id, events.carrier, events.tracking_number, events.status_code, events.reason)
             as detail,
         count(*) over (partition by events.event_id) as copies
-    from {{ ref('stg_landing__shipment_events') }} as events
-    left join parcels on events.order_id is null and events.tracking_number = parcels.tracking_number
+    from {{ ref('int_shipment_events_identified') }} as events
+    left join parcels
+        on
+            events.order_id is null
+            and events.tracking_number = parcels.tracking_number
+            and events.event_at >= parcels.scans_from_at
+            and events.event_at < parcels.scans_to_at
 ),
 
 combined as (
@@ -39,7 +47,7 @@ combined as (
         source,
         source_ref,
         batch_id
-    from {{ ref('stg_landing__order_events') }}
+    from {{ ref('int_order_events_identified') }}
     union all
     select
         case when copies = 1 then event_id else md5(concat_ws('|', event_id, order_id)) end as event_id,
@@ -67,7 +75,7 @@ combined as (
         source,
         source_ref,
         batch_id
-    from {{ ref('stg_landing__return_events') }}
+    from {{ ref('int_return_events_identified') }}
     union all
     select
         event_id,
@@ -81,7 +89,7 @@ combined as (
         source,
         source_ref,
         batch_id
-    from {{ ref('stg_landing__finance_events') }}
+    from {{ ref('int_finance_events_identified') }}
     union all
     select
         event_id,
@@ -95,7 +103,7 @@ combined as (
         source,
         source_ref,
         batch_id
-    from {{ ref('stg_landing__document_events') }}
+    from {{ ref('int_document_events_identified') }}
 )
 
 select

@@ -1,0 +1,45 @@
+{#-
+    Line numbers that the capturing system does not know, with the line they mean: the only line of the order with the
+    same SKU. Where two lines share the SKU nothing is matched. One row per order, foreign line number and SKU.
+-#}
+{%- set families = ["order", "shipment", "return"] -%}
+with lines as (
+    select
+        order_id,
+        line_id,
+        max(sku) as sku
+    from {{ ref('int_order_events_identified') }}
+    where event_type in ('order.captured', 'order.changed') and not is_shadowed and line_id is not null
+    group by order_id, line_id
+),
+
+mentioned as (
+    {% for family in families %}
+        select distinct
+            order_id,
+            line_id,
+            sku
+        from {{ ref('int_' ~ family ~ '_events_identified') }}
+        where
+            line_id is not null and sku is not null and order_id is not null
+            {% if family == "order" %}and event_type not in ('order.captured', 'order.changed'){% endif %}
+        {% if not loop.last %}union{% endif %}
+    {% endfor %}
+),
+
+strays as (
+    select mentioned.*
+    from mentioned
+    left join lines on mentioned.order_id = lines.order_id and mentioned.line_id = lines.line_id
+    where lines.line_id is null
+)
+
+select
+    strays.order_id,
+    strays.line_id as line_reference,
+    strays.sku,
+    min(lines.line_id) as line_id
+from strays
+inner join lines on strays.order_id = lines.order_id and strays.sku = lines.sku
+group by strays.order_id, strays.line_id, strays.sku
+having count(*) = 1

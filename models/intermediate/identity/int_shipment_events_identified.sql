@@ -1,0 +1,36 @@
+{#- Shipment events under the order they belong to. -#}
+select
+    events.event_id,
+    events.event_type,
+    events.event_at,
+    events.observed_at,
+    events.time_quality,
+    events.source,
+    events.source_ref,
+    events.batch_id,
+    events.shipment_id,
+    coalesce(renames.order_id, events.order_id) as order_id,
+    events.line_id,
+    events.sku,
+    events.quantity,
+    events.uom,
+    events.node_id,
+    events.carrier,
+    events.service,
+    events.tracking_number,
+    events.sscc,
+    events.status_code,
+    events.reason,
+    events.estimated_delivery_at,
+    events.origin_region,
+    events.ship_to_region,
+    events.cost_amount,
+    events.currency,
+    events.attributes
+from {{ ref('stg_landing__shipment_events') }} as events
+left join {{ ref('int_order_renames') }} as renames
+    on
+        events.source = renames.source
+        and events.order_id = renames.order_reference
+        and events.event_at >= coalesce(renames.valid_from_at, events.event_at)
+        and (renames.valid_to_at is null or events.event_at < renames.valid_to_at)
