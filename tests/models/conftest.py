@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -63,7 +63,8 @@ def _shipment_events() -> Iterator[dict[str, Any]]:
         yield piece | {"event_type": "arrived", "event_at": arrived_at}
 
 
-def _land(connection: Connection, family: str, rows: list[dict[str, Any]]) -> None:
+def land_events(connection: Connection, family: str, rows: list[dict[str, Any]]) -> None:
+    """Put events into the landing tables without a file; what a row leaves out of the envelope has defaults."""
     table = event_table(family)
     envelope = {"time_quality": "instant", "source": "edi", "source_ref": "golden#1"}
     frame = conform(pl.DataFrame([envelope | {"observed_at": row["event_at"]} | row for row in rows]), family)
@@ -85,10 +86,16 @@ def golden_settings(tmp_path_factory: pytest.TempPathFactory) -> Settings:
     with open_writer(settings, purpose="golden orders") as connection:
         prepare_landing(connection)
         # Learned backwards: the order of arrival must not matter.
-        _land(connection, "order", list(_order_events())[::-1])
-        _land(connection, "shipment", list(_shipment_events())[::-1])
+        land_events(connection, "order", list(_order_events())[::-1])
+        land_events(connection, "shipment", list(_shipment_events())[::-1])
     build(settings, GOLDEN_AS_OF)
     return settings
+
+
+@pytest.fixture(scope="session")
+def land() -> Callable[[Connection, str, list[dict[str, Any]]], None]:
+    """`land_events`, for tests that plant events."""
+    return land_events
 
 
 @pytest.fixture(scope="session")
