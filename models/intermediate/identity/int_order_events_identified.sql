@@ -1,4 +1,4 @@
-{#- Order events under the order they belong to. A capture or change told by a copying system is shadowed: the record tells it. -#}
+{#- Order events under their order. A capture or change told by a copying system is shadowed: the record tells it. -#}
 select
     events.event_id,
     events.event_type,

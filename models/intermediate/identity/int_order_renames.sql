@@ -1,20 +1,21 @@
-{#- The few numbers whose order has another id, or whose captures another system's replace; everything else is its own id. -#}
+{#- The few numbers whose order has another id, or whose captures another system replaces. -#}
+with captured as (
+    select distinct
+        source,
+        order_reference
+    from {{ ref('int_order_captures') }}
+)
+
 select
-    source,
-    order_reference,
-    order_id,
-    status = 'matched' as is_shadowed,
-    valid_from_at,
-    valid_to_at
-from {{ ref('int_order_identities') }}
+    identities.source,
+    identities.order_reference,
+    identities.order_id,
+    identities.status = 'matched' as is_shadowed,
+    identities.valid_from_at,
+    identities.valid_to_at
+from {{ ref('int_order_identities') }} as identities
+left join captured
+    on identities.source = captured.source and identities.order_reference = captured.order_reference
 where
-    order_id <> order_reference
-    or (
-        status = 'matched'
-        and (source, order_reference) in (
-            select
-                source,
-                order_reference
-            from {{ ref('int_order_captures') }}
-        )
-    )
+    identities.order_id <> identities.order_reference
+    or (identities.status = 'matched' and captured.source is not null)

@@ -79,7 +79,8 @@ same as (
     inner join captures as led on leaders.order_reference = led.order_reference and leaders.source = led.source
     inner join {{ ref('match_rules') }} as rules on rules.rule_id = 'same_number'
     left join stated on captures.source = stated.source and captures.order_reference = stated.order_reference
-    left join stated as led_stated on led.source = led_stated.source and led.order_reference = led_stated.order_reference
+    left join stated as led_stated
+        on led.source = led_stated.source and led.order_reference = led_stated.order_reference
     left join agreeing on captures.source = agreeing.source and captures.order_reference = agreeing.order_reference
     where
         abs({{ days_between('led.ordered_date', 'captures.ordered_date') }}) <= rules.within_days

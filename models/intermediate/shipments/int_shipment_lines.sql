@@ -242,8 +242,8 @@ scans as (
     inner join shipment_events as carrier_events
         on
             spans.tracking_number = carrier_events.tracking_number
-            and carrier_events.event_at >= spans.scans_from_at
-            and carrier_events.event_at < spans.scans_to_at
+            and spans.scans_from_at <= carrier_events.event_at
+            and spans.scans_to_at > carrier_events.event_at
     where
         carrier_events.quantity is null
         and carrier_events.event_type in (

@@ -90,7 +90,38 @@ duplicate_orders as (
     having count(*) > 1
 ),
 
+unsure_references as (
+    select
+        status || '_order_number' as issue,
+        source || ' ' || order_reference as subject,
+        cast(null as varchar) as order_id,
+        case
+            when status = 'ambiguous'
+                then
+                    cast(candidates as varchar) || ' orders fit the number ' || order_reference || ' of ' || source
+                    || '; it is linked to none'
+            else 'no captured order fits the number ' || order_reference || ' of ' || source
+        end as detail
+    from {{ ref('fct_order_references') }}
+    where status in ('ambiguous', 'unmatched')
+),
+
+reused_numbers as (
+    select
+        'order_number_used_again' as issue,
+        source || ' ' || order_reference as subject,
+        order_id,
+        order_reference || ' of ' || source || ' means ' || order_id || ' since ' || {{ as_stamp('valid_from_at') }}
+            as detail
+    from {{ ref('fct_order_references') }}
+    where valid_from_at is not null and status = 'record'
+),
+
 found as (
+    select * from unsure_references
+    union all
+    select * from reused_numbers
+    union all
     select * from negative_durations
     union all
     select * from unknown_shipments
