@@ -21,11 +21,12 @@ UPSTREAM_FIRST: Final = (
 
 @dataclass(frozen=True, slots=True)
 class Miss:
-    """A missed line and its cause."""
+    """A missed line, the cause that cost it most, and what else cost it days."""
 
     order_id: str
     line_id: str
     cause: str
+    also: tuple[str, ...]
 
 
 @dataclass(slots=True)
@@ -49,7 +50,8 @@ def judge(order: Order, as_of: int, tally: Tally) -> Iterator[Miss]:
         inside = sum(units for shipment, units in line.pieces if start <= shipment.delivered_at < min(end, as_of + 1))
         if inside < base:
             tally.missed += 1
-            yield Miss(order.order_id, line.line_id, find_cause(order, line, base, as_of))
+            cause, *also = find_causes(order, line, base, as_of)
+            yield Miss(order.order_id, line.line_id, cause, tuple(also))
 
 
 def window(order: Order) -> tuple[int, int]:
@@ -69,20 +71,19 @@ def base_units(line: Line, window_end: int) -> int:
     return line.revised - line.cancelled if excused else line.revised
 
 
-def find_cause(order: Order, line: Line, base: int, as_of: int) -> str:
-    """Return the cause that cost the line the most days."""
+def find_causes(order: Order, line: Line, base: int, as_of: int) -> list[str]:
+    """Return the causes that cost the line days, the worst first; of equals the one further upstream."""
     if sum(units for _, units in line.pieces) < base:
         if line.short_reason:
-            return line.short_reason
+            return [line.short_reason]
         if order.hold is not None:
-            return f"hold_{order.hold.hold_type}"
-        return "late_release" if order.ready_at > order.due_release_at else "unknown"
+            return [f"hold_{order.hold.hold_type}"]
+        return ["late_release" if order.ready_at > order.due_release_at else "unknown"]
     shipment = max((s for s, _ in line.pieces), key=lambda s: s.delivered_at or as_of * 2)
     if order.terms is not None and 0 < shipment.delivered_at < window(order)[0]:
-        return "early_delivery"
+        return ["early_delivery"]
     days = lost_days(order, line, shipment, as_of)
-    worst = max(days.values())
-    return next(cause for cause in UPSTREAM_FIRST if days.get(cause, 0.0) == worst) if worst > 0 else "unknown"
+    return [cause for cause in sorted(UPSTREAM_FIRST, key=lambda c: -days[c]) if days[cause] > 0] or ["unknown"]
 
 
 def lost_days(order: Order, line: Line, shipment: Shipment, as_of: int) -> dict[str, float]:
