@@ -25,6 +25,15 @@
     min_by({{ column }}, {{ sequence }}) filter (where ({{ column }}) is not null)
 {%- endmacro %}
 
+{#- Interpolated percentile of a group, nulls left out. -#}
+{% macro percentile(column, share) -%}
+    {{ return(adapter.dispatch('percentile')(column, share)) }}
+{%- endmacro %}
+
+{% macro default__percentile(column, share) -%} quantile_cont({{ column }}, {{ share }}) {%- endmacro %}
+
+{% macro spark__percentile(column, share) -%} percentile({{ column }}, {{ share }}) {%- endmacro %}
+
 {#- The value that all rows of a group share; several values and no value have their own words. -#}
 {% macro one_or_multiple(column) -%}
     case
