@@ -73,7 +73,7 @@ def collided(
     order_id, captured_at = reused_order
     old = captured_at - OLD
     line = {"order_id": order_id, "line_id": "1", "sku": "OLD-1", "quantity": 6}
-    parcel_order, number, accepted_at, delivered_at = recycled_parcel
+    parcel_order, number, accepted_at, _ = recycled_parcel
     early = {"event_at": accepted_at - RECYCLED, "tracking_number": number, "carrier": "swiftparcel"}
     purchase_order = order_id.split("-", 1)[1]
     with open_writer(settings, purpose="planting collisions") as connection:
@@ -134,7 +134,7 @@ def test_a_purchase_order_number_used_again_is_another_order(
 def test_a_recycled_tracking_number_delivers_each_parcel_once(
     collided: Settings, recycled_parcel: tuple[str, str, datetime, datetime]
 ) -> None:
-    order_id, number, accepted_at, delivered_at = recycled_parcel
+    order_id, number, accepted_at, _ = recycled_parcel
     times = "select distinct accepted_at, delivered_at from marts.fct_shipment_lines where tracking_number = ?"
     early = accepted_at - RECYCLED
     assert _all(collided, times + " and order_id = 'planted'", number) == [(early, early + timedelta(days=2))]
