@@ -134,7 +134,7 @@ def test_a_purchase_order_number_used_again_is_another_order(
 def test_a_recycled_tracking_number_delivers_each_parcel_once(
     collided: Settings, recycled_parcel: tuple[str, str, datetime, datetime]
 ) -> None:
-    order_id, number, accepted_at, _ = recycled_parcel
+    order_id, number, accepted_at, delivered_at = recycled_parcel
     times = "select distinct accepted_at, delivered_at from marts.fct_shipment_lines where tracking_number = ?"
     early = accepted_at - RECYCLED
     assert _all(collided, times + " and order_id = 'planted'", number) == [(early, early + timedelta(days=2))]
