@@ -16,9 +16,9 @@ SKU_QUALIFIERS: Final = ("VN", "VP", "VC", "SK", "BP", "IN", "CB", "UP", "EN", "
 """Product id qualifiers (element 235) in the order in which one is taken as our SKU: the seller's own first."""
 
 CASE_UNITS: Final = frozenset({"CA", "CT", "CS", "BX"})
-_FIXED_UNITS: Final = {"DZ": Decimal(12), "GS": Decimal(144)}
-_EACH_PRICES: Final = frozenset({"PE", "QE", "TE", "LE", "WE", "RE"})
-_PRICE_UNITS: Final = {
+FIXED_UNITS: Final = {"DZ": Decimal(12), "GS": Decimal(144)}
+EACH_PRICES: Final = frozenset({"PE", "QE", "TE", "LE", "WE", "RE"})
+PRICE_UNITS: Final = {
     **dict.fromkeys(("PD", "LD", "TD", "WD", "RD"), Decimal(12)),
     **dict.fromkeys(("HP", "LC", "QH", "TC", "WC", "RC"), Decimal(100)),
     **dict.fromkeys(("TP", "LM", "QS", "TM", "WM", "RM"), Decimal(1000)),
@@ -28,8 +28,8 @@ _PRICE_UNITS: Final = {
 _MOST_DIGITS: Final = 15
 """Numbers of more digits fit no column; arithmetic on them would overflow."""
 
-_COUNTRIES: Final = {"USA": "US", "CAN": "CA", "MEX": "MX", "AUS": "AU"}
-_US_STATES: Final = (
+COUNTRIES: Final = {"USA": "US", "CAN": "CA", "MEX": "MX", "AUS": "AU"}
+US_STATES: Final = (
     " AL AK AZ AR CA CO CT DE DC FL GA HI ID IL IN IA KS KY LA ME MD MA MI MN MS MO MT NE NV NH NJ NM NY NC ND OH OK "
     "OR PA PR RI SC SD TN TX UT VT VA WA WV WI WY "
 )
@@ -102,7 +102,7 @@ class Units:
         """Eaches per unit of measure; None where it is a case of unknown content."""
         if self.uom in CASE_UNITS:
             return self.pack
-        return _FIXED_UNITS.get(self.uom, Decimal(1))
+        return FIXED_UNITS.get(self.uom, Decimal(1))
 
     @property
     def is_unconverted(self) -> bool:
@@ -119,7 +119,7 @@ class Units:
 
     def price_each(self, price: str, basis: str) -> object:
         """Return a price per each from a price in the basis (element 639) or, without one, the unit of measure."""
-        divisor = Decimal(1) if basis in _EACH_PRICES else _PRICE_UNITS.get(basis, self.factor)
+        divisor = Decimal(1) if basis in EACH_PRICES else PRICE_UNITS.get(basis, self.factor)
         number = decimal_of(price)
         if number is None or divisor is None or divisor == 1:
             return price
@@ -194,4 +194,4 @@ class Place:
         """Take state, postal code and country from an N4."""
         self.region, self.postal_code = at(n4, 2).strip(), at(n4, 3).strip()
         country = at(n4, 4).strip()
-        self.country = _COUNTRIES.get(country, country) or ("US" if f" {self.region} " in _US_STATES else "")
+        self.country = COUNTRIES.get(country, country) or ("US" if f" {self.region} " in US_STATES else "")
