@@ -164,12 +164,22 @@ def kpis(
     date_to: Annotated[datetime | None, typer.Option("--to", formats=["%Y-%m-%d"], help="last day")] = None,
     grain: Annotated[str | None, typer.Option(help="day, week or month")] = None,
     lens: Annotated[str, typer.Option(help="headline or a service profile")] = "headline",
+    bridge: Annotated[
+        str | None, typer.Option(help="bridge of seed lens_bridges: why two lenses differ, step by step")
+    ] = None,
+    customer: Annotated[str | None, typer.Option(help="with --bridge: only this customer")] = None,
     output: FormatOption = "table",
 ) -> None:
     """Show KPIs against target; what cannot be computed is unavailable with its reason."""
-    from dashboards.queries import kpi_table
+    from dashboards.queries import kpi_table, lens_bridge
     from storage.publish import open_published
 
+    if bridge is not None:
+        days = (date_from.date() if date_from else None, date_to.date() if date_to else None)
+        with open_published(load_settings()) as connection:
+            steps = lens_bridge(connection, bridge, customer=customer, date_from=days[0], date_to=days[1])
+        _print_frame(steps, output, ["step"])
+        return
     with open_published(load_settings()) as connection:
         frame = kpi_table(
             connection,
@@ -212,9 +222,10 @@ def _print_frame(frame: Any, output: str, columns: list[str]) -> None:  # noqa: 
     elif output == "csv":
         render.print_csv(frame)
     elif output == "table":
-        from otif.tables import exception_table, kpi_terminal_table
+        from otif.tables import bridge_table, exception_table, kpi_terminal_table
 
-        render.console.print(kpi_terminal_table(frame) if "kpi_name" in columns else exception_table(frame))
+        shown = kpi_terminal_table if "kpi_name" in columns else bridge_table if "step" in columns else exception_table
+        render.console.print(shown(frame))
     else:
         message = f"--format {output}: expected table, json or csv"
         raise typer.BadParameter(message)

@@ -157,3 +157,18 @@ def _remark(row: dict[str, Any]) -> str:
     if row["is_provisional"]:
         words.append("provisional")
     return ", ".join(words)
+
+
+def bridge_table(frame: pl.DataFrame) -> RenderableType:
+    """One row per step from one lens's figure to the other's."""
+    rows = [
+        [
+            row["step"],
+            "–" if row["value"] is None else f"{row['value']:.2%}",
+            "" if row["change"] is None else f"{100 * row['change']:+.2f} pp",
+            f"{row['numerator']:,.0f} / {row['denominator']:,.0f}",
+        ]
+        for row in frame.iter_rows(named=True)
+    ]
+    columns = [("after", "left"), ("OTIF", "right"), ("change", "right"), ("counted", "right")]
+    return table(f"OTIF: {frame['bridge_id'][0]}", columns, rows)

@@ -5,6 +5,7 @@ No screen and no formatting lives here. The pages, the weekly report and the com
 
 from __future__ import annotations
 
+from dashboards.queries.bridges import lens_bridge
 from dashboards.queries.health import (
     BuildInfo,
     availability,
@@ -44,6 +45,7 @@ __all__ = [
     "freshness",
     "kpi_series",
     "kpi_table",
+    "lens_bridge",
     "miss_causes",
     "open_orders",
     "order_events",

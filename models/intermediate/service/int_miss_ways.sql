@@ -22,7 +22,7 @@ with misses as (
             assessed.order_id = windowed.order_id
             and assessed.line_id = windowed.line_id
             and assessed.profile_id = windowed.profile_id
-    where not coalesce(assessed.is_otif, assessed.is_on_time)
+    where not coalesce(assessed.is_otif, assessed.is_on_time) and not assessed.is_bridge_step
 ),
 
 ranked_pieces as (

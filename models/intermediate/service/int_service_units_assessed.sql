@@ -92,6 +92,7 @@ select
     pieces_early,
     pieces_late,
     is_headline,
+    is_bridge_step,
     is_due,
     is_judged,
     is_provisional,

@@ -17,6 +17,7 @@ chosen as (
         units.*,
         profiles.profile_id,
         profiles.is_headline,
+        profiles.is_bridge_step,
         profiles.lens,
         profiles.measured_event,
         profiles.quantity_base,
@@ -169,6 +170,7 @@ select
     tolerance_low,
     tolerance_high,
     is_headline,
+    is_bridge_step,
     is_quantity_known,
     coalesce({{ add_days('judged_end_at', 'maturity_days') }} <= {{ as_of() }}, false) as is_due,
     coalesce(

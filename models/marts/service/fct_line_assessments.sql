@@ -34,3 +34,4 @@ left join {{ ref('int_service_misses_explained') }} as misses
         assessed.order_id = misses.order_id
         and assessed.line_id = misses.line_id
         and assessed.profile_id = misses.profile_id
+where not assessed.is_bridge_step

@@ -52,3 +52,4 @@ from {{ ref('int_service_orders_assessed') }} as assessed
 inner join {{ ref('fct_orders') }} as orders on assessed.order_id = orders.order_id
 left join ranked_causes as causes
     on assessed.order_id = causes.order_id and assessed.profile_id = causes.profile_id and causes.position = 1
+where not assessed.is_bridge_step
