@@ -50,20 +50,31 @@ class Parsed:
         self.events.append((family, columns))
 
 
+Positioned = tuple[object, object]
+"""A decoded record with its position: a line number in JSON lines, a JSON pointer in documents."""
+
+
 def collect(
-    files: Sequence[SourceFile], *, wrappers: Sequence[str], convert: Callable[[Record], Parsed]
+    files: Sequence[SourceFile],
+    *,
+    wrappers: Sequence[str],
+    convert: Callable[[Record], Parsed],
+    is_record: Callable[[Record], bool] = lambda _: False,
+    assemble: Callable[[Iterator[Positioned]], Iterator[Positioned]] = lambda records: records,
 ) -> ParsedBatch:
     """Convert every record of the files.
 
     Args:
         files: JSON or JSON-lines files, gzipped or not.
-        wrappers: Keys under which a document holds one record or a list of records.
+        wrappers: Keys under which a document holds records: one, a list, or further wrappers.
         convert: Turns a record into events.
+        is_record: Says that an object is a record although it has a key that is a wrapper elsewhere.
+        assemble: Joins the rows of a file to records, where one record is spread over several.
     """
     builder = BatchBuilder()
     for file in files:
         builder.rows_in[file.name] = 0
-        for position, record in _records(file, builder, wrappers):
+        for position, record in assemble(_records(file, builder, wrappers, is_record)):
             builder.rows_in[file.name] += 1
             ref = file.ref(position)
             try:
@@ -225,7 +236,9 @@ def _raw(record: object) -> str:
     return json.dumps(record, default=str)[:RAW_CHARACTERS]
 
 
-def _records(file: SourceFile, builder: BatchBuilder, wrappers: Sequence[str]) -> Iterator[tuple[object, object]]:
+def _records(
+    file: SourceFile, builder: BatchBuilder, wrappers: Sequence[str], is_record: Callable[[Record], bool]
+) -> Iterator[Positioned]:
     """Yield (position, record): a line number in JSON lines, a JSON pointer in documents."""
     try:
         content = file.read_bytes().decode("utf-8-sig")
@@ -240,7 +253,7 @@ def _records(file: SourceFile, builder: BatchBuilder, wrappers: Sequence[str]) -
                 builder.reject(file.ref(0), f"not valid JSON: {error}", content[:RAW_CHARACTERS])
                 return
         else:
-            yield from _unwrapped(document, "", wrappers)
+            yield from _unwrapped(document, "", wrappers, is_record)
             return
     for number, line in enumerate(content.split("\n"), start=1):
         if line.strip():
@@ -250,18 +263,21 @@ def _records(file: SourceFile, builder: BatchBuilder, wrappers: Sequence[str]) -
                 builder.rows_in[file.name] += 1
                 builder.reject(file.ref(number), f"not valid JSON: {error}", line[:RAW_CHARACTERS])
             else:
-                yield from ((number, inner) for _, inner in _unwrapped(record, "", wrappers))
+                yield from ((number, inner) for _, inner in _unwrapped(record, "", wrappers, is_record))
 
 
-def _unwrapped(document: object, pointer: str, wrappers: Sequence[str]) -> Iterator[tuple[str, object]]:
+def _unwrapped(
+    document: object, pointer: str, wrappers: Sequence[str], is_record: Callable[[Record], bool]
+) -> Iterator[tuple[str, object]]:
     if isinstance(document, list):
         for index, item in enumerate(document):
-            yield from _unwrapped(item, f"{pointer}/{index}", wrappers)
+            yield from _unwrapped(item, f"{pointer}/{index}", wrappers, is_record)
         return
-    if isinstance(document, dict):
-        key = next((key for key in wrappers if isinstance(document.get(key), dict | list)), None)
-        if key is not None:
-            yield from _unwrapped(document[key], f"{pointer}/{key}", wrappers)
+    if isinstance(document, dict) and not is_record(document):
+        inside = [key for key in wrappers if isinstance(document.get(key), dict | list)]
+        for key in inside:
+            yield from _unwrapped(document[key], f"{pointer}/{key}", wrappers, is_record)
+        if inside:
             return
     yield pointer or "/", document
 
