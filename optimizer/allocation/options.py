@@ -63,17 +63,37 @@ class Weights:
     release_cents: int = _weight(
         50, unit="cents/unit released", provenance="assumption: worth of one reserved unit to its holder's next days"
     )
+    appointment_cents: int = _weight(
+        0, unit="cents/dock appointment", provenance="assumption: the carrier books it for nothing"
+    )
+    lock_cents: int = _weight(
+        100_000, unit="cents/unit of a planner's lock not kept", provenance="assumption: above any margin, $1,000"
+    )
+    win_cents: int = _weight(
+        20_000, unit="cents/unit of class win not on time", provenance="assumption: an exception for a manager, $200"
+    )
+    keep_cents: int = _weight(
+        10_000, unit="cents/confirmed unit taken back", provenance="assumption: a broken confirmation, $100"
+    )
+    floor_cents: int = _weight(
+        2_000, unit="cents/unit below a service floor or fair share", provenance="assumption: fairness, $20 as measured"
+    )
+    change_cents: int = _weight(
+        25, unit="cents/unit moved against the last plan", provenance="assumption: rework of a released pick, $0.25"
+    )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CarrierCap:
-    """Units per day that a carrier picks up at a node."""
+    """Units per day that a carrier picks up: at a node or at all of them, of a service or zone or of all."""
 
     carrier: str
-    node_id: str
+    node_id: str | None
     units: int
     first_date: date | None = None
     last_date: date | None = None
+    service: str | None = None
+    lane_zone: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -88,7 +108,8 @@ class AllocationOptions:
         receipt_haircut_bp: Part of each confirmed receipt that is not counted on.
         dock_days: Days between a receipt's expected date and its first ship day.
         arrival_hour: Local hour of the origin node's zone by which a delivery day's parcels have arrived.
-        carrier_caps: Pick-up limits; without any the limit is switched off.
+        carrier_caps: Pick-up limits; those of the frames `lane_capacity` and `lanes` come on top.
+        max_nodes: Most nodes that may ship one order, where its lines do not say; without it there is no limit.
         weights: Weights of the objective.
         seed: Solver seed.
         node_limit: Deterministic effort of the solver, in branch-and-bound nodes.
@@ -104,6 +125,7 @@ class AllocationOptions:
     dock_days: int = 1
     arrival_hour: int = 20
     carrier_caps: tuple[CarrierCap, ...] = ()
+    max_nodes: int | None = None
     weights: Weights = field(default_factory=Weights)
     seed: int = 1
     node_limit: int = 500
@@ -151,6 +173,8 @@ class AllocationOptions:
             "kill_seconds": (0, float("inf")),
             "exact_line_limit": (0, float("inf")),
         }
+        if self.max_nodes is not None:
+            ranges["max_nodes"] = (1, float("inf"))
         return [
             f"option {name} is {getattr(self, name)}; expected {low} to {high}"
             for name, (low, high) in ranges.items()

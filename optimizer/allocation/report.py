@@ -13,7 +13,7 @@ def shipped(problem: Problem, plan: Plan) -> pl.DataFrame:
     """Return the arcs in use with their units and their money, one row per arc."""
     used = problem.arcs.frame.with_columns(pl.Series("units", plan.units, dtype=pl.Int64)).filter(pl.col("units") > 0)
     lines = problem.data.lines.select(
-        "line", "line_id", "channel", "is_consumer", "margin_cents", "fine_cents", "short_cents"
+        "line", "line_id", "channel", "lane_zone", "is_consumer", "margin_cents", "fine_cents", "short_cents"
     )
     weights = problem.data.options.weights
     joined = used.join(lines, on="line", how="inner", maintain_order="left")
@@ -74,20 +74,40 @@ def _overlap() -> pl.Expr:
 
 
 def terms(problem: Problem, plan: Plan, used: pl.DataFrame) -> dict[str, int]:
-    """Return the objective by term, in cents."""
+    """Return the objective by term, in cents, 0 for terms that play no part."""
     weights = problem.data.options.weights
     nodes = used.group_by("order").agg(pl.col("node_id").n_unique().alias("nodes"))
-    short = progress(problem, used)
-    values = (
-        _total(used, "margin_cents"),
-        -_total(used, "freight_cents"),
-        -_total(used, "late_cents"),
-        -_total(used, "waiting_cents"),
-        -int((short["units_short"] * short["short_cents"]).sum()),
-        -int((nodes["nodes"].cast(pl.Int64) - 1).sum()) * weights.split_cents,
-        -int(plan.released.sum()) * weights.release_cents,
+    short = progress(problem, used).with_columns(
+        pl.min_horizontal("fine_cents", "short_cents").alias("short_fine"),
+        pl.when(pl.col("is_consumer") & (pl.col("short_cents") > 0))
+        .then(weights.contact_cents)
+        .otherwise(0)
+        .alias("ask"),
     )
-    return dict(zip(TERMS, values, strict=True))
+    late = used.with_columns(
+        pl.when(pl.col("days_late") > 0).then("fine_cents").otherwise(0).alias("late_fine"),
+        pl.when((pl.col("days_late") > 0) & pl.col("is_consumer"))
+        .then(weights.contact_cents)
+        .otherwise(0)
+        .alias("ask"),
+    )
+    standard = problem.data.lanes.group_by("node_id", "lane_zone").agg(pl.col("cost_cents").min().alias("standard"))
+    late = late.join(standard, on=["node_id", "lane_zone"], how="left")
+    premium = int((late["units"] * (late["freight_cents"] - late["standard"]).clip(lower_bound=0)).sum())
+    units = short["units_short"]
+    found = {
+        "margin": _total(used, "margin_cents"),
+        "freight": -_total(used, "freight_cents") + premium,
+        "expedite": -premium,
+        "chargeback": -_total(late, "late_fine") - int((units * short["short_fine"]).sum()),
+        "cancellation": -_total(late, "late_cents") + _total(late, "late_fine") + _total(late, "ask"),
+        "lateness": -_total(late, "ask") - int((units * short["ask"]).sum()),
+        "churn": -int((units * (short["short_cents"] - short["short_fine"] - short["ask"])).sum()),
+        "waiting": -_total(used, "waiting_cents"),
+        "split": -int((nodes["nodes"].cast(pl.Int64) - 1).sum()) * weights.split_cents,
+        "release": -int(plan.released.sum()) * weights.release_cents,
+    }
+    return {term: found.get(term, 0) for term in TERMS}
 
 
 def _total(used: pl.DataFrame, column: str) -> int:

@@ -89,8 +89,31 @@ node, the `released` ones that gain least, against leaving them short and after 
 get them and their gain.
 """
 
-TERMS: Final = ("margin", "freight", "lateness", "waiting", "short", "split", "release")
-"""Terms of the objective, in cents; costs are negative."""
+TERMS: Final = (
+    "margin",
+    "freight",
+    "expedite",
+    "chargeback",
+    "cancellation",
+    "lateness",
+    "churn",
+    "waiting",
+    "split",
+    "appointment",
+    "release",
+    "commitment",
+    "fairness",
+    "plan_change",
+    "override",
+)
+"""Terms of the objective, in cents; costs are negative.
+
+margin of shipped units; freight at the cheapest rate of the node and zone, expedite what is paid above it; chargeback
+fines of short and late units (γ · rate), of orders and of scorecards; cancellation by late consumers; lateness contact
+costs of late and short consumer units; churn of short consumers and goodwill of short accounts; waiting (tie-break);
+split, appointment and release as `Weights` prices them; commitment locks, class win and confirmations not kept;
+fairness units below floors; plan_change units moved against the last plan; override what planners add to units.
+"""
 
 
 @dataclass(frozen=True, slots=True, eq=False, kw_only=True)

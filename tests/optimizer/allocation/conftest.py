@@ -11,7 +11,16 @@ import polars as pl
 import pytest
 
 from optimizer.allocation import AllocationData, AllocationOptions, Weights
-from optimizer.allocation.frames import INVENTORY, LANES, NODES, OPEN_LINES, RECEIPTS, RESERVATIONS, FrameSpec
+from optimizer.allocation.frames import (
+    EXTRA_SPECS,
+    INVENTORY,
+    LANES,
+    NODES,
+    OPEN_LINES,
+    RECEIPTS,
+    RESERVATIONS,
+    FrameSpec,
+)
 
 AS_OF = datetime(2026, 11, 16, 5, tzinfo=UTC).replace(tzinfo=None)
 """Monday 16 November 2026, 00:00 in New York."""
@@ -25,11 +34,25 @@ _DTYPES = {
     "rate": pl.Decimal(18, 4),
     "flag": pl.Boolean(),
     "instant": pl.Datetime("us"),
+    "signed": pl.Decimal(18, 4),
+    "date": pl.Date(),
 }
 
 
+OPTIONAL = frozenset(
+    {
+        *list(OPEN_LINES.columns)[list(OPEN_LINES.columns).index("deliver_not_before_at") :],
+        *("expires_on", "customer_id", "cap_quantity", "buffer_quantity", "release_at"),
+        *("daily_dock_appointments", "handling", "pickup_days", "transit_weekdays", "needs_appointment"),
+    }
+)
+
+
 def frame(spec: FrameSpec, rows: list[dict[str, Any]]) -> pl.DataFrame:
-    schema = {name: pl.Int64() if name == "priority_rank" else _DTYPES[kind] for name, kind in spec.columns.items()}
+    # Columns that no row names are left out, as a feed without them would.
+    named = {name for row in rows for name in row}
+    kept = {name: kind for name, kind in spec.columns.items() if name in named or name not in OPTIONAL}
+    schema = {name: pl.Int64() if name == "priority_rank" else _DTYPES[kind] for name, kind in kept.items()}
     decimals = {name for name, kind in schema.items() if isinstance(kind, pl.Decimal)}
     filled = [
         {
@@ -100,8 +123,8 @@ def receipt(quantity: Any, days: float, sku: str = "A", node_id: str = "n1", **g
     }
 
 
-def reservation(channel: str, quantity: Any, sku: str = "A", node_id: str = "n1") -> dict[str, Any]:
-    return {"sku": sku, "node_id": node_id, "channel": channel, "quantity": quantity}
+def reservation(channel: str, quantity: Any, sku: str = "A", node_id: str = "n1", **given: Any) -> dict[str, Any]:
+    return {"sku": sku, "node_id": node_id, "channel": channel, "quantity": quantity, **given}
 
 
 def make(
@@ -112,8 +135,10 @@ def make(
     reservations: list[dict[str, Any]] | None = None,
     nodes: list[dict[str, Any]] | None = None,
     lanes: list[dict[str, Any]] | None = None,
+    extras: dict[str, list[dict[str, Any]]] | None = None,
     **options: Any,
 ) -> AllocationData:
+    specs = {spec.name: spec for spec in EXTRA_SPECS}
     options = {"as_of": AS_OF, "weights": QUIET, **options}
     return AllocationData.from_frames(
         frame(OPEN_LINES, lines),
@@ -123,6 +148,7 @@ def make(
         nodes=frame(NODES, [node()] if nodes is None else nodes),
         lanes=frame(LANES, [lane()] if lanes is None else lanes),
         options=AllocationOptions(**options),
+        extras={name: frame(specs[name], rows) for name, rows in (extras or {}).items()},
     )
 
 

@@ -309,7 +309,7 @@ def test_a_late_wholesale_unit_pays_its_fine_once(world, day):
         [world.line(channel="wholesale", channel_type="wholesale", fine_rate="0.03", open_quantity=10, need_at=day(-1))]
     )
     result = allocate(data)
-    assert result.terms["lateness"] == -10 * 60
+    assert (result.terms["chargeback"], result.terms["lateness"]) == (-10 * 60, 0)
     assert result.lates.select("late_quantity", "days_late", "reason").row(0) == (10, 3, "CUTOFF")
 
 
@@ -317,13 +317,14 @@ def test_a_short_wholesale_unit_pays_its_fine_and_goodwill(world):
     data = world.make(
         [world.line(channel="wholesale", channel_type="wholesale", fine_rate="0.03", open_quantity=10)], []
     )
-    assert allocate(data).terms["short"] == -10 * (60 + 200)
+    terms = allocate(data).terms
+    assert (terms["chargeback"], terms["churn"]) == (-10 * 60, -10 * 200)
 
 
 def test_a_late_consumer_may_cancel(world, day):
     result = allocate(world.make([world.line(need_at=day(0))]))
     # Arrives Tuesday 20:00 in New York, two started days late: 6 % of the margin of 1000 and one contact.
-    assert result.terms["lateness"] == -(300 + 60)
+    assert (result.terms["lateness"], result.terms["cancellation"]) == (-300, -60)
 
 
 def test_a_faster_lane_is_paid_for_when_lateness_costs_more(world, day):

@@ -112,7 +112,11 @@ def test_what_the_feeds_do_not_give_is_switched_off_and_said(world):
         "node capacity is switched off for n1: the feed gives none",
         "lanes are switched off: the feed gives none, so transit takes 0 days and freight costs nothing",
         "carrier pick-up limits are switched off: none were given",
-        "holidays, lots with expiry, pack multiples and dock appointments are switched off: the feeds give none",
+        "holidays, carrier calendars, lots with expiry, pack multiples, dock appointments, delivery windows that open, "
+        "channel caps, buffers and release times, kits and whole lines, minimum fill, single sources, capacity use by "
+        "line, handling classes, routing guides, export checks, credit limits, allocation classes, planner decisions, "
+        "stability against a last plan, service floors and fair share, fines per order, fines that start at a "
+        "threshold and node limits per order are switched off: the feeds give none",
     )
 
 
