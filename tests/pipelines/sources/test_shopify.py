@@ -233,12 +233,13 @@ def test_a_truncated_file_is_rejected_whole_and_a_truncated_line_alone(tmp_path:
     "content",
     [
         {"draft_order": {"name": "#D1", "status": "open", "line_items": [], "order_id": None}},
-        {"data": {"orders": {"edges": [{"node": {"name": "#1", "displayFinancialStatus": "PAID"}}]}}},
+        {"data": {"draftOrders": {"edges": [{"node": {"id": "gid://shopify/DraftOrder/1", "name": "#D1"}}]}}},
+        {"data": {"products": {"nodes": [{"id": "gid://shopify/Product/1", "title": "Mug"}]}}},
         {"id": 1, "number": "7", "order_key": "wc_order_1", "created_via": "rest-api", "line_items": []},
         [],
     ],
 )
-def test_what_is_not_a_rest_order_is_not_recognised(tmp_path: Path, content: object) -> None:
+def test_what_is_no_order_is_not_recognised(tmp_path: Path, content: object) -> None:
     path = tmp_path / "x.json"
     path.write_text(json.dumps(content))
     assert not shopify.recognises(SourceFile(path, "x.json"))
@@ -247,13 +248,15 @@ def test_what_is_not_a_rest_order_is_not_recognised(tmp_path: Path, content: obj
 def test_real_payloads_are_read_and_their_neighbours_left_alone(shared_data: Path) -> None:
     root = shared_data / "json_payloads"
     files = [SourceFile(p, p.relative_to(root).as_posix()) for p in sorted(root.rglob("*.json"))]
-    own = {file.name for file in files if recognise(file) == "shopify"}
-    ruby, python = "Shopify+shopify_api", "Shopify+shopify_python_api"
+    own = {file.name for file in files if shopify.recognises(file)}
+    ruby = ("assigned_fulfillment_orders", "fulfillment", "fulfillment_event", "fulfillment_order",
+            "fulfillment_orders", "fulfillments", "order", "order_with_properties", "orders", "refund")  # fmt: skip
+    python = ("fulfillment", "fulfillment_event", "order", "orders", "refund")
     assert own == {
-        *(f"{ruby}/{name}.json" for name in ("order", "order_with_properties", "orders")),
-        *(f"{python}/{name}.json" for name in ("order", "orders")),
+        *(f"Shopify+shopify_api/{name}.json" for name in ruby),
+        *(f"Shopify+shopify_python_api/{name}.json" for name in python),
     }
-    (fixture,) = (file for file in files if file.name == f"{python}/order.json")
+    (fixture,) = (file for file in files if file.name == "Shopify+shopify_python_api/order.json")
     batch = apply_row_contracts(shopify.parse([fixture], AdapterContext()), source="shopify")
     captured = events(batch, "order.captured")
     assert [row["sku"] for row in captured] == ["IPOD2008GREEN", "IPOD2008RED", "IPOD2008BLACK"]

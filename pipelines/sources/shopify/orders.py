@@ -1,42 +1,34 @@
-"""Shopify orders (REST Admin JSON: one order, a list, webhook bodies, JSON lines) → order, shipment and refund events.
-
-An order arrives again whenever something about it changed, as a snapshot of its latest state. Every event is
-therefore built from fields that do not move afterwards. The one exception is an edited quantity: the REST order
-does not say when it was edited, so the snapshot's `updated_at` stands in, marked as estimated; within a batch the
-earliest one counts.
-"""
+"""Orders in REST's words → captured lines, promises, changes, cancellations, and what their parts tell."""
 
 from __future__ import annotations
 
 import csv
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterator
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from decimal import Decimal
 from functools import cache
 from typing import Final
 from zoneinfo import ZoneInfo
 
-import polars as pl
-
-from pipelines.sources.base import AdapterContext, ParsedBatch, SourceFile
+from pipelines.sources.base import AdapterContext
 from pipelines.sources.records import (
     Parsed,
     Record,
     RecordFault,
     child,
     children,
-    collect,
     end_of_day,
     money,
     needed_stamp,
     needed_text,
-    outline,
     quantity,
     stamp,
     text,
     to_json,
 )
+from pipelines.sources.shopify.fulfilments import fulfilment_events, fulfilment_order_events
+from pipelines.sources.shopify.refunds import refund_events, return_events
 from storage.settings import PROJECT_ROOT
 
 CHANNELS: Final = {"web": "dtc", "amazon": "amazon", "ebay": "ebay"}
@@ -54,44 +46,8 @@ CANCEL_ACTORS: Final = {
 PROMISE_ATTRIBUTE: Final = "promised_delivery_date"
 """Note attribute in which shops keep the delivery date shown at checkout."""
 
-_PREFIXES: Final = ("orders.", "order.", "")
 _CENT_TENTHS: Final = Decimal("0.0001")
 _SAME_MOMENT: Final = timedelta(minutes=5)
-
-
-def recognises(file: SourceFile) -> bool:
-    """Say whether the file holds REST orders. Drafts, carts, checkouts and GraphQL answers are not orders."""
-    if file.kind not in (".json", ".jsonl", ".ndjson"):
-        return False
-    paths = outline(file.head)
-    if paths == {"orders"}:
-        return True  # a period without orders
-    return any(f"{prefix}name" in paths and _is_order(paths, prefix) for prefix in _PREFIXES)
-
-
-def _is_order(paths: frozenset[str], prefix: str) -> bool:
-    marks = ("financial_status", "processed_at", "cancel_reason", "source_name", "order_number")
-    return sum(f"{prefix}{mark}" in paths for mark in marks) >= 2
-
-
-def parse(files: Sequence[SourceFile], context: AdapterContext) -> ParsedBatch:
-    """Read orders into events: captured lines, promises, changes, cancellations, fulfilments, refunds."""
-    parsed = collect(files, wrappers=("orders", "order"), convert=lambda record: _convert(record, context))
-    orders = parsed.events.get("order")
-    if orders is None:
-        return parsed
-    return replace(parsed, events=dict(parsed.events) | {"order": _earliest_changes(orders)})
-
-
-def _earliest_changes(orders: pl.DataFrame) -> pl.DataFrame:
-    """Keep each change of a line's total once, at the earliest snapshot that shows it."""
-    is_change = pl.col("event_type") == "order.changed"
-    changes = (
-        orders.filter(is_change)
-        .sort("event_at", "source_ref")
-        .unique(subset=["order_id", "line_id", "quantity"], keep="first", maintain_order=True)
-    )
-    return pl.concat([orders.filter(~is_change), changes])
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,20 +64,25 @@ class _Order:
     region: str | None
 
 
-def _convert(record: Record, context: AdapterContext) -> Parsed:
-    order = _order(record, context)
+def order(record: Record, context: AdapterContext, numbers: dict[str, str]) -> Parsed:
+    """Read an order; its number is noted under the shop's internal id in `numbers`."""
+    known = _order(record, context)
+    identifier = text(record, "id")
+    if identifier is not None:
+        numbers[identifier] = known.order_id
     parsed = Parsed()
     for family, columns in (
-        *_captured(order),
-        *_changes(order),
-        *_cancellations(order),
-        *_fulfilments(order),
-        *_refunds(order),
+        *_captured(known),
+        *_changes(known),
+        *_cancellations(known),
+        *_fulfilments(known),
+        *_fulfilment_orders(known),
+        *_returned(known, context),
     ):
-        parsed.add(family, observed_at=order.updated_at, **columns)
+        parsed.add(family, observed_at=known.updated_at, **columns)
     try:
-        for columns in _promises(order):
-            parsed.add("order", observed_at=order.updated_at, **columns)
+        for columns in _promises(known):
+            parsed.add("order", observed_at=known.updated_at, **columns)
     except RecordFault as fault:
         parsed.faults.append(f"the order landed without its promise: {fault}")
     return parsed
@@ -294,63 +255,22 @@ def _cancellations(order: _Order) -> Iterator[tuple[str, dict[str, object]]]:
 
 
 def _fulfilments(order: _Order) -> Iterator[tuple[str, dict[str, object]]]:
-    """Yield what the shop marked as shipped: a mark, not a carrier's scan. Only successes count."""
-    for fulfilment in children(order.record, "fulfillments"):
-        status = text(fulfilment, "status")
-        numbers = fulfilment.get("tracking_numbers")
-        first = str(numbers[0]) if isinstance(numbers, list) and numbers else None
-        common = {
-            "time_quality": "instant",
-            "shipment_id": needed_text(fulfilment, "id"),
-            "order_id": order.order_id,
-            "carrier": (text(fulfilment, "tracking_company") or "").lower() or None,
-            "tracking_number": text(fulfilment, "tracking_number") or first,
-            "status_code": status,
-            "ship_to_region": order.region,
-            "attributes": to_json({"location_id": text(fulfilment, "location_id")}),
-        }
-        if status == "success":
-            shipped_at = needed_stamp(fulfilment, "created_at")
-            for line in children(fulfilment, "line_items"):
-                yield (
-                    "shipment",
-                    common
-                    | {
-                        "event_type": "ship.confirmed",
-                        "event_at": shipped_at,
-                        "line_id": needed_text(line, "id"),
-                        "sku": text(line, "sku"),
-                        "quantity": _needed_quantity(line, "quantity"),
-                    },
-                )
-        elif status == "cancelled":
-            voided_at = stamp(fulfilment, "updated_at") or needed_stamp(fulfilment, "created_at")
-            yield "shipment", common | {"event_type": "label.voided", "event_at": voided_at}
+    for record in children(order.record, "fulfillments"):
+        yield from fulfilment_events(record, order_id=order.order_id, region=order.region)
 
 
-def _refunds(order: _Order) -> Iterator[tuple[str, dict[str, object]]]:
-    """Yield refunds of goods that were not cancelled before shipping."""
-    for refund in children(order.record, "refunds"):
-        for item in children(refund, "refund_line_items"):
-            restock = text(item, "restock_type")
-            if restock == "cancel":
-                continue
-            yield (
-                "return",
-                {
-                    "event_type": "refund.issued",
-                    "event_at": needed_stamp(refund, "created_at"),
-                    "time_quality": "instant",
-                    "rma_id": f"shopify-refund-{needed_text(refund, 'id')}",
-                    "order_id": order.order_id,
-                    "line_id": needed_text(item, "line_item_id"),
-                    "sku": text(child(item, "line_item"), "sku"),
-                    "quantity": _needed_quantity(item, "quantity"),
-                    "reason": text(refund, "note") or restock,
-                    "amount": money(item, "subtotal"),
-                    "currency": order.currency,
-                },
-            )
+def _fulfilment_orders(order: _Order) -> Iterator[tuple[str, dict[str, object]]]:
+    for record in children(order.record, "fulfillment_orders"):
+        yield from fulfilment_order_events(record, order_id=order.order_id)
+
+
+def _returned(order: _Order, context: AdapterContext) -> Iterator[tuple[str, dict[str, object]]]:
+    for record in children(order.record, "refunds"):
+        for columns in refund_events(record, order_id=order.order_id, currency=order.currency, context=context):
+            yield "return", columns
+    for record in children(order.record, "returns"):
+        for columns in return_events(record, order_id=order.order_id):
+            yield "return", columns
 
 
 def _needed_quantity(record: Record, key: str) -> Decimal:
