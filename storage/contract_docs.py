@@ -32,6 +32,8 @@ def _section(table: EventTable) -> str:
     if table.required_by_type:
         needs = "; ".join(f"`{kind}` needs {', '.join(names)}" for kind, names in table.required_by_type.items())
         lines.append(f"\n{needs[0].upper()}{needs[1:]}." if needs[0] != "`" else f"\n{needs}.")
+    for kind, names in table.one_of_by_type.items():
+        lines.append(f"\n`{kind}` needs at least one of {', '.join(names)}.")
     return "\n".join(lines) + "\n"
 
 

@@ -14,6 +14,7 @@ Conventions:
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -62,6 +63,7 @@ class EventTable:
         description: What a row is (the grain).
         columns: All columns, envelope first.
         required_by_type: Further columns that an event type cannot do without.
+        one_of_by_type: Columns of which an event type needs at least one: without them it says nothing.
     """
 
     family: str
@@ -69,6 +71,7 @@ class EventTable:
     event_types: tuple[str, ...]
     columns: tuple[Column, ...]
     required_by_type: dict[str, tuple[str, ...]] = field(default_factory=dict)
+    one_of_by_type: dict[str, tuple[str, ...]] = field(default_factory=dict)
 
     @property
     def table(self) -> str:
@@ -104,6 +107,52 @@ class EventTable:
         )
         return f"create table if not exists {self.table} (\n    {body}\n)"
 
+    def upgrades(self) -> tuple[str, ...]:
+        """Return the statements that give a table of an older version the columns it does not have yet."""
+        return tuple(
+            f"alter table {self.table} add column if not exists {column.name} {column.type}"
+            for column in self.columns
+            if not column.required
+        )
+
+    def id_expression(self, present: Collection[str] | None = None) -> str:
+        """Return the SQL expression of an event's id: md5 over name and value of its identifying columns.
+
+        Columns without a value count for nothing, so that a column added to the contract later changes no id.
+
+        Args:
+            present: Columns the rows have; by default all.
+        """
+        names = [name for name in self.business_names if present is None or name in present]
+        parts = ", ".join(f"'{name}=' || {name}" for name in names)
+        return f"md5(concat_ws(chr(31), '{self.family}', {parts}))"
+
+    def row_rules(self) -> tuple[tuple[str, str], ...]:
+        """Return the row contract: conditions that no row may meet, each with the reason it gives.
+
+        The conditions are SQL that DuckDB and polars both read; null counts as not met.
+        """
+        rules: list[tuple[str, str]] = []
+        for column in self.columns:
+            name = column.name
+            if column.required and name != "event_id":
+                empty = f"{name} is null or {name} = ''" if column.type == "VARCHAR" else f"{name} is null"
+                rules.append((empty, f"{name} is missing"))
+            if column.allowed:
+                listed = ", ".join(f"'{value}'" for value in column.allowed)
+                rules.append((f"{name} not in ({listed})", f"{name} is not one of {', '.join(column.allowed)}"))
+            if column.minimum is not None:
+                rules.append((f"{name} < {column.minimum:g}", f"{name} is below {column.minimum:g}"))
+        for event_type, names in self.required_by_type.items():
+            rules += [(f"event_type = '{event_type}' and {n} is null", f"{event_type} needs {n}") for n in names]
+        for event_type, names in self.one_of_by_type.items():
+            says_nothing = " and ".join(f"{name} is null" for name in names)
+            reason = f"{event_type} needs at least one of {', '.join(names)}"
+            rules.append((f"event_type = '{event_type}' and {says_nothing}", reason))
+        if "window_start_at" in self.names:
+            rules.append(("window_end_at <= window_start_at", "window_end_at is not after window_start_at"))
+        return tuple(rules)
+
     def polars_schema(self, *, landed: bool = False) -> dict[str, pl.DataType]:
         """Return the polars schema of an adapter's frame, or of landed rows with their ids.
 
@@ -120,7 +169,11 @@ _TIME_QUALITY: Final = ("instant", "date", "estimated")
 
 def _envelope(event_types: tuple[str, ...]) -> tuple[Column, ...]:
     return (
-        Column("event_id", "VARCHAR", "md5 over the identifying columns: the same fact twice has the same id."),
+        Column(
+            "event_id",
+            "VARCHAR",
+            "md5 over the identifying columns that have a value: the same fact twice has the same id.",
+        ),
         Column("event_type", "VARCHAR", "What happened.", required=True, allowed=event_types),
         Column("event_at", "TIMESTAMP", "Business instant, UTC.", required=True),
         Column("observed_at", "TIMESTAMP", "When we learned it, UTC; the landing clock where the source does not say."),
@@ -176,6 +229,7 @@ _SHIPMENT_TYPES: Final = (
     "asn.sent",
     "appt.requested",
     "appt.scheduled",
+    "eta.updated",
     "carrier.accepted",
     "in_transit",
     "exception",
@@ -230,7 +284,13 @@ ORDER: Final = EventTable(
         Column("seller_id", "VARCHAR", "Marketplace seller that fulfils the line, where there are several."),
         _quantity(
             "Units. captured: ordered; promised/released/committed: units concerned; "
-            "changed: the line's NEW TOTAL after the change; cancelled: units cancelled (null = all that is open)."
+            "changed: the line's NEW TOTAL after the change (null = unchanged, or see quantity_change); "
+            "cancelled: units cancelled (null = all that is open)."
+        ),
+        Column(
+            "quantity_change",
+            QUANTITY,
+            "changed, where the source tells only the difference: units more (or, negative, fewer) than before.",
         ),
         Column("uom", "VARCHAR", "Unit of measure as the source gave it."),
         Column("pack_quantity", QUANTITY, "Units per case or pack; null = unknown.", minimum=0),
@@ -256,10 +316,26 @@ ORDER: Final = EventTable(
         _ATTRIBUTES,
     ),
     required_by_type={
-        "order.changed": ("line_id", "quantity", "actor"),
+        "order.changed": ("actor",),
         "order.cancelled": ("actor",),
         "hold.placed": ("hold_type",),
         "hold.released": ("hold_type",),
+    },
+    one_of_by_type={
+        "order.changed": (
+            "quantity",
+            "quantity_change",
+            "sku",
+            "unit_price",
+            "ship_to_id",
+            "requested_at",
+            "promise_at",
+            "window_start_at",
+            "window_end_at",
+            "ship_window_start_at",
+            "ship_by_at",
+            "cancel_after_at",
+        )
     },
 )
 
@@ -286,13 +362,18 @@ SHIPMENT: Final = EventTable(
         Column("status_code", "VARCHAR", "Status as the carrier gives it."),
         _REASON,
         Column("estimated_delivery_at", "TIMESTAMP", "Carrier's estimate at this event (UTC)."),
+        Column("appointment_at", "TIMESTAMP", "appt.requested, appt.scheduled: the moment asked for or agreed (UTC)."),
         Column("origin_region", "VARCHAR", "Origin state or region."),
         Column("ship_to_region", "VARCHAR", "Destination state or region."),
         Column("cost_amount", MONEY, "Freight cost of the shipment line, where known."),
         _CURRENCY,
         _ATTRIBUTES,
     ),
-    required_by_type={"ship.confirmed": ("order_id",), "asn.sent": ("order_id", "shipment_id")},
+    required_by_type={
+        "ship.confirmed": ("order_id",),
+        "asn.sent": ("order_id", "shipment_id"),
+        "eta.updated": ("estimated_delivery_at",),
+    },
 )
 
 RETURN: Final = EventTable(
@@ -384,7 +465,13 @@ DOCUMENT: Final = EventTable(
         Column("set_control", "VARCHAR", "ST02."),
         Column("document_id", "VARCHAR", "Business id: PO number, BSN02, invoice number …"),
         _ORDER_REF,
-        Column("status", "VARCHAR", "997: A accepted, E errors, P partial, R rejected.", allowed=("A", "E", "P", "R")),
+        Column(
+            "answered_by",
+            "VARCHAR",
+            "acknowledged, rejected: the kind of document that says so. 997 and 999 judge the syntax, 824 the content; "
+            "null = 997.",
+        ),
+        Column("status", "VARCHAR", "A accepted, E errors, P partial, R rejected.", allowed=("A", "E", "P", "R")),
         _REASON,
         _ATTRIBUTES,
     ),

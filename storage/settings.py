@@ -75,6 +75,23 @@ class LedgerSettings(_Section):
     url: str = ""
 
 
+class PartnerProfile(_Section):
+    """How a trading partner fills elements that the X12 standard leaves to an agreement.
+
+    Attributes:
+        change_quantity: What POC03 of an 860 or 865 says: the line's new total, the difference, or the quantity before
+            the change (the new one stands in POC04).
+        adjustment_flag: From whose side D and C of an 812 are meant: the partner's debit takes from us (buyer), or the
+            debit is our own claim (seller).
+        inventory: An 846 lists every item of its node, so that what is missing has no stock (full), or only those
+            that changed (changes).
+    """
+
+    change_quantity: Literal["total", "difference", "before"] = "total"
+    adjustment_flag: Literal["buyer", "seller"] = "buyer"
+    inventory: Literal["full", "changes"] = "changes"
+
+
 class EdiSettings(_Section):
     """Our own identity and the partners' in EDI interchanges.
 
@@ -82,11 +99,13 @@ class EdiSettings(_Section):
         own_ids: Our ISA/GS ids; a document whose sender is one of these is outbound.
         partners: ISA/GS id → retailer id.
         zones: retailer id → IANA zone of interchange stamps and date-only fields; default = company zone.
+        profiles: retailer id → how the partner fills what the standard leaves open.
     """
 
     own_ids: tuple[str, ...] = ()
     partners: dict[str, str] = Field(default_factory=dict)
     zones: dict[str, str] = Field(default_factory=dict)
+    profiles: dict[str, PartnerProfile] = Field(default_factory=dict)
 
 
 class Settings(_Section):

@@ -21,6 +21,23 @@ from pipelines.sources.edi.envelope import Fault, FaultCode, GroupHeader, Interc
 from pipelines.sources.edi.reader import read_parts
 from pipelines.sources.edi.rows import EventRows, attributes
 
+from storage.settings import PartnerProfile
+
+if TYPE_CHECKING:
+    from pipelines.sources.edi.bulk.express import Express
+    from pipelines.sources.edi.bulk.scan import Run
+
+PART_BYTES: Final = 16 << 20
+"""A part of a parse ends when its sets exceed this size, so that memory stays bounded."""
+
+BULK_BYTES: Final = 16 << 20
+"""From this size on files are read with compiled kernels; below it, loading them would cost more than they save."""
+
+COMPILING_BYTES: Final = 256 << 20
+"""From this size on the kernels are compiled where that was not done before; below it, compiling would cost more."""
+
+_PACKING: Final = 5
+"""How many times smaller gzip makes X12, about."""
 DOCUMENT_COLUMNS: Final = (
     "event_type",
     "event_at",
@@ -38,13 +55,18 @@ DOCUMENT_COLUMNS: Final = (
     "attributes",
 )
 
-_FROM_SELLER: Final = frozenset({"855", "856", "810", "865", "846", "753", "940"})
+_FROM_SELLER: Final = frozenset({"855", "856", "810", "865", "753", "940"})
 """Sets that we send where nobody says which of the two ids is ours; all others we receive."""
 
-_SALES_DIRECTIONS: Final[dict[str, Direction]] = {"850": "in", "855": "out", "856": "out", "810": "out", "812": "in"}
-"""Direction in which a set is about our sales; the other way round it is about our purchases."""
+_SALES_DIRECTIONS: Final[dict[str, Direction]] = {
+    **dict.fromkeys(("850", "860", "812", "820", "180", "754", "861"), "in"),  # from a buyer
+    **dict.fromkeys(("855", "856", "810", "865", "753"), "out"),  # to a buyer
+    **dict.fromkeys(("945", "846", "214"), "in"),  # from a warehouse or carrier
+    "940": "out",  # to a warehouse
+}
+"""Direction in which a set is about our sales and stock; the other way round it is about our purchases."""
 
-_SUFFIXES: Final = frozenset({".edi", ".x12", ".850", ".855", ".856", ".810", ".812", ".997"})
+_SUFFIXES: Final = frozenset({".edi", ".x12", *(f".{code}" for code in READERS)})
 _BLANK: Final = b"\xef\xbb\xbf\xff\xfe \t\r\n"
 _WIDTHS_ONLY: Final = frozenset({FaultCode.ISA_WIDTH})
 
@@ -211,6 +233,7 @@ class _Desk:
                 "document.sent" if document.direction == "out" else "document.received",
                 document.sent_at,
                 document.sent_at,
+                profile=self._context.edi.profiles.get(party.partner, PartnerProfile()),
                 "instant",
                 document.ref(0),
                 found.code,

@@ -10,11 +10,14 @@ from typing import Final, Literal
 from pipelines.sources.edi.clock import Clock
 from pipelines.sources.edi.envelope import TransactionSet
 from pipelines.sources.edi.rows import EventRows
+from storage.settings import PartnerProfile
 
 Direction = Literal["in", "out"]
 
 CHANNEL: Final = "wholesale"
 """EDI orders come from retailers."""
+
+_NO_PROFILE: Final = PartnerProfile()
 
 
 def at(segment: list[str], index: int) -> str:
@@ -56,6 +59,7 @@ class Document:
 
     def raw(self, offset: int) -> str:
         """Return one segment as it was sent."""
+        profile: How the partner fills what the standard leaves open.
         return self.set.interchange.separators.element.join(self.segments[offset])
 
 
@@ -66,6 +70,7 @@ class Business:
     Attributes:
         document_id: Its business number: PO number, BSN02, invoice number …
         order_id: The one order it is about; None where there are none or several.
+    profile: PartnerProfile = _NO_PROFILE
         attributes: Further facts, as JSON.
     """
 

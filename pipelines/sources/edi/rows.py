@@ -60,7 +60,8 @@ class EventRows:
             if broken.any():
                 self._reject_numbers(name, text.filter(broken))
                 text, frame = text.filter(~broken), frame.filter(~broken)
-        return conform(frame.with_columns(source=pl.lit(SOURCE)), family)
+        sourced = frame if "source" in columns else frame.with_columns(source=pl.lit(SOURCE))
+        return conform(sourced, family)
 
     def _reject_numbers(self, name: str, rows: pl.DataFrame) -> None:
         for row in rows.iter_rows(named=True):

@@ -50,11 +50,13 @@ _OUT_OF_STOCK: Final = frozenset({"ID", "IR"})
 _REFUSED: Final = frozenset({"R1", "R2", "R3", "R4", "R5", "R6", "R7", "R8"})
 _QUANTITY_CUT: Final = "IQ"
 _REJECTED_TYPES: Final = frozenset({"RD", "RJ"})
-_PROMISE_DATES: Final = ("067", "069", "017", "002", "068", "079", "010")
+PROMISE_DATES: Final = ("067", "069", "017", "002", "068", "079", "010")
 
 
 @dataclass(slots=True)
-class _Line:
+class Line:
+    """A PO1 loop with its ACKs."""
+
     offset: int
     segment: list[str]
     line_id: str
@@ -75,8 +77,8 @@ def read(document: Document, rows: EventRows) -> Business:
         reason = f"BAK01 is {at(header, 1)!r}: a cancelled or duplicate acknowledgement promises nothing"
         rows.reject(document.ref(0), reason, document.set.text)
         return business
-    dates, lines = _gather(document, rows)
-    events = _Events(document, rows, business.order_id or "", dates)
+    dates, lines = gather(document, rows)
+    events = Promises(document, rows, business.order_id or "", dates)
     is_rejected = at(header, 2) in _REJECTED_TYPES
     if not lines:
         events.add_order(at(header, 2), is_rejected=is_rejected)
@@ -88,14 +90,15 @@ def read(document: Document, rows: EventRows) -> Business:
     return business
 
 
-def _gather(document: Document, rows: EventRows) -> tuple[Dates, list[_Line]]:
+def gather(document: Document, rows: EventRows) -> tuple[Dates, list[Line]]:
+    """Return the dates of the header and the lines."""
     header_dates: Dates = {}
-    lines: list[_Line] = []
+    lines: list[Line] = []
     numbers = LineNumbers()
     for offset, segment in enumerate(document.segments):
         name = segment[0]
         if name == "PO1":
-            lines.append(_Line(offset, segment, numbers.next(at(segment, 1))))
+            lines.append(Line(offset, segment, numbers.next(at(segment, 1))))
         elif name == "DTM":
             note_date(lines[-1].dates if lines else header_dates, document, offset, rows)
         elif lines and name == "ACK":
@@ -105,7 +108,7 @@ def _gather(document: Document, rows: EventRows) -> tuple[Dates, list[_Line]]:
     return header_dates, lines
 
 
-class _Events:
+class Promises:
     """Writes the events of one acknowledgement."""
 
     def __init__(self, document: Document, rows: EventRows, order_id: str, dates: Dates) -> None:
@@ -117,28 +120,28 @@ class _Events:
     def add_order(self, kind: str, *, is_rejected: bool) -> None:
         """Add the one event of an acknowledgement without lines."""
         if is_rejected:
-            self._add("order.cancelled", 0, None, None, actor="seller_oos", reason=kind)
+            self.add("order.cancelled", 0, None, None, actor="seller_oos", reason=kind)
         else:
-            promise = end_of(self._dates, self._document.clock, _PROMISE_DATES)
-            self._add("order.promised", 0, None, None, promise_at=promise, reason=kind)
+            promise = end_of(self._dates, self._document.clock, PROMISE_DATES)
+            self.add("order.promised", 0, None, None, promise_at=promise, reason=kind)
 
-    def add_bare(self, line: _Line, kind: str, *, is_rejected: bool) -> None:
+    def add_bare(self, line: Line, kind: str, *, is_rejected: bool) -> None:
         """Add a line that stands without ACK: all of it is accepted, or rejected, as the header says."""
         quantity = Units(at(line.segment, 3), line.pack).in_each(at(line.segment, 2))
         if is_rejected:
-            self._add("order.cancelled", line.offset, line, quantity, actor="seller_oos", reason=kind)
+            self.add("order.cancelled", line.offset, line, quantity, actor="seller_oos", reason=kind)
         else:
             promise = self._line_promise(line)
-            self._add("order.promised", line.offset, line, quantity, promise_at=promise, reason=kind)
+            self.add("order.promised", line.offset, line, quantity, promise_at=promise, reason=kind)
 
-    def add_acknowledged(self, line: _Line) -> None:
+    def add_acknowledged(self, line: Line) -> None:
         """Add a line by its ACKs; alike ones are summed, what an IQ leaves over is the seller's cut."""
         total: dict[tuple[str, datetime | None], tuple[int, Decimal, str]] = {}
         stated = Decimal(0)
         for offset, ack in line.acks:
             quantity = self._acknowledged(line, ack)
             if quantity is None:
-                self._add("order.promised", offset, line, at(ack, 2), reason=at(ack, 1))
+                self.add("order.promised", offset, line, at(ack, 2), reason=at(ack, 1))
                 return
             stated += quantity
             key = (at(ack, 1), self._promise(line, ack))
@@ -147,34 +150,34 @@ class _Events:
         for (code, promise), (offset, quantity, basis) in total.items():
             if code in _OUT_OF_STOCK or code in _REFUSED:
                 actor = "seller_oos" if code in _OUT_OF_STOCK else "seller_other"
-                self._add("order.cancelled", offset, line, quantity, actor=actor, reason=code)
+                self.add("order.cancelled", offset, line, quantity, actor=actor, reason=code)
             else:
-                self._add("order.promised", offset, line, quantity, promise_at=promise, reason=code, basis=basis)
+                self.add("order.promised", offset, line, quantity, promise_at=promise, reason=code, basis=basis)
         self._add_cut(line, stated, {code for code, _ in total})
 
-    def _add_cut(self, line: _Line, stated: Decimal, codes: set[str]) -> None:
+    def _add_cut(self, line: Line, stated: Decimal, codes: set[str]) -> None:
         ordered = _each(line, at(line.segment, 2), at(line.segment, 3))
         if _QUANTITY_CUT in codes and ordered is not None and ordered > stated:
-            self._add("order.cancelled", line.offset, line, ordered - stated, actor="seller_oos", reason=_QUANTITY_CUT)
+            self.add("order.cancelled", line.offset, line, ordered - stated, actor="seller_oos", reason=_QUANTITY_CUT)
 
-    def _acknowledged(self, line: _Line, ack: list[str]) -> Decimal | None:
+    def _acknowledged(self, line: Line, ack: list[str]) -> Decimal | None:
         """Quantity of an ACK in eaches; without one, what the line ordered. None = not a number."""
         text, uom = at(ack, 2), at(ack, 3) or at(line.segment, 3)
         return _each(line, text or at(line.segment, 2), uom)
 
-    def _promise(self, line: _Line, ack: list[str]) -> datetime | None:
+    def _promise(self, line: Line, ack: list[str]) -> datetime | None:
         if at(ack, 5):
             return self._document.clock.end(at(ack, 5))
         return self._line_promise(line)
 
-    def _line_promise(self, line: _Line) -> datetime | None:
-        return end_of({**self._dates, **line.dates}, self._document.clock, _PROMISE_DATES)
+    def _line_promise(self, line: Line) -> datetime | None:
+        return end_of({**self._dates, **line.dates}, self._document.clock, PROMISE_DATES)
 
-    def _add(
+    def add(
         self,
         event_type: str,
         offset: int,
-        line: _Line | None,
+        line: Line | None,
         quantity: object,
         *,
         promise_at: datetime | None = None,
@@ -182,6 +185,7 @@ class _Events:
         reason: str = "",
         basis: str = "",
     ) -> None:
+        """Add an event of a line, or of the whole order."""
         document = self._document
         ids = product_ids(line.segment, 6) if line else {}
         units = Units(at(line.segment, 3), line.pack) if line else Units()
@@ -209,6 +213,6 @@ class _Events:
         )
 
 
-def _each(line: _Line, text: str, uom: str) -> Decimal | None:
+def _each(line: Line, text: str, uom: str) -> Decimal | None:
     value = Units(uom, line.pack).in_each(text)
     return value if isinstance(value, Decimal) else decimal_of(str(value))

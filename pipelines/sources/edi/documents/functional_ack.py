@@ -1,4 +1,4 @@
-"""997 functional acknowledgement → document.acknowledged or document.rejected for the documents it answers.
+"""997 functional acknowledgement, or 999 → document.acknowledged or document.rejected for what it answers.
 
 It answers to a group (GS06) of the other direction, never to an interchange. Sets it names get their own
 event; where it names fewer than the group held, one event without a set control stands for the others.
@@ -87,13 +87,13 @@ def _answers(document: Document, group: list[str]) -> list[_Answer]:
         name = segment[0]
         if name == "AK2":
             answers.append(_Answer(offset, at(segment, 1), at(segment, 2)))
-        elif name == "AK3" and answers:
+        elif name in ("AK3", "IK3") and answers:
             answers[-1].reasons.append(f"{at(segment, 1)} at {at(segment, 2)}: {at(segment, 4)}")
-        elif name == "AK4" and answers:
+        elif name in ("AK4", "IK4") and answers:
             answers[-1].reasons.append(f"element {at(segment, 1)}: {at(segment, 3)} {at(segment, 4)}".rstrip())
-        elif name == "AK5" and answers:
-            answers[-1].status = at(segment, 1)
-            answers[-1].reasons += [f"AK5 {code}" for code in segment[2:7] if code]
+        elif name in ("AK5", "IK5") and answers:
+            answers[-1].status = at(segment, 1).strip().upper()
+            answers[-1].reasons += [f"{name} {code}" for code in segment[2:7] if code]
         elif name == "AK9":
             answers += _group_answer(offset, segment, group, answers)
     return answers
@@ -104,7 +104,8 @@ def _group_answer(offset: int, trailer: list[str], group: list[str], answers: li
     if answers and (held is None or len(answers) >= held):
         return []
     # "Partially accepted" means that the rejected sets are named: those that are not were accepted.
-    status = "A" if at(trailer, 1) == "P" and answers else at(trailer, 1)
+    stated = at(trailer, 1).strip().upper()
+    status = "A" if stated == "P" and answers else stated
     reasons = [f"AK9 {code}" for code in trailer[5:10] if code]
     return [_Answer(offset, FUNCTIONAL_SETS.get(at(group, 1), at(group, 1)), "", status, reasons)]
 

@@ -76,7 +76,19 @@ _SHIP_BY: Final = ("038", "010")
 
 
 @dataclass(slots=True)
-class _Line:
+class Line:
+    """A PO1 loop.
+
+    Attributes:
+        offset: Offset of the PO1 from the ST.
+        segment: The PO1.
+        line_id: Line number as events know it.
+        dates: Its own DTMs.
+        pack: Eaches per case.
+        ship_to: Its own ship-to.
+        stores: SDQ: store → quantity.
+    """
+
     offset: int
     segment: list[str]
     line_id: str
@@ -87,7 +99,7 @@ class _Line:
 
 
 @dataclass(slots=True)
-class _Order:
+class Order:
     """What the header says and the lines so far."""
 
     currency: str
@@ -95,7 +107,7 @@ class _Order:
     ship_to: Place = field(default_factory=Place)
     references: dict[str, str] = field(default_factory=dict)
     routing: str = ""
-    lines: list[_Line] = field(default_factory=list)
+    lines: list[Line] = field(default_factory=list)
     line_total: str = ""
 
 
@@ -109,7 +121,7 @@ def read(document: Document, rows: EventRows) -> Business:
     if refusal or events is None:
         rows.reject(document.ref(0), refusal, document.set.text)
         return business
-    order = _gather(document, rows)
+    order = gather(document, rows)
     if events == ("order.cancelled",):
         rows.sink("order", COLUMNS).append(_cancellation(document, header, order))
         return business
@@ -131,15 +143,16 @@ def _refusal(header: list[str], number: str, events: tuple[str, ...] | None) -> 
     return "" if number else "BEG03 (PO number) is missing"
 
 
-def _gather(document: Document, rows: EventRows) -> _Order:
-    order = _Order(document.currency)
+def gather(document: Document, rows: EventRows) -> Order:
+    """Return the header and the lines."""
+    order = Order(document.currency)
     numbers = LineNumbers()
-    line: _Line | None = None
+    line: Line | None = None
     place: Place | None = None
     for offset, segment in enumerate(document.segments):
         name = segment[0]
         if name == "PO1":
-            line, place = _Line(offset, segment, numbers.next(at(segment, 1))), None
+            line, place = Line(offset, segment, numbers.next(at(segment, 1))), None
             order.lines.append(line)
         elif name == "DTM":
             note_date(line.dates if line else order.dates, document, offset, rows)
@@ -154,7 +167,7 @@ def _gather(document: Document, rows: EventRows) -> _Order:
     return order
 
 
-def _place(order: _Order, line: _Line | None, n1: list[str]) -> Place | None:
+def _place(order: Order, line: Line | None, n1: list[str]) -> Place | None:
     if at(n1, 1) != "ST":
         return None
     place = Place(id=at(n1, 4).strip())
@@ -165,7 +178,7 @@ def _place(order: _Order, line: _Line | None, n1: list[str]) -> Place | None:
     return place
 
 
-def _note_line(line: _Line, segment: list[str], order: _Order) -> None:
+def _note_line(line: Line, segment: list[str], order: Order) -> None:
     name = segment[0]
     if name == "PO4":
         line.pack = pack_of(segment)
@@ -176,7 +189,7 @@ def _note_line(line: _Line, segment: list[str], order: _Order) -> None:
         order.line_total = at(segment, 1)
 
 
-def _note_header(order: _Order, segment: list[str]) -> None:
+def _note_header(order: Order, segment: list[str]) -> None:
     name = segment[0]
     if name == "REF" and at(segment, 1):
         order.references[at(segment, 1)] = at(segment, 2)
@@ -194,8 +207,8 @@ def _add_line(
     events: tuple[str, ...],
     *,
     header: list[str],
-    order: _Order,
-    line: _Line,
+    order: Order,
+    line: Line,
 ) -> None:
     segment = line.segment
     ordered = at(segment, 2)
@@ -211,10 +224,11 @@ def _add_line(
         return
     sink = rows.sink("order", COLUMNS)
     for event_type in events:
-        sink.append(_row(document, event_type, ordered=ordered, header=header, order=order, line=line))
+        sink.append(row(document, event_type, ordered=ordered, header=header, order=order, line=line))
 
 
-def _row(document: Document, event_type: str, *, ordered: str, header: list[str], order: _Order, line: _Line) -> Row:
+def row(document: Document, event_type: str, *, ordered: str, header: list[str], order: Order, line: Line) -> Row:
+    """Return the event of a line in `COLUMNS`."""
     segment, clock = line.segment, document.clock
     ids = product_ids(segment, 6)
     units = Units(at(segment, 3), line.pack)
@@ -254,7 +268,7 @@ def _row(document: Document, event_type: str, *, ordered: str, header: list[str]
     )
 
 
-def _attributes(header: list[str], order: _Order, line: _Line, ids: dict[str, str], units: Units) -> str | None:
+def _attributes(header: list[str], order: Order, line: Line, ids: dict[str, str], units: Units) -> str | None:
     return attributes(
         {
             "po_date": at(header, 5),
@@ -270,7 +284,7 @@ def _attributes(header: list[str], order: _Order, line: _Line, ids: dict[str, st
     )
 
 
-def _cancellation(document: Document, header: list[str], order: _Order) -> Row:
+def _cancellation(document: Document, header: list[str], order: Order) -> Row:
     known = {
         "event_type": "order.cancelled",
         "event_at": document.sent_at,

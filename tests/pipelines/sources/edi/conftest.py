@@ -13,8 +13,12 @@ from pipelines.sources.base import AdapterContext, ParsedBatch, SourceFile
 from pipelines.sources.edi import parse
 from storage.settings import EdiSettings
 
-GROUPS = {"850": "PO", "855": "PR", "856": "SH", "810": "IN", "812": "CD", "997": "FA", "820": "RA"}
-FROM_US = {"855", "856", "810"}
+GROUPS = {
+    **{"850": "PO", "855": "PR", "856": "SH", "810": "IN", "812": "CD", "997": "FA", "820": "RA", "824": "AG"},
+    **{"860": "PC", "865": "CA", "846": "IB", "861": "RC", "940": "OW", "945": "SW", "180": "AN", "214": "QM"},
+    **{"753": "RF", "754": "RG", "999": "FA", "830": "PS"},
+}
+FROM_US = {"855", "856", "810", "865", "753", "940"}
 CONTEXT = AdapterContext(
     zone=ZoneInfo("America/New_York"),
     edi=EdiSettings(
@@ -34,6 +38,7 @@ def make_interchange(
     time: str = "0930",
     usage: str = "P",
     control: int = 7,
+    version: str = "004010",
 ) -> str:
     """Return an interchange with one group of sets; bodies are the segments between ST and SE, each ended by `~`."""
     is_outbound = code in FROM_US if outbound is None else outbound
@@ -44,7 +49,7 @@ def make_interchange(
     )
     return (
         f"ISA*00*{'':10}*00*{'':10}*ZZ*{sender:15}*ZZ*{receiver:15}*{date}*{time}*U*00401*{control:09d}*0*{usage}*>~"
-        f"GS*{GROUPS[code]}*{sender}*{receiver}*20{date}*{time}*{control}*X*004010~"
+        f"GS*{GROUPS[code]}*{sender}*{receiver}*20{date}*{time}*{control}*X*{version}~"
         f"{sets}GE*{len(bodies)}*{control}~IEA*1*{control:09d}~"
     )
 

@@ -53,11 +53,11 @@ def test_a_sent_document_is_filed_under_its_receiver(read_document):
     assert documents(batch, "event_type", "direction", "partner_id") == [("document.sent", "out", "target")]
 
 
-def test_sets_that_give_no_events_yet_are_filed_whole(read_document):
-    batch = read_document("820", "BPR*C*100~TRN*1*TRACE9~RMR*IV*INV1**9500~")
+def test_sets_of_other_kinds_are_filed_whole(read_document):
+    batch = read_document("830", "BFR*00*TRACE9~LIN*1*VN*AB~")
     ((document_id, attributes),) = documents(batch, "document_id", "attributes")
     assert document_id == "TRACE9"
-    assert json.loads(attributes)["raw"].startswith("ST*820*0001~BPR*C*100~TRN*1*TRACE9~RMR")
+    assert json.loads(attributes)["raw"].startswith("ST*830*0001~BFR*00*TRACE9~LIN")
     assert set(batch.events) == {"document"}
 
 
