@@ -20,24 +20,8 @@ from pipelines.sources.edi.documents.functional_ack import FUNCTIONAL_SETS
 from pipelines.sources.edi.envelope import Fault, FaultCode, GroupHeader, InterchangeHeader, Segment, TransactionSet
 from pipelines.sources.edi.reader import read_parts
 from pipelines.sources.edi.rows import EventRows, attributes
-
 from storage.settings import PartnerProfile
 
-if TYPE_CHECKING:
-    from pipelines.sources.edi.bulk.express import Express
-    from pipelines.sources.edi.bulk.scan import Run
-
-PART_BYTES: Final = 16 << 20
-"""A part of a parse ends when its sets exceed this size, so that memory stays bounded."""
-
-BULK_BYTES: Final = 16 << 20
-"""From this size on files are read with compiled kernels; below it, loading them would cost more than they save."""
-
-COMPILING_BYTES: Final = 256 << 20
-"""From this size on the kernels are compiled where that was not done before; below it, compiling would cost more."""
-
-_PACKING: Final = 5
-"""How many times smaller gzip makes X12, about."""
 DOCUMENT_COLUMNS: Final = (
     "event_type",
     "event_at",
@@ -159,6 +143,7 @@ class _Desk:
                 sent_at=sent_at,
                 currency=self._context.currency,
                 origin=file.ref(f"{header.ordinal}:"),
+                profile=self._context.edi.profiles.get(party.partner, PartnerProfile()),
             )
             self._file(document, self._read_business(document))
 
@@ -233,7 +218,6 @@ class _Desk:
                 "document.sent" if document.direction == "out" else "document.received",
                 document.sent_at,
                 document.sent_at,
-                profile=self._context.edi.profiles.get(party.partner, PartnerProfile()),
                 "instant",
                 document.ref(0),
                 found.code,
