@@ -38,6 +38,7 @@ class Document:
         sent_at: Interchange stamp, UTC: when the document was transmitted.
         currency: Currency where the document names none.
         origin: Leading part of every `source_ref`: file and interchange.
+        profile: How the partner fills what the standard leaves open.
     """
 
     set: TransactionSet
@@ -48,6 +49,7 @@ class Document:
     sent_at: datetime
     currency: str
     origin: str
+    profile: PartnerProfile = _NO_PROFILE
 
     def ref(self, offset: int) -> str:
         """Return the `source_ref` of the segment at an offset from the ST."""
@@ -59,7 +61,6 @@ class Document:
 
     def raw(self, offset: int) -> str:
         """Return one segment as it was sent."""
-        profile: How the partner fills what the standard leaves open.
         return self.set.interchange.separators.element.join(self.segments[offset])
 
 
@@ -70,7 +71,6 @@ class Business:
     Attributes:
         document_id: Its business number: PO number, BSN02, invoice number …
         order_id: The one order it is about; None where there are none or several.
-    profile: PartnerProfile = _NO_PROFILE
         attributes: Further facts, as JSON.
     """
 
