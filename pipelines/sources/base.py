@@ -23,6 +23,7 @@ from zoneinfo import ZoneInfo
 
 import polars as pl
 
+from pipelines.sources.statuses import StatusBook
 from storage.contracts import EVENT_TABLES, conform, empty_frame
 from storage.settings import EdiSettings, Settings
 
@@ -108,16 +109,23 @@ class AdapterContext:
         zone: Zone of stamps without offset, where the source has no zone of its own.
         currency: Currency of money without one.
         edi: EDI identities.
+        statuses: What the carriers' status codes mean.
     """
 
     zone: ZoneInfo = field(default_factory=lambda: ZoneInfo("UTC"))
     currency: str = "USD"
     edi: EdiSettings = field(default_factory=EdiSettings)
+    statuses: StatusBook = field(default_factory=StatusBook.of_product)
 
     @classmethod
     def from_settings(cls, settings: Settings) -> AdapterContext:
         """Take what adapters need from the workspace."""
-        return cls(zone=settings.zone, currency=settings.company.currency, edi=settings.edi)
+        return cls(
+            zone=settings.zone,
+            currency=settings.company.currency,
+            edi=settings.edi,
+            statuses=StatusBook.of_workspace(settings.home),
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -181,5 +189,13 @@ def merge_batches(batches: Sequence[ParsedBatch]) -> ParsedBatch:
             for family in families
         },
         rejects=pl.concat([reject_frame(), *(batch.rejects for batch in batches)]),
-        rows_in={name: count for batch in batches for name, count in batch.rows_in.items()},
+        rows_in=_sum_rows(batches),
     )
+
+
+def _sum_rows(batches: Sequence[ParsedBatch]) -> dict[str, int]:
+    rows: dict[str, int] = {}
+    for batch in batches:
+        for name, count in batch.rows_in.items():
+            rows[name] = rows.get(name, 0) + count
+    return rows

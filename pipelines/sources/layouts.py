@@ -1,24 +1,110 @@
-"""Recognising CSV and TSV files by their header row, for adapters with fixed layouts."""
+"""Tables with known columns: CSV and TSV files known by their header and read whatever they call a column.
+
+A `Layout` names the columns that a kind of table has and what systems call them. A file belongs to the layout whose
+required columns it has all of; columns that no layout knows are kept as JSON in `attributes`.
+"""
 
 from __future__ import annotations
 
 import csv
-from collections.abc import Mapping, Sequence
+import json
+import re
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Final
 
-from pipelines.sources.base import SourceFile
+import polars as pl
+
+from pipelines.errors import MappingError
+from pipelines.sources.base import AdapterContext, ParsedBatch, SourceFile, merge_batches, reject_frame
+from pipelines.sources.mapping.claims import Mapping as BuiltIn
+from pipelines.sources.mapping.model import DEFAULT_DATES, MappingSpec
+
+SEPARATORS: Final = (",", "\t", ";", "|")
+DATES: Final = (
+    *DEFAULT_DATES,
+    "%m/%d/%Y %I:%M:%S %p",
+    "%m/%d/%Y %I:%M %p",
+    "%m/%d/%Y %H:%M:%S",
+    "%m/%d/%Y %H:%M",
+    "%m/%d/%Y",
+)
+"""ISO, then US month first as American 3PLs and ShipStation write it. Day-first dates need a mapping file."""
+
+_BETWEEN: Final = "\x1f"
+_NOTHING: Final = "\x00"
+"""Unit separator and empty cell while spare columns travel as one text."""
+
+_WORD: Final = re.compile(r"[^a-z0-9]+")
+
+Names = Mapping[str, str]
+"""Canonical column → what the file calls it."""
+Rules = Callable[[], list[dict[str, Any]]]
+
+
+@dataclass(frozen=True, slots=True)
+class Layout:
+    """A kind of table.
+
+    Attributes:
+        name: Short name, for errors.
+        columns: Canonical column → other names of it (as `plain` writes them); its own name always counts.
+        required: Canonical columns without which a table is not of this kind.
+        foreign: Plain column names that only tables of another kind have.
+        lossy: Canonical columns whose text is translated: the original is kept in `attributes`.
+    """
+
+    name: str
+    columns: Mapping[str, tuple[str, ...]]
+    required: frozenset[str]
+    foreign: frozenset[str] = field(default_factory=frozenset)
+    lossy: frozenset[str] = field(default_factory=frozenset)
+
+    def resolve(self, header: Sequence[str]) -> dict[str, str]:
+        """Return canonical column → column of the header, each header column used once, first names first."""
+        by_plain = {plain(cell): cell for cell in reversed(header)}
+        found: dict[str, str] = {}
+        used: set[str] = set()
+        for canonical, others in self.columns.items():
+            for name in (canonical, *others):
+                cell = by_plain.get(name)
+                if cell is not None and cell not in used:
+                    found[canonical] = cell
+                    used.add(cell)
+                    break
+        return found
+
+    def fits(self, header: Sequence[str]) -> bool:
+        """Say whether a header has all required columns and none that belongs to another kind."""
+        return self.required <= self.resolve(header).keys() and not self.foreign & {plain(cell) for cell in header}
+
+
+def plain(name: str) -> str:
+    """Return a column name as names are compared.
+
+    >>> plain("Order # (internal)")
+    'order_internal'
+    """
+    return _WORD.sub("_", name.strip().lower()).strip("_")
+
+
+def columns_of(file: SourceFile) -> tuple[list[str], str]:
+    """Return the header cells and the separator of a CSV or TSV file; no cells for anything else."""
+    if file.kind not in (".csv", ".tsv", ".txt"):
+        return [], ","
+    line = file.head.decode("utf-8", errors="replace").removeprefix("\ufeff").split("\n", 1)[0].rstrip("\r")
+    separator = "\t" if file.kind == ".tsv" else max(SEPARATORS, key=line.count)
+    try:
+        cells = next(csv.reader([line], delimiter=separator), [])
+    except csv.Error:
+        return [], separator
+    return [cell.strip() for cell in cells], separator
 
 
 def header(file: SourceFile) -> frozenset[str]:
     """Return the column names of a CSV or TSV file; empty for anything else."""
-    if file.kind not in (".csv", ".tsv", ".txt"):
-        return frozenset()
-    line = file.head.decode("utf-8", errors="replace").removeprefix("\ufeff").split("\n", 1)[0].rstrip("\r")
-    separator = "\t" if file.kind == ".tsv" else ","
-    try:
-        cells = next(csv.reader([line], delimiter=separator), [])
-    except csv.Error:
-        return frozenset()
-    return frozenset(cell.strip() for cell in cells)
+    return frozenset(columns_of(file)[0])
 
 
 def has_header(file: SourceFile, columns: frozenset[str]) -> bool:
@@ -26,11 +112,147 @@ def has_header(file: SourceFile, columns: frozenset[str]) -> bool:
     return columns <= header(file)
 
 
-def group_by_header(files: Sequence[SourceFile], layouts: Mapping[str, frozenset[str]]) -> dict[str, list[SourceFile]]:
-    """Sort files into the layout of which they have the most columns, so that a defective one is judged there."""
-    groups: dict[str, list[SourceFile]] = {name: [] for name in layouts}
+def fits_any(file: SourceFile, layouts: Iterable[Layout]) -> bool:
+    """Say whether a file's header is one of the layouts'."""
+    cells, _ = columns_of(file)
+    return bool(cells) and any(layout.fits(cells) for layout in layouts)
+
+
+def best_layout(cells: Sequence[str], layouts: Sequence[Layout]) -> Layout:
+    """Return the layout a header is judged by: one that fits, else the one of which it has the largest share."""
+    return max(
+        layouts,
+        key=lambda layout: (
+            layout.fits(cells),
+            len(layout.required & layout.resolve(cells).keys()) / len(layout.required),
+        ),
+    )
+
+
+def parse_layouts(
+    files: Sequence[SourceFile],
+    rules: Sequence[tuple[Layout, Rules]],
+    *,
+    source: str,
+    zone: str,
+    dates: Sequence[str] = DATES,
+    finish: Callable[[Layout, ParsedBatch], ParsedBatch] = lambda _, batch: batch,
+) -> ParsedBatch:
+    """Read tables into events, every file by the names that its header uses.
+
+    Args:
+        files: CSV or TSV files, gzipped or not.
+        rules: (layout, event rules in the words of a mapping file, with canonical column names). A rule whose time
+            is in no column of the file is left out, and so is a column that the file does not have.
+        source: The events' `source`.
+        zone: IANA zone of stamps without offset.
+        dates: Date formats, tried in order.
+        finish: Last hand at what one layout's files became.
+
+    Raises:
+        MappingError: No file has the columns of its layout.
+    """
+    layouts = [layout for layout, _ in rules]
+    groups: dict[tuple[int, tuple[tuple[str, str], ...], str], list[SourceFile]] = {}
     for file in files:
-        names = header(file)
-        best = max(layouts, key=lambda layout: len(layouts[layout] & names) / len(layouts[layout]))
-        groups[best].append(file)
-    return groups
+        cells, separator = columns_of(file)
+        layout = best_layout(cells, layouts)
+        key = (layouts.index(layout), tuple(sorted(layout.resolve(cells).items())), separator)
+        groups.setdefault(key, []).append(file)
+    batches: list[ParsedBatch] = []
+    refused: list[str] = []
+    for (position, resolved, separator), group in groups.items():
+        layout, make = rules[position]
+        names = {name: name for name in layout.required} | dict(resolved)
+        spare = _spare(columns_of(group[0])[0], layout, names)
+        spec = _spec(source, layout, make(), names, spare, zone=zone, separator=separator, dates=dates)
+        try:
+            batch = BuiltIn(Path(f"the columns of {source}"), spec).parse(group, AdapterContext())
+        except MappingError as error:
+            refused.append(str(error))
+            batches.append(_refusal(group, str(error)))
+            continue
+        batches.append(finish(layout, _with_attributes(batch, spare)))
+    if refused and len(refused) == len(groups):
+        raise MappingError("; ".join(refused))
+    return merge_batches(batches)
+
+
+def _spare(cells: Sequence[str], layout: Layout, names: Names) -> list[str]:
+    """Return the columns that no rule keeps as it is."""
+    used = {name for canonical, name in names.items() if canonical not in layout.lossy}
+    return sorted({cell for cell in cells if cell and cell not in used and cells.count(cell) == 1})
+
+
+def _spec(
+    source: str,
+    layout: Layout,
+    rules: Iterable[dict[str, Any]],
+    names: Names,
+    spare: Sequence[str],
+    *,
+    zone: str,
+    separator: str,
+    dates: Sequence[str],
+) -> MappingSpec:
+    events = []
+    rest = [{"coalesce": [{"column": cell}, {"constant": _NOTHING}]} for cell in spare]
+    for rule in rules:
+        at = _named(rule["at"], names)
+        if at is not None:
+            columns = {name: _named(expression, names) for name, expression in rule["columns"].items()}
+            where = [
+                condition | {"column": names[condition["column"]]}
+                for condition in rule.get("where", ())
+                if condition["column"] in names
+            ]
+            kept = {name: expression for name, expression in columns.items() if expression is not None}
+            if rest:
+                kept["attributes"] = {"join": rest, "separator": _BETWEEN}
+            events.append(rule | {"from": layout.name, "at": at, "columns": kept, "where": where})
+    return MappingSpec.model_validate({
+        "name": source,
+        "zone": zone,
+        "dates": list(dates),
+        "tables": {layout.name: {"files": "*", "required": False, "separator": separator}},
+        "events": events,
+    })  # fmt: skip
+
+
+def _named(expression: Any, names: Names) -> Any:  # noqa: ANN401 - an expression as YAML would hold it
+    """Put the file's column names into an expression; None if nothing of it is there."""
+    if isinstance(expression, str):
+        return names.get(expression)
+    if "column" in expression:
+        name = names.get(expression["column"])
+        return None if name is None else expression | {"column": name}
+    named: Any = expression
+    for kind in ("coalesce", "greatest"):
+        if kind in expression:
+            parts = [part for each in expression[kind] if (part := _named(each, names)) is not None]
+            named = {kind: parts} if parts else None
+    if "date_end_of_day" in expression:
+        part = _named(expression["date_end_of_day"], names)
+        named = None if part is None else {"date_end_of_day": part}
+    return named
+
+
+def _refusal(files: Sequence[SourceFile], reason: str) -> ParsedBatch:
+    rejects = reject_frame({"source_ref": file.ref(1), "reason": reason, "raw": ""} for file in files)
+    return ParsedBatch(events={}, rejects=rejects, rows_in={file.name: 0 for file in files})
+
+
+def _with_attributes(batch: ParsedBatch, spare: Sequence[str]) -> ParsedBatch:
+    """Turn the texts of the columns that no rule keeps into a JSON object."""
+    if not spare:
+        return batch
+    texts = pl.col("attributes").str.split(_BETWEEN)
+    pieces = []
+    for position, cell in enumerate(spare):
+        value = texts.list.get(position, null_on_oob=True)
+        quoted = pl.struct(value.alias("v")).struct.json_encode().str.slice(5).str.strip_suffix("}")
+        pieces.append(pl.when(value != _NOTHING).then(pl.concat_str(pl.lit(json.dumps(cell) + ": "), quoted)))
+    joined = pl.concat_str(pieces, separator=", ", ignore_nulls=True)
+    whole = pl.when(joined != "").then(pl.concat_str(pl.lit("{"), joined, pl.lit("}")))
+    events = {family: frame.with_columns(whole.alias("attributes")) for family, frame in batch.events.items()}
+    return ParsedBatch(events=events, rejects=batch.rejects, rows_in=batch.rows_in)

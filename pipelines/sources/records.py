@@ -40,10 +40,12 @@ class Parsed:
     Attributes:
         events: (family, columns) in order, without source_ref.
         faults: Parts that could not be read while the rest could.
+        refused: (pointer within the record, reason, part) of parts with a position of their own.
     """
 
     events: list[tuple[str, dict[str, object]]] = field(default_factory=list)
     faults: list[str] = field(default_factory=list)
+    refused: list[tuple[str, str, object]] = field(default_factory=list)
 
     def add(self, family: str, **columns: object) -> None:
         """Add one event."""
@@ -89,6 +91,8 @@ def collect(
                 builder.add(family, source_ref=ref, **columns)
             for fault_text in parsed.faults:
                 builder.reject(ref, fault_text, _raw(record))
+            for pointer, reason, part in parsed.refused:
+                builder.reject(ref.removesuffix("/") + pointer, reason, _raw(part))
     return builder.build()
 
 
@@ -137,6 +141,12 @@ def needed_text(record: Record, key: str) -> str:
         message = f"{key} is missing"
         raise RecordFault(message)
     return value
+
+
+def by_number(record: Record) -> tuple[int, str]:
+    """Return the sort key of a record by its id: 9 before 10, texts after their length."""
+    identifier = needed_text(record, "id")
+    return (len(identifier), identifier)
 
 
 def quantity(record: Record, key: str) -> Decimal | None:

@@ -23,10 +23,17 @@ class Source(Protocol):
 SOURCES: Final[dict[str, str]] = {
     "edi": "pipelines.sources.edi",
     "shopify": "pipelines.sources.shopify",
+    "shipstation": "pipelines.sources.shipstation",
     "wms": "pipelines.sources.wms",
     "carrier": "pipelines.sources.carrier",
+    "easypost": "pipelines.sources.easypost",
+    "aftership": "pipelines.sources.aftership",
+    "shipengine": "pipelines.sources.shipengine",
     "returns": "pipelines.sources.returns",
     "inventory": "pipelines.sources.inventory",
+    "signifyd": "pipelines.sources.signifyd",
+    "kount": "pipelines.sources.kount",
+    "hold_log": "pipelines.sources.hold_log",
 }
 """Source name → module, in the order in which they are asked. The name is the events' `source`."""
 

@@ -1,16 +1,20 @@
-"""Returns platform (Loop-like JSON): authorisations with their stages → return events.
+"""Returns: Loop webhooks and API answers (JSON), RMA tables (CSV) → return events.
 
-A return that is closed has not thereby been received: only the stage stamps make events, the state is kept
-as an attribute. Snapshots re-appear when updated; every stage has its own stamp, so known stages stay the same event.
+A return that is closed has not thereby been received: Loop may process and refund on the carrier's first scan. Only
+stamps and label scans make events; the state is kept as an attribute. Snapshots re-appear when updated; every stage has
+its own stamp, so known stages stay the same event. Two shapes are known: `line_items` of one unit each with
+`label_status` (Loop itself), and lines with quantities and stage stamps (`received_at` …) as connectors make of it.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from datetime import datetime
 from decimal import Decimal
-from typing import Final
+from typing import Any, Final
 
-from pipelines.sources.base import AdapterContext, ParsedBatch, SourceFile
+from pipelines.sources import rma
+from pipelines.sources.base import AdapterContext, ParsedBatch, SourceFile, merge_batches
 from pipelines.sources.records import (
     Parsed,
     Record,
@@ -27,36 +31,33 @@ from pipelines.sources.records import (
     text,
     to_json,
 )
+from pipelines.sources.statuses import plain
 
-DISPOSITION_NAMES: Final = {
-    "restock": "restock_a",
-    "resell": "restock_a",
-    "a_grade": "restock_a",
-    "b": "b_grade",
-    "restock_b": "b_grade",
-    "refurb": "refurbish",
-    "liquidation": "liquidate",
-    "donation": "donate",
-    "dispose": "destroy",
-    "trash": "destroy",
-    "return_to_vendor": "rtv",
-}
+TOPICS: Final = ("return", "label")
+"""Webhook topics that tell when something happened to goods; gift card, restock and others do not."""
+
+ON_THE_WAY: Final = "in_transit"
+"""The label state whose stamp is the first scan. A later state (delivered …) has overwritten that stamp, and none of
+them is our receipt of the goods."""
+
+DISPOSITION_NAMES: Final = rma.DISPOSITION_NAMES
 """Words platforms use → our dispositions; anything else is passed on and judged by the row contract."""
+
+_PREFIXES: Final = ("returns.", "return.", "data.", "")
 
 
 def recognises(file: SourceFile) -> bool:
     """Say whether the file holds returns in this layout."""
     if file.kind not in (".json", ".jsonl", ".ndjson"):
-        return False
+        return rma.recognises(file)
     paths = outline(file.head)
     if paths == {"returns"}:
         return True  # a period without returns
+    if {"topic", "trigger", "provider_order_id"} <= paths:
+        return True
     return any(
         {f"{prefix}order_name", f"{prefix}line_items"} <= paths and _is_return(paths, prefix) for prefix in _PREFIXES
     )
-
-
-_PREFIXES: Final = ("returns.", "return.", "")
 
 
 def _is_return(paths: frozenset[str], prefix: str) -> bool:
@@ -66,25 +67,31 @@ def _is_return(paths: frozenset[str], prefix: str) -> bool:
 
 def parse(files: Sequence[SourceFile], context: AdapterContext) -> ParsedBatch:
     """Read returns into return events, one per line item and stage reached."""
-    return collect(files, wrappers=("returns", "return"), convert=lambda record: _convert(record, context))
+    documents = [file for file in files if file.kind in (".json", ".jsonl", ".ndjson")]
+    tables = [file for file in files if file not in documents]
+    read = collect(
+        documents,
+        wrappers=("returns", "return", "data"),
+        convert=lambda record: _convert(record, context),
+        is_record=lambda record: "topic" in record or "line_items" in record,
+    )
+    return merge_batches([read, rma.parse(tables, context)]) if tables else read
 
 
 def _convert(record: Record, context: AdapterContext) -> Parsed:
+    topic = text(record, "topic")
+    if topic is not None and topic not in TOPICS:
+        message = f"topic: {topic!r} is not one this source reads (expected {', '.join(TOPICS)})"
+        raise RecordFault(message)
+    if topic == "label":
+        return _label(record)
     parsed = Parsed()
-    label = child(record, "label")
     created_at = needed_stamp(record, "created_at")
-    stages = {
-        "return.in_transit": stamp(label, "in_transit_at"),
-        "return.received": stamp(record, "received_at"),
-        "return.graded": stamp(record, "graded_at"),
-        "return.restocked": stamp(record, "restocked_at"),
-        "refund.issued": stamp(record, "refunded_at"),
-    }
     lines = children(record, "line_items")
     if not lines:
         message = "line_items is empty: a return without lines says nothing"
         raise RecordFault(message)
-    for line in lines:
+    for line in _order_lines(lines):
         common = {
             "rma_id": needed_text(record, "id"),
             "order_id": (text(record, "order_name") or "").removeprefix("#") or None,
@@ -93,22 +100,67 @@ def _convert(record: Record, context: AdapterContext) -> Parsed:
             "node_id": text(record, "warehouse"),
             "quantity": _units(line),
             "time_quality": "instant",
-            "observed_at": stamp(record, "updated_at"),
-            "attributes": to_json({"state": text(record, "state")}),
+            "observed_at": stamp(record, "updated_at") or stamp(record, "edited_at"),
+            "attributes": _notes(record, line),
         }
-        reason = text(line, "reason")
+        reason = text(line, "reason") or text(line, "return_reason")
         parsed.add("return", event_type="rma.created", event_at=created_at, reason=reason, **common)
-        for event_type, moment in stages.items():
+        for event_type, moment in _stages(record, line).items():
             if moment is not None:
                 details = _details(event_type, record, line, context)
                 parsed.add("return", event_type=event_type, event_at=moment, **common, **details)
     return parsed
 
 
+def _order_lines(items: Sequence[Record]) -> list[Record]:
+    """Put Loop's items of one unit each together by order line, reason and outcome of the inspection."""
+    if not all("line_item_id" in item and "quantity" not in item for item in items):
+        return list(items)
+    lines: dict[tuple[str | None, ...], dict[str, Any]] = {}
+    for item in items:
+        inspected = _inspection(item)
+        key = (
+            text(item, "provider_line_item_id"), text(item, "sku"), text(item, "return_reason"),
+            text(inspected, "outcome"), text(inspected, "inspected_at"),
+        )  # fmt: skip
+        line = lines.setdefault(key, {**item, "quantity": 0, "refund": Decimal(0)})
+        line["quantity"] += 1
+        line["refund"] += money(item, "refund") or 0
+    return list(lines.values())
+
+
+def _notes(record: Record, line: Record) -> str | None:
+    whole = ("state", "trigger", "edited_at", "label_status", "total", "handling_fee", "gift_card", "type")
+    finer = ("parent_return_reason", "return_comment", "outcome")
+    return to_json({
+        **{key: text(record, key) for key in whole},
+        **{key: text(line, key) for key in finer},
+        "refund_total": text(record, "refund"),
+        "shop_order_id": text(record, "provider_order_id"),
+        "exchanges": len(children(record, "exchanges")) or None,
+    })  # fmt: skip
+
+
+def _inspection(line: Record) -> Record:
+    value = line.get("disposition")
+    return value if isinstance(value, dict) else {}
+
+
+def _stages(record: Record, line: Record) -> Mapping[str, datetime | None]:
+    scanned = stamp(record, "label_updated_at") if text(record, "label_status") == ON_THE_WAY else None
+    return {
+        "return.in_transit": stamp(child(record, "label"), "in_transit_at") or scanned,
+        "return.received": stamp(record, "received_at"),
+        "return.graded": stamp(record, "graded_at") or stamp(_inspection(line), "inspected_at"),
+        "return.restocked": stamp(record, "restocked_at"),
+        "refund.issued": stamp(record, "refunded_at"),
+    }
+
+
 def _details(event_type: str, record: Record, line: Record, context: AdapterContext) -> dict[str, object]:
     """Return the columns that only some stages know."""
     if event_type == "return.in_transit":
-        return {"tracking_number": text(child(record, "label"), "tracking_number")}
+        return {"tracking_number": text(child(record, "label"), "tracking_number") or _tracking_number(record)}
     if event_type in ("return.graded", "return.restocked"):
         return {"disposition": _disposition(line)}
     if event_type == "refund.issued":
@@ -117,11 +169,8 @@ def _details(event_type: str, record: Record, line: Record, context: AdapterCont
 
 
 def _disposition(line: Record) -> str | None:
-    name = text(line, "disposition")
-    if name is None:
-        return None
-    plain = name.lower().replace(" ", "_").replace("-", "_")
-    return DISPOSITION_NAMES.get(plain, plain)
+    name = text(_inspection(line), "outcome") if _inspection(line) else text(line, "disposition")
+    return None if name is None else DISPOSITION_NAMES.get(plain(name), plain(name))
 
 
 def _units(line: Record) -> Decimal:
@@ -130,3 +179,26 @@ def _units(line: Record) -> Decimal:
         message = "line_items.quantity is missing"
         raise RecordFault(message)
     return units
+
+
+def _tracking_number(record: Record) -> str | None:
+    number = text(record, "tracking_number")
+    return None if number == "N/A" else number
+
+
+def _label(record: Record) -> Parsed:
+    """A label message knows the return and its parcel, not its lines."""
+    parsed = Parsed()
+    if text(record, "label_status") == ON_THE_WAY:
+        parsed.add(
+            "return",
+            event_type="return.in_transit",
+            event_at=needed_stamp(record, "label_updated_at"),
+            time_quality="instant",
+            rma_id=needed_text(record, "id"),
+            tracking_number=_tracking_number(record),
+            attributes=to_json(
+                {"carrier": text(record, "carrier"), "shop_order_id": text(record, "provider_order_id")}
+            ),
+        )
+    return parsed
