@@ -1,6 +1,6 @@
 """X12 (ANSI ASC X12 4010/5010): read interchanges, turn documents into canonical events, acknowledge them."""
 
-from pipelines.sources.edi.adapter import parse, recognises
+from pipelines.sources.edi.adapter import parse, parse_stream, recognises
 from pipelines.sources.edi.envelope import (
     Fault,
     FaultCode,
@@ -25,6 +25,7 @@ __all__ = [
     "Separators",
     "TransactionSet",
     "parse",
+    "parse_stream",
     "read_interchanges",
     "read_parts",
     "recognises",

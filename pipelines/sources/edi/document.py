@@ -26,6 +26,27 @@ def at(segment: list[str], index: int) -> str:
 
 
 @dataclass(frozen=True, slots=True)
+class Envelope:
+    """What the envelopes of a document say about it, with the names and clocks of this company.
+
+    Attributes:
+        partner: Trading partner (retailer id).
+        direction: in = partner to us, out = us to partner; None where only the kind of document tells.
+        clock: Clock of the partner's zone.
+        sent_at: Interchange stamp, UTC: when the document was transmitted.
+        currency: Currency where a document names none.
+        origin: Leading part of every `source_ref`: file and interchange.
+    """
+
+    partner: str
+    direction: Direction | None
+    clock: Clock
+    sent_at: datetime
+    currency: str
+    origin: str
+
+
+@dataclass(frozen=True, slots=True)
 class Document:
     """One sound business document.
 

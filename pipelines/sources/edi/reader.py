@@ -11,7 +11,7 @@ interchange are found by searching for their envelopes, not by walking every seg
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Final
+from typing import Final, Generic, Protocol, TypeVar
 
 from pipelines.sources.edi.envelope import (
     Fault,
@@ -28,6 +28,31 @@ from pipelines.sources.edi.feed import SHOWN, Body, Feed, Source, opened
 from pipelines.sources.edi.isa import BLANK, read_isa
 
 Part = InterchangeHeader | GroupHeader | TransactionSet | Segment | Fault
+
+
+class SetRun(Protocol):
+    """Consecutive sets without fault, found at once."""
+
+    @property
+    def set_count(self) -> int:
+        """Number of sets."""
+
+    @property
+    def segment_count(self) -> int:
+        """Number of segments in all sets."""
+
+
+RunT_co = TypeVar("RunT_co", bound=SetRun, covariant=True)
+
+
+class RunFinder(Protocol[RunT_co]):
+    """Finds runs of sets, so that they need not be read one by one."""
+
+    def find(
+        self, text: str, at: int, header: InterchangeHeader, group: GroupHeader, number: int
+    ) -> tuple[RunT_co, int] | None:
+        """Return the run that begins at an offset, at a segment number, and its length, or None."""
+
 
 CHUNK_BYTES: Final = 1 << 20
 _CONTROL_IDS: Final = frozenset({"TA1", "TA3", "ISB", "ISE"})
@@ -66,6 +91,17 @@ def read_parts(source: Source, *, chunk_bytes: int = CHUNK_BYTES) -> Iterator[Pa
         An `InterchangeHeader`, then its `GroupHeader`s, `TransactionSet`s (each with its own faults), control
         `Segment`s such as TA1, and the `Fault`s of group and interchange where they are noticed.
     """
+    yield from _read(source, chunk_bytes, None)
+
+
+def read_runs(
+    source: Source, finder: RunFinder[RunT_co], *, chunk_bytes: int = CHUNK_BYTES
+) -> Iterator[Part | RunT_co]:
+    """Stream the parts as `read_parts` does, with runs of sets in place of most of the sets."""
+    return _read(source, chunk_bytes, finder)
+
+
+def _read(source: Source, chunk_bytes: int, finder: RunFinder[RunT_co] | None) -> Iterator[Part | RunT_co]:
     with opened(source) as handle:
         feed = Feed(handle, chunk_bytes)
         ordinal = 0
@@ -79,17 +115,18 @@ def read_parts(source: Source, *, chunk_bytes: int = CHUNK_BYTES) -> Iterator[Pa
             yield found.header
             yield from found.faults
             feed.at = found.end
-            yield from _Walk(Body(feed, found.header.separators), found.header).parts()
+            yield from _Walk(Body(feed, found.header.separators), found.header, finder).parts()
         if feed.damage:
             yield InterchangeHeader(ordinal + 1, is_readable=False)
             yield Fault(FaultCode.DAMAGED_FILE, "interchange", 0, "", 0, feed.damage, "a complete gzip file")
 
 
-class _Walk:
+class _Walk(Generic[RunT_co]):
     """Walks the segments between ISA and IEA and checks what the trailers say."""
 
-    def __init__(self, body: Body, header: InterchangeHeader) -> None:
+    def __init__(self, body: Body, header: InterchangeHeader, finder: RunFinder[RunT_co] | None) -> None:
         self._body = body
+        self._finder = finder
         self._header = header
         self._terminator = header.separators.segment
         self._element = header.separators.element
@@ -104,13 +141,13 @@ class _Walk:
         self._next_set = f"{self._terminator}{self._set_id}"
         self._envelopes = [f"{self._terminator}{name}{self._element}" for name in ("ST", "GE", "GS", "IEA")]
 
-    def parts(self) -> Iterator[Part]:
+    def parts(self) -> Iterator[Part | RunT_co]:
         """Yield what stands in the interchange, its trailer's faults last."""
         body = self._body
         while not self._is_closed and not body.is_at_end():
             if body.text.startswith(self._set_id, body.at):
                 self._in_unexpected = False
-                yield self._read_set()
+                yield self._find_run() or self._read_set()
             else:
                 yield from self._read_control()
         if not self._is_closed:
@@ -128,6 +165,18 @@ class _Walk:
             if len(shown) < SHOWN:
                 shown = (shown + text).lstrip(BLANK)[:SHOWN]
         return shown.rstrip(BLANK)
+
+    def _find_run(self) -> RunT_co | None:
+        if self._finder is None or self._group is None:
+            return None
+        found = self._finder.find(self._body.text, self._body.at, self._header, self._group, self._number + 1)
+        if found is None:
+            return None
+        run, length = found
+        self._body.at += length
+        self._number += run.segment_count
+        self._sets_in_group += run.set_count
+        return run
 
     def _read_set(self) -> TransactionSet:
         body = self._body

@@ -19,6 +19,10 @@ from storage.contracts import EVENT_TABLES, conform
 Row = tuple[object, ...]
 
 SOURCE: Final = "edi"
+PLACE: Final = "place"
+"""Column that orders rows as their documents stand in the files; it never leaves this package."""
+
+_NO_FRAMES: Final[Mapping[str, Sequence[pl.DataFrame]]] = {}
 
 
 class EventRows:
@@ -27,32 +31,47 @@ class EventRows:
     def __init__(self) -> None:
         self.rows_in: dict[str, int] = {}
         self._events: dict[tuple[str, tuple[str, ...]], list[Row]] = {}
+        self._places: dict[tuple[str, tuple[str, ...]], list[int]] = {}
         self._rejects: list[tuple[str, str, str]] = []
+        self._reject_places: list[int] = []
 
     def sink(self, family: str, columns: tuple[str, ...]) -> list[Row]:
         """Return the list to append rows of these columns to."""
+        self._places.setdefault((family, columns), [])
         return self._events.setdefault((family, columns), [])
+
+    def settle(self, place: int) -> None:
+        """Give all rows and rejects since the last call their place in the order of the result."""
+        for key, rows in self._events.items():
+            _extend(self._places[key], len(rows), place)
+        _extend(self._reject_places, len(self._rejects), place)
 
     def reject(self, source_ref: str, reason: str, raw: str) -> None:
         """Record something that was refused."""
         self._rejects.append((source_ref, reason, raw))
 
-    def build(self) -> ParsedBatch:
-        """Return all rows as frames in the families' contracts."""
-        parts: dict[str, list[pl.DataFrame]] = {}
-        for (family, columns), rows in self._events.items():
+    def build(self, others: Mapping[str, Sequence[pl.DataFrame]] = _NO_FRAMES) -> ParsedBatch:
+        """Return all rows as frames in the families' contracts, in the order of their places. All must be settled.
+
+        Args:
+            others: Family → further frames in its contract with `PLACE`.
+        """
+        parts = {family: list(frames) for family, frames in others.items()}
+        # Sorted, so that the order of a document's rows never depends on what was read before it.
+        for (family, columns), rows in sorted(self._events.items()):
             if rows:
                 parts.setdefault(family, []).append(self._frame(family, columns, rows))
-        events = {family: pl.concat(parts[family]) for family in EVENT_TABLES if family in parts}
+        events = {family: _in_order(parts[family]) for family in EVENT_TABLES if family in parts}
         rejects = pl.DataFrame(self._rejects, schema=REJECT_SCHEMA, orient="row")
-        return ParsedBatch(events=events, rejects=rejects, rows_in=self.rows_in)
+        places = pl.Series(PLACE, self._reject_places, dtype=pl.Int64)
+        return ParsedBatch(events, _in_order([rejects.with_columns(places)]), self.rows_in)
 
     def _frame(self, family: str, columns: tuple[str, ...], rows: Sequence[Row]) -> pl.DataFrame:
         schema = EVENT_TABLES[family].polars_schema()
         series = [
             _series(name, values, schema[name]) for name, values in zip(columns, zip(*rows, strict=True), strict=True)
         ]
-        text = pl.DataFrame(series)
+        text = pl.DataFrame([*series, pl.Series(PLACE, self._places[family, columns], dtype=pl.Int64)])
         decimals = [name for name in columns if isinstance(schema[name], pl.Decimal)]
         frame = text.with_columns(pl.col(name).cast(schema[name], strict=False) for name in decimals)
         for name in decimals:
@@ -61,12 +80,25 @@ class EventRows:
                 self._reject_numbers(name, text.filter(broken))
                 text, frame = text.filter(~broken), frame.filter(~broken)
         sourced = frame if "source" in columns else frame.with_columns(source=pl.lit(SOURCE))
-        return conform(sourced, family)
+        contract = conform(sourced.drop(PLACE), family)
+        return contract.with_columns(frame[PLACE])
 
     def _reject_numbers(self, name: str, rows: pl.DataFrame) -> None:
         for row in rows.iter_rows(named=True):
-            raw = json.dumps({key: str(value) for key, value in row.items() if value is not None})
+            raw = json.dumps({key: str(value) for key, value in row.items() if value is not None and key != PLACE})
             self.reject(row["source_ref"], f"{name} {row[name]!r} is not a number that fits", raw)
+            self._reject_places.append(row[PLACE])
+
+
+def _extend(places: list[int], count: int, place: int) -> None:
+    places += [place] * (count - len(places))
+
+
+def _in_order(frames: Sequence[pl.DataFrame]) -> pl.DataFrame:
+    frame = pl.concat(frames)
+    if not frame[PLACE].is_sorted():
+        frame = frame.sort(PLACE, maintain_order=True)
+    return frame.drop(PLACE)
 
 
 def _series(name: str, values: Sequence[object], dtype: pl.DataType) -> pl.Series:

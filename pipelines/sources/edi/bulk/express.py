@@ -1,0 +1,202 @@
+"""Turns runs into frames: keeps page and calendars, calls the kernels, hands back what they refuse."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import date, datetime, timedelta
+from typing import Final
+
+import numpy as np
+import polars as pl
+import pyarrow as pa
+
+from pipelines.sources.edi.bulk.compiled import Array
+from pipelines.sources.edi.bulk.layouts import GROUP_WORDS, LAYOUTS, ORDER_PREFIX, ORIGIN, WORDS, Layout
+from pipelines.sources.edi.bulk.page import (
+    COUNT,
+    DIRECTION,
+    FAMILY_CELL,
+    INLINE,
+    NEEDED_DAY,
+    NULL,
+    NUMBER,
+    PLACE_CELL,
+    SENT_AT,
+    TOP,
+    Page,
+)
+from pipelines.sources.edi.bulk.scan import Run, Scanner
+from pipelines.sources.edi.bulk.sets import AS_KIND_SAYS, DAY_MISSING, DONE, PAGE_FULL, read_sets
+from pipelines.sources.edi.bulk.ship_notice import MOST_NODES, NOTE_ROWS
+from pipelines.sources.edi.bulk.values import DAYS, FIRST_YEAR, UNKNOWN_DAY
+from pipelines.sources.edi.clock import Clock
+from pipelines.sources.edi.document import Envelope
+from pipelines.sources.edi.rows import PLACE, SOURCE
+from storage.contracts import EVENT_TABLES, MONEY, QUANTITY, conform
+
+PAGE_ROWS: Final = 1 << 14
+ARENA_BYTES: Final = 1 << 23
+_WORDS_BYTES: Final = 1 << 12
+_SCALES: Final = {QUANTITY: 3, MONEY: 4}
+_DIRECTIONS: Final = {"in": 0, "out": 1, None: AS_KIND_SAYS}
+_EPOCH: Final = datetime(1970, 1, 1)  # noqa: DTZ001 - instants are naive UTC here
+_MICROSECOND: Final = timedelta(microseconds=1)
+
+
+class Express:
+    """Collects the events of regular documents.
+
+    Attributes:
+        scanner: Finds the runs.
+    """
+
+    def __init__(self) -> None:
+        self.scanner = Scanner()
+        self._page = _new_page()
+        self._frames: dict[str, list[pl.DataFrame]] = {}
+        self._calendars: dict[str, Array] = {}
+
+    def take(self, run: Run, envelope: Envelope, place: int) -> Iterator[int]:
+        """Read a run whose first set is at a position of its own; yields the indices of sets it does not read."""
+        words = _group_words(run, envelope)
+        if sum(map(len, words)) > _WORDS_BYTES:
+            yield from range(run.set_count)
+            return
+        self._begin_group(run, envelope)
+        self._write_words(words)
+        index, page_is_fresh = 0, False
+        while True:
+            index, outcome = read_sets(run.tape, run.sets, index, self._page, place)
+            if outcome == DONE:
+                return
+            if outcome == DAY_MISSING:
+                self._look_up(envelope.clock, int(self._page.state[NEEDED_DAY]))
+            elif outcome == PAGE_FULL and not page_is_fresh:
+                self._flush()
+                self._write_words(words)
+                page_is_fresh = True
+                continue
+            else:
+                yield index
+                index += 1
+            page_is_fresh = False
+
+    def frames(self) -> dict[str, list[pl.DataFrame]]:
+        """Return what was collected, family by family, with the position of each row's document; then forget it."""
+        self._flush()
+        frames, self._frames = self._frames, {}
+        return frames
+
+    def _begin_group(self, run: Run, envelope: Envelope) -> None:
+        self._page = self._page._replace(days=self._calendar(envelope.clock))
+        state = self._page.state
+        state[SENT_AT] = (envelope.sent_at - _EPOCH) // _MICROSECOND
+        state[DIRECTION] = _DIRECTIONS[envelope.direction]
+        state[NUMBER] = run.number
+
+    def _calendar(self, clock: Clock) -> Array:
+        zone = clock.zone.key
+        if zone not in self._calendars:
+            self._calendars[zone] = np.full((2, DAYS), UNKNOWN_DAY, np.int64)
+        return self._calendars[zone]
+
+    def _look_up(self, clock: Clock, day: int) -> None:
+        """Enter a day: when it begins, and whether no hour of it has another offset."""
+        local = date(FIRST_YEAR, 1, 1) + timedelta(days=day)
+        start = clock.start(local.strftime("%Y%m%d"))
+        calendar = self._calendar(clock)
+        calendar[0, day] = 0 if start is None else (start - _EPOCH) // _MICROSECOND
+        midnight = datetime(local.year, local.month, local.day, tzinfo=clock.zone)
+        calendar[1, day] = len({(midnight + timedelta(hours=hour)).utcoffset() for hour in range(25)}) == 1
+
+    def _write_words(self, words: list[bytes]) -> None:
+        if len(self._page.arena) - self._page.state[TOP] < _WORDS_BYTES:
+            self._flush()
+        for index, text in enumerate(words):
+            _write_word(self._page, index, text, as_view=index not in (ORDER_PREFIX, ORIGIN))
+
+    def _flush(self) -> None:
+        """Turn the page into frames and begin it anew."""
+        page = self._page
+        rows, arena = page.rows[: page.state[COUNT]], page.arena[: page.state[TOP]].tobytes()
+        for layout in LAYOUTS:
+            own = np.flatnonzero(rows[:, FAMILY_CELL] == layout.number)
+            if len(own):
+                self._frames.setdefault(layout.family, []).append(_frame(layout, rows[own], arena))
+        _clear(page)
+
+
+def _group_words(run: Run, envelope: Envelope) -> list[bytes]:
+    """Return the constants of a group in the order of `layouts.PARTNER` and the names behind it."""
+    controls = (run.interchange.control, run.group.control)
+    constants = (envelope.currency, envelope.clock.zone.key, f"{envelope.partner}-", envelope.origin)
+    return [text.encode() for text in (envelope.partner, *controls, *constants)]
+
+
+def _new_page() -> Page:
+    cells = max(layout.number_cells.stop for layout in LAYOUTS)
+    page = Page(
+        rows=np.zeros((PAGE_ROWS + 1, cells), np.int64),
+        arena=np.zeros(ARENA_BYTES, np.uint8),
+        state=np.zeros(NUMBER + 1, np.int64),
+        words=np.zeros((GROUP_WORDS + len(WORDS), 2), np.int64),
+        days=np.full((2, DAYS), UNKNOWN_DAY, np.int64),
+        notes=np.zeros((NOTE_ROWS, 2 * MOST_NODES), np.int64),
+    )
+    _clear(page)
+    return page
+
+
+def _clear(page: Page) -> None:
+    page.state[COUNT] = page.state[TOP] = 0
+    for index, text in enumerate(WORDS, start=GROUP_WORDS):
+        _write_word(page, index, text.encode(), as_view=True)
+
+
+def _write_word(page: Page, index: int, text: bytes, *, as_view: bool) -> None:
+    """Write a constant: a short one into its view, others into the arena with a view or just their place."""
+    size, top = len(text), int(page.state[TOP])
+    if as_view and size <= INLINE:
+        cell = size.to_bytes(4, "little") + text.ljust(INLINE, b"\0")
+        page.words[index] = np.frombuffer(cell, np.int64)
+        return
+    page.arena[top : top + size] = np.frombuffer(text, np.uint8)
+    page.state[TOP] = top + size
+    low = size | int.from_bytes(text[:4], "little") << 32
+    page.words[index] = (low, top << 32) if as_view else (top, size)
+
+
+def _frame(layout: Layout, rows: Array, arena: bytes) -> pl.DataFrame:
+    """Return the rows of one family in its contract, with `PLACE`."""
+    table, data = EVENT_TABLES[layout.family], pa.py_buffer(arena)
+    columns: dict[str, pl.Series] = {}
+    for name, cell in zip(layout.text, layout.text_cells, strict=True):
+        columns[name] = _text(rows[:, cell : cell + 2].copy(), data)
+    for name, cell in zip(layout.instants, layout.instant_cells, strict=True):
+        columns[name] = _numbers(rows[:, cell], pa.timestamp("us"))
+    for name, cell in zip(layout.numbers, layout.number_cells, strict=True):
+        columns[name] = _numbers(rows[:, cell], pa.decimal128(18, _SCALES[table.column(name).type]))
+    frame = pl.DataFrame(columns).with_columns(
+        pl.col("event_at").alias("observed_at"),
+        time_quality=pl.lit("instant"),
+        source=pl.lit(SOURCE),
+        **{name: pl.lit(text) for name, text in layout.fixed.items()},
+    )
+    return conform(frame, layout.family).with_columns(pl.Series(PLACE, rows[:, PLACE_CELL].copy()))
+
+
+def _text(views: Array, arena: pa.Buffer) -> pl.Series:
+    is_there = (views[:, 0] & 0xFFFFFFFF) != 0
+    return _series(pa.string_view(), len(views), is_there, views, arena)
+
+
+def _numbers(values: Array, kind: pa.DataType) -> pl.Series:
+    is_there = values != NULL
+    wide = np.stack((values, values >> 63), axis=1) if pa.types.is_decimal(kind) else values.copy()
+    return _series(kind, len(values), is_there, wide)
+
+
+def _series(kind: pa.DataType, count: int, is_there: Array, values: Array, *rest: pa.Buffer) -> pl.Series:
+    validity = None if is_there.all() else pa.py_buffer(np.packbits(is_there, bitorder="little"))
+    array = pa.Array.from_buffers(kind, count, [validity, pa.py_buffer(values), *rest])
+    return pl.Series(values=array)

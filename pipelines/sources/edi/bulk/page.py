@@ -1,0 +1,262 @@
+"""Where kernels write: tables of fixed size for each family, an arena for long texts, and words written once.
+
+Text cells are Arrow string views: two numbers that hold up to twelve bytes themselves, or point into the arena.
+A document that does not fit any more is undone and read again after the page was turned into frames.
+"""
+
+from __future__ import annotations
+
+from typing import Final, NamedTuple
+
+import numpy as np
+
+from pipelines.sources.edi.bulk.compiled import Array, kernel
+from pipelines.sources.edi.bulk.layouts import ORDER_PREFIX, ORIGIN
+from pipelines.sources.edi.bulk.tape import LONGEST, Tape
+
+NULL: Final = -(1 << 63)
+"""A number or instant that is not there."""
+
+TOP, IS_FULL, NEEDED_DAY, COUNT, PLACE, SENT_AT, DIRECTION, NUMBER = range(8)
+"""Places in `Page.state`: bytes used of the arena; something did not fit; a day the calendar does not know yet; rows;
+place of the document; its transmission; 0 in, 1 out, 2 as its kind says; segment position of the tape's first one."""
+
+FAMILY_CELL, PLACE_CELL = range(2)
+
+INLINE: Final = 12
+_COMMA: Final = ord(",")
+_OPEN: Final = ord("{")
+_CLOSE: Final = ord("}")
+_QUOTE: Final = ord('"')
+_ZERO: Final = ord("0")
+_UPPER: Final = (ord("A"), ord("Z"))
+
+
+class Page(NamedTuple):
+    """Everything a kernel reads from or writes to besides the tape.
+
+    Attributes:
+        rows: Event by event: family, place, then the cells of the family's layout. One row is spare.
+        arena: Bytes of long texts.
+        state: See `TOP`.
+        words: String views of constants, and where in the arena the beginnings of ids are.
+        days: For each day since 2000 its start in the partner's zone, and whether it is free of clock changes.
+        notes: Scratch space of one document.
+    """
+
+    rows: Array
+    arena: Array
+    state: Array
+    words: Array
+    days: Array
+    notes: Array
+
+
+def key(name: str) -> Array:
+    """Return a JSON key up to the quote that opens its value."""
+    return np.frombuffer(f'"{name}":"'.encode(), np.uint8)
+
+
+def literal(text: str) -> Array:
+    """Return a text for `emit`."""
+    return np.frombuffer(text.encode(), np.uint8)
+
+
+_TRUE: Final = literal("true,")
+
+
+@kernel
+def add_row(page: Page, family: int) -> int:
+    """Begin a row; on a full page it is one that nobody reads."""
+    row = page.state[COUNT]
+    if row + 1 >= len(page.rows):
+        page.state[IS_FULL] = 1
+        return int(row)
+    page.state[COUNT] = row + 1
+    page.rows[row, FAMILY_CELL] = family
+    page.rows[row, PLACE_CELL] = page.state[PLACE]
+    return int(row)
+
+
+@kernel
+def emit(page: Page, data: Array, start: int, length: int) -> None:
+    """Append a piece of text to the arena."""
+    top = page.state[TOP]
+    if top + length > len(page.arena):
+        page.state[IS_FULL] = 1
+        return
+    for i in range(length):
+        page.arena[top + i] = data[start + i]
+    page.state[TOP] = top + length
+
+
+@kernel
+def emit_span(page: Page, tape: Tape, span: int) -> None:
+    """Append an element to the arena."""
+    emit(page, tape.data, span // LONGEST, span % LONGEST)
+
+
+@kernel
+def emit_byte(page: Page, byte: int) -> None:
+    """Append one byte to the arena."""
+    top = page.state[TOP]
+    if top >= len(page.arena):
+        page.state[IS_FULL] = 1
+        return
+    page.arena[top] = byte
+    page.state[TOP] = top + 1
+
+
+@kernel
+def emit_whole(page: Page, value: int) -> None:
+    """Append a number that is not negative."""
+    scale = 1
+    while value // scale >= 10:
+        scale *= 10
+    while scale > 0:
+        emit_byte(page, _ZERO + value // scale % 10)
+        scale //= 10
+
+
+@kernel
+def view(data: Array, start: int, length: int, offset: int) -> tuple[int, int]:
+    """Return the string view of a text; `offset` is where the arena has it if it is long."""
+    low, high = length, 0
+    for i in range(min(length, 4)):
+        low |= data[start + i] << (32 + 8 * i)
+    if length > INLINE:
+        return low, offset << 32
+    for i in range(4, length):
+        high |= data[start + i] << (8 * (i - 4))
+    return low, high
+
+
+@kernel
+def seal(page: Page, begin: int) -> tuple[int, int]:
+    """Return the view of what was appended since `begin`; a short text is taken out of the arena again."""
+    length = page.state[TOP] - begin
+    if length <= INLINE:
+        page.state[TOP] = begin
+    return view(page.arena, begin, length, begin)
+
+
+@kernel
+def set_text(page: Page, row: int, cell: int, value: tuple[int, int]) -> None:
+    """Write a text cell."""
+    page.rows[row, cell] = value[0]
+    page.rows[row, cell + 1] = value[1]
+
+
+@kernel
+def set_word(page: Page, row: int, cell: int, word: int) -> None:
+    """Write a constant."""
+    page.rows[row, cell] = page.words[word, 0]
+    page.rows[row, cell + 1] = page.words[word, 1]
+
+
+@kernel
+def span_view(page: Page, tape: Tape, span: int) -> tuple[int, int]:
+    """Return the view of an element."""
+    start, length = span // LONGEST, span % LONGEST
+    if length <= INLINE:
+        return view(tape.data, start, length, 0)
+    begin = page.state[TOP]
+    emit(page, tape.data, start, length)
+    return view(tape.data, start, length, begin)
+
+
+@kernel
+def set_span(page: Page, row: int, cell: int, tape: Tape, span: int) -> None:
+    """Write an element into a cell."""
+    set_text(page, row, cell, span_view(page, tape, span))
+
+
+@kernel
+def lower_view(page: Page, tape: Tape, span: int) -> tuple[int, int]:
+    """Return the view of an element in lower case."""
+    begin = page.state[TOP]
+    for i in range(span // LONGEST, span // LONGEST + span % LONGEST):
+        byte = tape.data[i]
+        emit_byte(page, byte + 32 if _UPPER[0] <= byte <= _UPPER[1] else byte)
+    return seal(page, begin)
+
+
+@kernel
+def reference_view(page: Page, segment: int) -> tuple[int, int]:
+    """Return the view of a `source_ref`."""
+    begin = page.state[TOP]
+    emit(page, page.arena, page.words[ORIGIN, 0], page.words[ORIGIN, 1])
+    emit_whole(page, page.state[NUMBER] + segment)
+    return seal(page, begin)
+
+
+@kernel
+def order_view(page: Page, tape: Tape, span: int) -> tuple[int, int]:
+    """Return the view of an order id, empty where there is no purchase order number."""
+    if not span:
+        return 0, 0
+    begin = page.state[TOP]
+    emit(page, page.arena, page.words[ORDER_PREFIX, 0], page.words[ORDER_PREFIX, 1])
+    emit_span(page, tape, span)
+    return seal(page, begin)
+
+
+@kernel
+def open_object(page: Page) -> int:
+    """Begin a JSON object and return where."""
+    begin = int(page.state[TOP])
+    emit_byte(page, _OPEN)
+    return begin
+
+
+@kernel
+def close_object(page: Page, begin: int) -> tuple[int, int]:
+    """End a JSON object; the view of one without fields is empty."""
+    if page.state[TOP] <= begin + 1:
+        page.state[TOP] = begin
+        return 0, 0
+    page.arena[page.state[TOP] - 1] = _CLOSE
+    return seal(page, begin)
+
+
+@kernel
+def close_inner(page: Page) -> None:
+    """End an object inside another one; it must have fields."""
+    if page.state[TOP]:
+        page.arena[page.state[TOP] - 1] = _CLOSE
+    emit_byte(page, _COMMA)
+
+
+@kernel
+def end_field(page: Page) -> None:
+    """End a text field."""
+    emit_byte(page, _QUOTE)
+    emit_byte(page, _COMMA)
+
+
+@kernel
+def add_field(page: Page, name: Array, tape: Tape, span: int) -> None:
+    """Add a text field to a JSON object unless it is empty."""
+    if span:
+        emit(page, name, 0, len(name))
+        emit_span(page, tape, span)
+        end_field(page)
+
+
+@kernel
+def add_pair(page: Page, tape: Tape, name: int, value: int) -> None:
+    """Add a field whose name is an element too; it may be empty."""
+    emit_byte(page, _QUOTE)
+    emit_span(page, tape, name)
+    emit_byte(page, _QUOTE)
+    emit_byte(page, ord(":"))
+    emit_byte(page, _QUOTE)
+    emit_span(page, tape, value)
+    end_field(page)
+
+
+@kernel
+def add_true(page: Page, name: Array) -> None:
+    """Add a field that says `true`; its name ends where the value begins."""
+    emit(page, name, 0, len(name))
+    emit(page, _TRUE, 0, len(_TRUE))

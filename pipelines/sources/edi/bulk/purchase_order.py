@@ -1,0 +1,358 @@
+"""850 in kernels: see `edi.documents.purchase_order`, which says what it means."""
+
+from __future__ import annotations
+
+from typing import Final
+
+import numpy as np
+
+from pipelines.sources.edi.bulk.compiled import Array, kernel
+from pipelines.sources.edi.bulk.layouts import (
+    CAPTURED,
+    CHANGED,
+    COUNTRY_AU,
+    COUNTRY_CA,
+    COUNTRY_MX,
+    COUNTRY_US,
+    CURRENCY,
+    CUSTOMER,
+    DRAFT,
+    ORDER,
+    PARTNER,
+    STANDARD,
+    ZONE,
+)
+from pipelines.sources.edi.bulk.page import (
+    NULL,
+    SENT_AT,
+    Page,
+    add_field,
+    add_pair,
+    add_row,
+    add_true,
+    close_inner,
+    close_object,
+    emit,
+    key,
+    literal,
+    open_object,
+    order_view,
+    reference_view,
+    set_span,
+    set_text,
+    set_word,
+    span_view,
+)
+from pipelines.sources.edi.bulk.tape import LONGEST, Tape, code, element, same, stripped, unpadded, word
+from pipelines.sources.edi.bulk.values import (
+    ODD,
+    add_product_ids,
+    counts,
+    line_number,
+    pack_size,
+    price,
+    price_divisor,
+    quantity,
+    set_line,
+    sku_of,
+    stamp,
+    unit_factor,
+)
+from pipelines.sources.edi.lines import US_STATES
+
+(
+    TYPE,
+    REF,
+    ORDER_ID,
+    LINE,
+    CUSTOMER_ID,
+    ORDER_TYPE,
+    MONEY,
+    SKU,
+    UOM,
+    PLACE_ID,
+    REGION,
+    COUNTRY,
+    POSTAL,
+    CLOCK,
+    ACTOR,
+    REASON,
+    ATTRIBUTES,
+) = ORDER.text_cells
+EVENT_AT, REQUESTED, PROMISE, WINDOW_START, WINDOW_END, SHIP_START, SHIP_BY, CANCEL_AFTER = ORDER.instant_cells
+QUANTITY, PACK, PRICE = ORDER.number_cells
+
+_FAMILY: Final = ORDER.number
+_BEG, _PO1, _PO4 = word("BEG"), word("PO1"), word("PO4")
+_DTM, _N1, _N4, _REF, _CUR, _TD5 = word("DTM"), word("N1"), word("N4"), word("REF"), word("CUR"), word("TD5")
+_CTT, _SDQ, _SHIP_TO = word("CTT"), word("SDQ"), word("ST")
+_ORIGINALS: Final = np.array([0, word("00"), word("06"), word("15"), word("18")])
+_REPLACEMENT: Final = word("05")
+_BLANKET: Final = np.array([word("BK"), word("BL")])
+_DATES: Final = np.array([word(name) for name in ("002", "063", "001", "061", "038", "010", "064", "037")])
+_ENDS: Final = 6
+"""The first of `_DATES` are deadlines, the others starts."""
+
+_STATES: Final = np.array([word(name) for name in US_STATES.split()])
+_COUNTRY_CODES: Final = np.array([word(name) for name in ("USA", "CAN", "MEX", "AUS")])
+_COUNTRY_WORDS: Final = np.array([COUNTRY_US, COUNTRY_CA, COUNTRY_MX, COUNTRY_AU])
+
+_HEADER_DATES, _LINE_DATES, _HEADER_PLACE, _LINE_PLACE, _FACTS, _REFERENCES = range(6)
+"""Rows of the notes."""
+
+_PLACE_SET, _PLACE_ID, _PLACE_REGION, _PLACE_POSTAL, _PLACE_COUNTRY = range(5)
+_ROUTING, _OWN_CURRENCY, _TOTAL, _REFERENCE_COUNT, _PACK, _LINES, _NUMBER_BEFORE, _IN_PLACE = range(8)
+_MOST_REFERENCES: Final = 32
+
+_PO_DATE, _PURPOSE, _KIND, _RELEASE = key("po_date"), key("purpose"), key("order_kind"), key("release")
+_ROUTING_KEY, _REFERENCES_KEY = key("routing"), literal('"references":{')
+_IS_UNCONVERTED: Final = literal('"is_unconverted":')
+
+
+@kernel
+def read_purchase_order(tape: Tape, first: int, last: int, page: Page) -> int:
+    """Write the lines of an 850 and return the span of its number; `ODD` if it is not regular."""
+    header = first + 1
+    number = stripped(tape, element(tape, header, 3))
+    purpose = code(tape, element(tape, header, 1))
+    is_replacement = purpose == _REPLACEMENT
+    if tape.names[header] != _BEG or not number or not (is_replacement or _is_in(_ORIGINALS, purpose)):
+        return ODD
+    notes = page.notes
+    notes[: _REFERENCES + 1, :16] = 0
+    notes[_HEADER_DATES, :8] = NULL
+    notes[_FACTS, _NUMBER_BEFORE] = -1
+    order = order_view(page, tape, number)
+    line = -1
+    for segment in range(header + 1, last):
+        if tape.names[segment] == _PO1:
+            if line >= 0 and not _write_line(tape, header, line, page, order, is_replacement):
+                return ODD
+            line = segment
+            _begin_line(page)
+        elif not _note(tape, segment, page, line >= 0):
+            return ODD
+    if line >= 0 and not _write_line(tape, header, line, page, order, is_replacement):
+        return ODD
+    return number if counts(tape, notes[_FACTS, _TOTAL], notes[_FACTS, _LINES]) else ODD
+
+
+@kernel
+def _is_in(codes: Array, value: int) -> bool:
+    for known in codes:  # noqa: SIM110 - numba knows no generators
+        if known == value:
+            return True
+    return False
+
+
+@kernel
+def _begin_line(page: Page) -> None:
+    notes = page.notes
+    notes[_LINE_DATES, :8] = NULL
+    notes[_LINE_PLACE, :6] = 0
+    notes[_FACTS, _PACK] = 0
+    notes[_FACTS, _IN_PLACE] = 0
+    notes[_FACTS, _LINES] += 1
+
+
+@kernel
+def _note(tape: Tape, segment: int, page: Page, in_line: bool) -> bool:  # noqa: FBT001 - numba
+    """Take what a segment says; False if it is not regular."""
+    notes, name = page.notes, tape.names[segment]
+    if name == _DTM:
+        return _note_date(tape, segment, page, _LINE_DATES if in_line else _HEADER_DATES)
+    if name == _N1:
+        return _note_party(tape, segment, page, _LINE_PLACE if in_line else _HEADER_PLACE)
+    if name == _N4:
+        return _note_location(tape, segment, page)
+    if name == _CTT:
+        notes[_FACTS, _TOTAL] = element(tape, segment, 1)
+        return True
+    if in_line:
+        if name == _PO4:
+            notes[_FACTS, _PACK] = pack_size(tape, segment)
+        return bool(name != _SDQ and notes[_FACTS, _PACK] >= 0)
+    return _note_header(tape, segment, page)
+
+
+@kernel
+def _note_header(tape: Tape, segment: int, page: Page) -> bool:
+    facts, name = page.notes[_FACTS], tape.names[segment]
+    if name == _REF and element(tape, segment, 1):
+        return _note_reference(tape, segment, page)
+    if name == _CUR and element(tape, segment, 2):
+        facts[_OWN_CURRENCY] = element(tape, segment, 2)
+    elif name == _TD5 and not facts[_ROUTING]:
+        facts[_ROUTING] = element(tape, segment, 5) or element(tape, segment, 3)
+    return True
+
+
+@kernel
+def _note_reference(tape: Tape, segment: int, page: Page) -> bool:
+    facts, references = page.notes[_FACTS], page.notes[_REFERENCES]
+    count = facts[_REFERENCE_COUNT]
+    if count >= _MOST_REFERENCES:
+        return False
+    for i in range(count):
+        if same(tape, element(tape, references[i], 1), element(tape, segment, 1)):
+            return False
+    references[count] = segment
+    facts[_REFERENCE_COUNT] = count + 1
+    return True
+
+
+@kernel
+def _note_date(tape: Tape, segment: int, page: Page, level: int) -> bool:
+    kind = code(tape, element(tape, segment, 1))
+    slot = -1
+    for i in range(len(_DATES)):
+        if _DATES[i] == kind:
+            slot = i
+    moment = stamp(page, tape, segment, slot < _ENDS)
+    if moment < 0:
+        return False
+    if slot >= 0:
+        page.notes[level, slot] = moment
+    return True
+
+
+@kernel
+def _note_party(tape: Tape, segment: int, page: Page, level: int) -> bool:
+    notes = page.notes
+    if code(tape, element(tape, segment, 1)) != _SHIP_TO:
+        notes[_FACTS, _IN_PLACE] = 0
+        return True
+    notes[_FACTS, _IN_PLACE] = level
+    notes[level, :6] = 0
+    notes[level, _PLACE_SET] = 1
+    notes[level, _PLACE_ID] = stripped(tape, element(tape, segment, 4))
+    return True
+
+
+@kernel
+def _note_location(tape: Tape, segment: int, page: Page) -> bool:
+    level = page.notes[_FACTS, _IN_PLACE]
+    if not level:
+        return True
+    place = page.notes[level]
+    place[_PLACE_REGION] = stripped(tape, element(tape, segment, 2))
+    place[_PLACE_POSTAL] = stripped(tape, element(tape, segment, 3))
+    place[_PLACE_COUNTRY] = stripped(tape, element(tape, segment, 4))
+    return bool(place[_PLACE_REGION] % LONGEST <= 3)
+
+
+@kernel
+def _write_line(
+    tape: Tape,
+    header: int,
+    segment: int,
+    page: Page,
+    order: tuple[int, int],
+    is_replacement: bool,  # noqa: FBT001 - numba
+) -> bool:
+    """Write a line's event, or both events of a replacement; False if the line is not regular."""
+    facts = page.notes[_FACTS]
+    line, count = unpadded(tape, element(tape, segment, 1)), facts[_LINES]
+    number = line_number(tape, line, count, facts[_NUMBER_BEFORE])
+    uom = element(tape, segment, 3)
+    factor = unit_factor(tape, uom, facts[_PACK])
+    ordered = quantity(tape, element(tape, segment, 2), factor)
+    price_each = price(tape, element(tape, segment, 4), price_divisor(tape, element(tape, segment, 5), factor))
+    sku = sku_of(tape, segment, 6)
+    if number < 0 or ordered < 0 or price_each == ODD or sku < 0:
+        return False
+    facts[_NUMBER_BEFORE] = number
+    reference = reference_view(page, segment)
+    attributes = _attributes(tape, header, segment, page, factor)
+    kind = code(tape, element(tape, header, 2))
+    for event in range(2 if is_replacement else 1):
+        row = add_row(page, _FAMILY)
+        set_word(page, row, TYPE, CHANGED if event else CAPTURED)
+        set_text(page, row, REF, reference)
+        set_text(page, row, ORDER_ID, order)
+        set_line(page, row, LINE, tape, line, count)
+        set_word(page, row, CUSTOMER_ID, PARTNER)
+        set_word(page, row, ORDER_TYPE, DRAFT if _is_in(_BLANKET, kind) else STANDARD)
+        if facts[_OWN_CURRENCY]:
+            set_span(page, row, MONEY, tape, facts[_OWN_CURRENCY])
+        else:
+            set_word(page, row, MONEY, CURRENCY)
+        set_span(page, row, SKU, tape, sku)
+        set_span(page, row, UOM, tape, uom)
+        set_word(page, row, CLOCK, ZONE)
+        if event:
+            set_word(page, row, ACTOR, CUSTOMER)
+        else:
+            set_text(page, row, ACTOR, (0, 0))
+        set_text(page, row, REASON, (0, 0))
+        set_text(page, row, ATTRIBUTES, attributes)
+        _write_place(tape, page, row)
+        _write_dates(page, row, page.state[SENT_AT])
+        page.rows[row, QUANTITY] = ordered
+        page.rows[row, PACK] = facts[_PACK] * 1000 if facts[_PACK] else NULL
+        page.rows[row, PRICE] = price_each
+    return True
+
+
+@kernel
+def _write_place(tape: Tape, page: Page, row: int) -> None:
+    place = page.notes[_LINE_PLACE if page.notes[_LINE_PLACE, _PLACE_SET] else _HEADER_PLACE]
+    set_span(page, row, PLACE_ID, tape, place[_PLACE_ID])
+    set_span(page, row, REGION, tape, place[_PLACE_REGION])
+    set_span(page, row, POSTAL, tape, place[_PLACE_POSTAL])
+    set_text(page, row, COUNTRY, _country(tape, page, place[_PLACE_COUNTRY], place[_PLACE_REGION]))
+
+
+@kernel
+def _country(tape: Tape, page: Page, country: int, region: int) -> tuple[int, int]:
+    kind = code(tape, country)
+    for i in range(len(_COUNTRY_CODES)):
+        if _COUNTRY_CODES[i] == kind:
+            return page.words[_COUNTRY_WORDS[i], 0], page.words[_COUNTRY_WORDS[i], 1]
+    if not country and _is_in(_STATES, code(tape, region)):
+        return page.words[COUNTRY_US, 0], page.words[COUNTRY_US, 1]
+    return span_view(page, tape, country)
+
+
+@kernel
+def _write_dates(page: Page, row: int, sent_at: int) -> None:
+    page.rows[row, EVENT_AT] = sent_at
+    page.rows[row, PROMISE] = NULL
+    page.rows[row, REQUESTED] = _date(page, 0, 1)
+    page.rows[row, WINDOW_END] = _date(page, 1, 1)
+    page.rows[row, CANCEL_AFTER] = _date(page, 2, 3)
+    page.rows[row, SHIP_BY] = _date(page, 4, 5)
+    page.rows[row, WINDOW_START] = _date(page, 6, 6)
+    page.rows[row, SHIP_START] = _date(page, 7, 7)
+
+
+@kernel
+def _date(page: Page, slot: int, fallback: int) -> int:
+    """Return the date of a slot, a line's before the header's, else that of the slot to fall back on."""
+    header, line = page.notes[_HEADER_DATES], page.notes[_LINE_DATES]
+    for wanted in (slot, fallback):
+        if line[wanted] != NULL:
+            return int(line[wanted])
+        if header[wanted] != NULL:
+            return int(header[wanted])
+    return NULL
+
+
+@kernel
+def _attributes(tape: Tape, header: int, segment: int, page: Page, factor: int) -> tuple[int, int]:
+    facts, references = page.notes[_FACTS], page.notes[_REFERENCES]
+    begin = open_object(page)
+    add_field(page, _PO_DATE, tape, element(tape, header, 5))
+    add_field(page, _PURPOSE, tape, element(tape, header, 1))
+    add_field(page, _KIND, tape, element(tape, header, 2))
+    add_field(page, _RELEASE, tape, element(tape, header, 4))
+    if facts[_REFERENCE_COUNT]:
+        emit(page, _REFERENCES_KEY, 0, len(_REFERENCES_KEY))
+        for i in range(facts[_REFERENCE_COUNT]):
+            add_pair(page, tape, element(tape, references[i], 1), element(tape, references[i], 2))
+        close_inner(page)
+    add_field(page, _ROUTING_KEY, tape, facts[_ROUTING])
+    add_product_ids(page, tape, segment, 6)
+    if factor == 0:
+        add_true(page, _IS_UNCONVERTED)
+    return close_object(page, begin)
