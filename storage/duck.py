@@ -8,6 +8,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Final
 
 import duckdb
 
@@ -95,3 +96,24 @@ def connect(path: Path | None = None, *, read_only: bool = False) -> Connection:
         raise StorageError(message) from error
     connection.execute("set timezone = 'UTC'")
     return connection
+
+
+SCRATCH_MEMORY: Final = "2GB"
+"""What landing may hold in memory; beyond it DuckDB spills to disk."""
+
+
+def connect_scratch(path: Path) -> Connection:
+    """Open a new scratch database whose memory is bounded.
+
+    Raises:
+        StorageError: The file cannot be opened.
+    """
+    connection = connect(path)
+    bound_memory(connection, spill=path.parent / "spill")
+    return connection
+
+
+def bound_memory(connection: Connection, *, spill: Path) -> None:
+    """Let a connection's instance spill to a folder beyond `SCRATCH_MEMORY`."""
+    connection.execute(f"set memory_limit = '{SCRATCH_MEMORY}'")
+    connection.execute("set temp_directory = '" + str(spill).replace("'", "''") + "'")

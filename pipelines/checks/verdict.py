@@ -13,11 +13,13 @@ class Failure:
         expectation: Name of the expectation.
         subject: Family and column it is about.
         sentence: What was expected and what was seen, with sample values, for people.
+        is_grave: The batch should not land as it is; otherwise it lands and the sentence is a warning.
     """
 
     expectation: str
     subject: str
     sentence: str
+    is_grave: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,3 +32,8 @@ class Verdict:
     def passed(self) -> bool:
         """Whether every expectation was met."""
         return not self.failures
+
+    @property
+    def is_grave(self) -> bool:
+        """Whether something failed that is more than a warning."""
+        return any(failure.is_grave for failure in self.failures)

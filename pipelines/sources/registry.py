@@ -21,6 +21,7 @@ class Source(Protocol):
 
 
 SOURCES: Final[dict[str, str]] = {
+    "canonical": "pipelines.sources.canonical",
     "edi": "pipelines.sources.edi",
     "shopify": "pipelines.sources.shopify",
     "shipstation": "pipelines.sources.shipstation",

@@ -195,7 +195,7 @@ def test_nothing_to_read_is_an_error_that_names_the_place(settings: Settings, tm
 CHILD = """
 import os, signal, sys
 from pathlib import Path
-import pipelines.landing as landing
+from pipelines.landing import commit as landing, ingest
 from pipelines.checks.verdict import Verdict
 from storage.settings import Settings
 
@@ -203,23 +203,23 @@ point = sys.argv[3]
 def die(*_args, **_kwargs):
     os.kill(os.getpid(), signal.SIGKILL)
 if point == "before_commit":
-    landing._land_rejects = die
+    landing.Commit._land_rejects = die
 elif point == "while_inserting":
-    original = landing._land_events
+    original = landing.Commit._land_events
     def insert_and_die(*args, **kwargs):
         original(*args, **kwargs)
         die()
-    landing._land_events = insert_and_die
+    landing.Commit._land_events = insert_and_die
 elif point == "after_commit":
-    landing._commit_original = landing._commit
+    original = landing.Commit.run
     def commit_and_die(*args, **kwargs):
-        landing._commit_original(*args, **kwargs)
+        original(*args, **kwargs)
         die()
-    landing._commit = commit_and_die
+    landing.Commit.run = commit_and_die
 elif point == "while_judging":
     pass
 judge = die if point == "while_judging" else (lambda *_: Verdict())
-landing.ingest(Settings(home=Path(sys.argv[1])), [Path(sys.argv[2])], judge=judge)
+ingest(Settings(home=Path(sys.argv[1])), [Path(sys.argv[2])], judge=judge)
 """
 
 

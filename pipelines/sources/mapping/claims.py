@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+import tempfile
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 from pipelines.errors import SourceError
-from pipelines.sources.base import AdapterContext, ParsedBatch, SourceFile
-from pipelines.sources.mapping.events import parse_tables
-from pipelines.sources.mapping.load import load_spec
+from pipelines.sources.base import AdapterContext, ParsedBatch, SourceFile, merge_batches, reject_frame
+from pipelines.sources.mapping.events import stream_tables
+from pipelines.sources.mapping.load import FAMILY_OF, load_spec
 from pipelines.sources.mapping.model import MappingSpec
 from pipelines.sources.mapping.tables import matches
+from storage.contracts import empty_frame
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +42,7 @@ class Mapping:
         )
 
     def parse(self, files: Sequence[SourceFile], context: AdapterContext) -> ParsedBatch:
-        """Read the files into canonical events.
+        """Read the files into canonical events, all at once.
 
         Args:
             files: Files of the data set, and possibly the mapping file itself, which is passed over.
@@ -51,10 +53,26 @@ class Mapping:
             MappingError: No file of a table has the columns that the mapping names.
         """
         del context
+        with tempfile.TemporaryDirectory() as folder:
+            none = {FAMILY_OF[rule.type]: empty_frame(FAMILY_OF[rule.type]) for rule in self.spec.events}
+            parts = self.stream(files, Path(folder))
+            return merge_batches([ParsedBatch(events=none, rejects=reject_frame(), rows_in={}), *parts])
+
+    def stream(self, files: Sequence[SourceFile], folder: Path) -> Iterator[ParsedBatch]:
+        """Read the files into canonical events, in portions of bounded size.
+
+        Args:
+            files: As in `parse`.
+            folder: Where unpacked copies may be written; the caller removes it.
+
+        Raises:
+            SourceError: As in `parse`.
+            MappingError: As in `parse`.
+        """
         groups = self._grouped([file for file in files if not self._is_own(file)])
-        parsed = parse_tables(self.spec, groups, origin=str(self.path))
         # Ignored files and the mapping itself belong to the manifest, with no rows.
-        return replace(parsed, rows_in={file.name: 0 for file in files} | dict(parsed.rows_in))
+        yield ParsedBatch(events={}, rejects=reject_frame(), rows_in={file.name: 0 for file in files})
+        yield from stream_tables(self.spec, groups, folder, origin=str(self.path))
 
     def _is_own(self, file: SourceFile) -> bool:
         return file.path.resolve() == self.path.resolve()

@@ -147,6 +147,11 @@ class Expression(_Part):
             parts = (self.date_end_of_day,)
         return tuple(name for part in parts for name in part.columns())
 
+    def numbers_rows(self) -> bool:
+        """Say whether the value of a row depends on the rows before it."""
+        parts = [*(self.coalesce or ()), *(self.greatest or ()), *(self.join or ()), self.date_end_of_day]
+        return self.number_within is not None or any(part.numbers_rows() for part in parts if part is not None)
+
 
 Operand = Annotated[Expression, BeforeValidator(_as_expression)]
 Expression.model_rebuild()
@@ -176,16 +181,32 @@ class Table(_Part):
         required: The mapping cannot work without the table.
         encoding: Text encoding.
         separator: Cell separator; by default a tab in `.tsv` files and a comma otherwise.
+        sheet: Sheet of a spreadsheet; the first by default.
+        header_row: Row that holds the column names, as a spreadsheet counts.
+        url: Where the table is published as CSV; then no file is needed.
         optional_columns: Columns that some files do not have; they are empty there.
         lookups: Joins, in order; a later one may use columns an earlier one brought.
     """
 
-    files: Names
+    files: Annotated[tuple[str, ...], BeforeValidator(_as_list)] = ()
     required: bool = True
+    url: str | None = None
+    sheet: str | None = None
+    header_row: int = Field(default=1, ge=1)
     encoding: str = "utf-8"
     separator: str | None = Field(default=None, min_length=1, max_length=1)
     optional_columns: Annotated[tuple[str, ...], BeforeValidator(_as_list)] = ()
     lookups: tuple[Lookup, ...] = ()
+
+    @model_validator(mode="after")
+    def _has_a_place(self) -> Self:
+        if not self.files and self.url is None:
+            message = "expected files: a glob over file names, or url: where the table is published as CSV"
+            raise ValueError(message)
+        if self.url is not None and not self.url.startswith(("https://", "http://")):
+            message = f"url {self.url!r}: expected https://… (or http://…)"
+            raise ValueError(message)
+        return self
 
     @model_validator(mode="after")
     def _encoding_exists(self) -> Self:
@@ -204,6 +225,8 @@ class Condition(_Part):
         column: Column to look at, together with one of `in`, `not_in`, `is`.
         among: Texts of which one must stand there (`in` in YAML).
         not_in: Texts of which none may stand there.
+        starts_with: Beginnings of which the text must have one.
+        not_starts_with: Beginnings of which the text may have none.
         state: `present` or `empty` (`is` in YAML).
         no_row_in: A table that must have no row for this one, together with `by`.
         by: As in lookups.
@@ -214,6 +237,8 @@ class Condition(_Part):
     column: str | None = None
     among: Names | None = Field(default=None, alias="in")
     not_in: Names | None = None
+    starts_with: Names | None = None
+    not_starts_with: Names | None = None
     state: Literal["present", "empty"] | None = Field(default=None, alias="is")
     no_row_in: str | None = None
     by: Annotated[
@@ -222,13 +247,17 @@ class Condition(_Part):
 
     @model_validator(mode="after")
     def _one_test(self) -> Self:
-        tests = [name for name in ("among", "not_in", "state") if getattr(self, name) is not None]
+        kinds = ("among", "not_in", "starts_with", "not_starts_with", "state")
+        tests = [name for name in kinds if getattr(self, name) is not None]
         if self.no_row_in is not None:
             if self.column is not None or tests or not self.by:
                 message = "no_row_in stands alone with by: {no_row_in: items, by: order_id}"
                 raise ValueError(message)
         elif self.column is None or len(tests) != 1 or self.by is not None:
-            message = "expected {column: …} with exactly one of in, not_in, is; or {no_row_in: …, by: …}"
+            message = (
+                "expected {column: …} with exactly one of in, not_in, is, starts_with, not_starts_with; "
+                "or {no_row_in: …, by: …}"
+            )
             raise ValueError(message)
         return self
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import polars as pl
 
@@ -74,4 +74,12 @@ def _condition(condition: Condition, flag: str) -> pl.Expr:
         return text.is_in(condition.among).fill_null(value=False)
     if condition.not_in is not None:
         return ~text.is_in(condition.not_in).fill_null(value=False)
+    if condition.starts_with is not None:
+        return _begins(text, condition.starts_with)
+    if condition.not_starts_with is not None:
+        return ~_begins(text, condition.not_starts_with)
     return text.is_not_null() if condition.state == "present" else text.is_null()
+
+
+def _begins(text: pl.Expr, beginnings: Sequence[str]) -> pl.Expr:
+    return pl.any_horizontal(text.str.starts_with(beginning) for beginning in beginnings).fill_null(value=False)
