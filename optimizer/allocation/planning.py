@@ -121,6 +121,8 @@ def _result(problem: Problem, solved: Solved) -> AllocationResult:
         lates=explain_lates(problem, plan, lines, used),
         summary=report.summary(lines),
         releases=report.releases(problem, plan, used),
+        commitments=report.commitments(problem, plan),
+        thresholds=report.thresholds(problem, plan),
         notes=data.notes,
         path=solved.path,
         seconds=solved.seconds,

@@ -2,31 +2,23 @@
 
 from __future__ import annotations
 
+import numpy as np
 import polars as pl
 
+from optimizer.allocation.commitments import KINDS
 from optimizer.allocation.money import late_cents
-from optimizer.allocation.plan import Plan, Problem
-from optimizer.allocation.result import ALLOCATIONS, RELEASES, SUMMARY, TERMS
+from optimizer.allocation.plan import Plan, Problem, shipments
+from optimizer.allocation.result import ALLOCATIONS, COMMITMENTS, RELEASES, SUMMARY, TERMS, THRESHOLDS
 
 
 def shipped(problem: Problem, plan: Plan) -> pl.DataFrame:
     """Return the arcs in use with their units and their money, one row per arc."""
     used = problem.arcs.frame.with_columns(pl.Series("units", plan.units, dtype=pl.Int64)).filter(pl.col("units") > 0)
-    lines = problem.data.lines.select(
-        "line", "line_id", "channel", "lane_zone", "is_consumer", "margin_cents", "fine_cents", "short_cents"
-    )
+    lines = problem.data.lines.select("line", "lane_zone", "is_consumer", "margin_cents", "fine_cents", "short_cents")
     weights = problem.data.options.weights
     joined = used.join(lines, on="line", how="inner", maintain_order="left")
     return joined.with_columns(
         late_cents(weights).alias("late_cents"), (pl.col("day") * weights.waiting_cents).alias("waiting_cents")
-    ).with_columns(
-        (
-            pl.col("margin_cents")
-            + pl.col("short_cents")
-            - pl.col("late_cents")
-            - pl.col("waiting_cents")
-            - pl.col("gain_cents")
-        ).alias("freight_cents")
     )
 
 
@@ -49,10 +41,11 @@ def releases(problem: Problem, plan: Plan, used: pl.DataFrame) -> pl.DataFrame:
     given = holders.filter(pl.col("released") > 0).with_columns(
         (pl.col("released").cum_sum().over("cell") - pl.col("released")).alias("first"),
     )
-    draws = used.select("cell", "line", "channel", "units", "gain_cents").sort("cell", "gain_cents", "line")
+    draws = used.select("cell", "line", pl.col("holder_id").alias("own_holder"), "units", "gain_cents")
+    draws = draws.sort("cell", "gain_cents", "line")
     met = (
         given.join(draws, on="cell", how="left", maintain_order="left_right")
-        .filter((pl.col("channel") != pl.col("holder")).fill_null(value=True))
+        .filter((pl.col("own_holder") != pl.col("holder_id")).fill_null(value=True))
         .with_columns((pl.col("units").cum_sum().over("holder_id") - pl.col("units")).alias("before"))
         .with_columns(_overlap().alias("counted"))
     )
@@ -76,7 +69,6 @@ def _overlap() -> pl.Expr:
 def terms(problem: Problem, plan: Plan, used: pl.DataFrame) -> dict[str, int]:
     """Return the objective by term, in cents, 0 for terms that play no part."""
     weights = problem.data.options.weights
-    nodes = used.group_by("order").agg(pl.col("node_id").n_unique().alias("nodes"))
     short = progress(problem, used).with_columns(
         pl.min_horizontal("fine_cents", "short_cents").alias("short_fine"),
         pl.when(pl.col("is_consumer") & (pl.col("short_cents") > 0))
@@ -91,23 +83,72 @@ def terms(problem: Problem, plan: Plan, used: pl.DataFrame) -> dict[str, int]:
         .otherwise(0)
         .alias("ask"),
     )
-    standard = problem.data.lanes.group_by("node_id", "lane_zone").agg(pl.col("cost_cents").min().alias("standard"))
-    late = late.join(standard, on=["node_id", "lane_zone"], how="left")
-    premium = int((late["units"] * (late["freight_cents"] - late["standard"]).clip(lower_bound=0)).sum())
+    extra, docked = shipments(problem, plan)
     units = short["units_short"]
+    missed = dict.fromkeys(KINDS, 0) | dict(
+        commitments(problem, plan).group_by("kind").agg(pl.col("cost_cents").sum()).iter_rows()
+    )
+    premium = _premium(problem, late)
     found = {
         "margin": _total(used, "margin_cents"),
         "freight": -_total(used, "freight_cents") + premium,
         "expedite": -premium,
-        "chargeback": -_total(late, "late_fine") - int((units * short["short_fine"]).sum()),
+        "chargeback": -_total(late, "late_fine")
+        - int((units * short["short_fine"]).sum())
+        - int(problem.cliffs.cost(plan.units).sum()),
         "cancellation": -_total(late, "late_cents") + _total(late, "late_fine") + _total(late, "ask"),
         "lateness": -_total(late, "ask") - int((units * short["ask"]).sum()),
         "churn": -int((units * (short["short_cents"] - short["short_fine"] - short["ask"])).sum()),
         "waiting": -_total(used, "waiting_cents"),
-        "split": -int((nodes["nodes"].cast(pl.Int64) - 1).sum()) * weights.split_cents,
+        "split": -extra * weights.split_cents,
+        "appointment": -docked * weights.appointment_cents,
         "release": -int(plan.released.sum()) * weights.release_cents,
+        "commitment": -missed["lock"] - missed["win"] - missed["keep"],
+        "fairness": -missed["floor"],
+        "plan_change": -missed["plan_change"],
+        "override": _total(used, "override_cents"),
     }
-    return {term: found.get(term, 0) for term in TERMS}
+    return {term: found[term] for term in TERMS}
+
+
+def _premium(problem: Problem, used: pl.DataFrame) -> int:
+    """Return what is paid for freight above the cheapest lane from the same node to the same zone."""
+    key = ["node_id", "lane_zone", "carrier", "service"]
+    rates = problem.data.lanes.select(
+        *key, "cost_cents", pl.col("cost_cents").min().over("node_id", "lane_zone").alias("standard")
+    )
+    joined = used.join(rates, on=key, how="left", maintain_order="left")
+    # A freight that was given for the line and node is no premium.
+    paid = joined.filter(pl.col("freight_cents") == pl.col("cost_cents"))
+    return int((paid["units"] * (paid["cost_cents"] - paid["standard"])).sum())
+
+
+def commitments(problem: Problem, plan: Plan) -> pl.DataFrame:
+    """Return the COMMITMENTS frame: what is not kept."""
+    missed = pl.Series("missed", problem.commitments.missed(plan.units), dtype=pl.Int64)
+    return (
+        problem.commitments.frame.with_columns(missed)
+        .filter(pl.col("missed") > 0)
+        .with_columns((pl.col("missed") * pl.col("price_cents")).alias("cost_cents"))
+        .select(COMMITMENTS.names())
+        .cast(COMMITMENTS)
+    )
+
+
+def thresholds(problem: Problem, plan: Plan) -> pl.DataFrame:
+    """Return the THRESHOLDS frame."""
+    cliffs = problem.cliffs
+    complying = np.zeros(cliffs.frame.height, dtype=np.int64)
+    np.add.at(complying, cliffs.cliff, plan.units[cliffs.arc])
+    return (
+        cliffs.frame.with_columns(
+            pl.Series("complying", complying, dtype=pl.Int64),
+            pl.Series("fine_cents", cliffs.cost(plan.units), dtype=pl.Int64),
+        )
+        .with_columns((pl.col("complying") >= pl.col("need")).alias("is_met"))
+        .select(THRESHOLDS.names())
+        .cast(THRESHOLDS)
+    )
 
 
 def _total(used: pl.DataFrame, column: str) -> int:

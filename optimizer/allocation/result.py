@@ -89,6 +89,30 @@ node, the `released` ones that gain least, against leaving them short and after 
 get them and their gain.
 """
 
+COMMITMENTS: Final = pl.Schema(
+    {
+        "kind": pl.String(),
+        "label": pl.String(),
+        "target": pl.Int64(),
+        "missed": pl.Int64(),
+        "price_cents": pl.Int64(),
+        "cost_cents": pl.Int64(),
+    }
+)
+"""One row per commitment that is not kept in full; kinds as in `commitments.KINDS`, units, cents per unit."""
+
+THRESHOLDS: Final = pl.Schema(
+    {
+        "kind": pl.String(),
+        "label": pl.String(),
+        "need": pl.Int64(),
+        "complying": pl.Int64(),
+        "is_met": pl.Boolean(),
+        "fine_cents": pl.Int64(),
+    }
+)
+"""One row per fine with a threshold that was open: units it still needs, units the plan gives it, fine if not met."""
+
 TERMS: Final = (
     "margin",
     "freight",
@@ -130,6 +154,8 @@ class AllocationResult:
         lates: See LATES.
         summary: See SUMMARY.
         releases: See RELEASES.
+        commitments: See COMMITMENTS.
+        thresholds: See THRESHOLDS.
         notes: What was switched off or assumed.
         path: How it was found: exact, kernel, greedy, empty or rules.
         seconds: Time to solve.
@@ -148,6 +174,8 @@ class AllocationResult:
     lates: pl.DataFrame
     summary: pl.DataFrame
     releases: pl.DataFrame
+    commitments: pl.DataFrame
+    thresholds: pl.DataFrame
     notes: tuple[str, ...]
     path: str
     seconds: float

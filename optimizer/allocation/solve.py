@@ -20,7 +20,7 @@ import polars as pl
 from optimizer.allocation.backend import Status, first_order_prices, simplex_prices, solve_program
 from optimizer.allocation.baseline import better_plan, rule_plan, value_plan
 from optimizer.allocation.bound import certified_bound, reduced_gains
-from optimizer.allocation.model import Floats, Model, build_model
+from optimizer.allocation.model import Floats, Model, model_of
 from optimizer.allocation.plan import Plan, Problem, objective_cents
 from optimizer.allocation.stock import Ints
 
@@ -57,7 +57,7 @@ class Solved:
 def solve(problem: Problem) -> Solved:
     """Find the best plan the chosen path can, never worse than the rule-based ones."""
     started = time.monotonic()
-    model = build_model(problem.data, problem.stock, problem.arcs)
+    model = model_of(problem)
     start = better_plan(problem, (rule_plan(problem), value_plan(problem)), objective_cents)
     path = _path(problem, model)
     plan, bound, killed = start, certified_bound(model, np.zeros(model.upper.size)), False
@@ -86,7 +86,7 @@ def solve(problem: Problem) -> Solved:
 
 def relaxed_bound(problem: Problem) -> int:
     """Return an upper bound on any plan's objective without looking for a plan."""
-    model = build_model(problem.data, problem.stock, problem.arcs)
+    model = model_of(problem)
     trivial = certified_bound(model, np.zeros(model.upper.size))
     return min(trivial, certified_bound(model, _prices(problem, model)[0])) if problem.arcs.count else trivial
 

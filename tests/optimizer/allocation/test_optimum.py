@@ -13,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from optimizer.allocation import CarrierCap, Reserve, Status, Weights, allocate, baseline, compare, verify
-from optimizer.allocation.arcs import Arcs, with_caps
+from optimizer.allocation.arcs import COLUMNS, Arcs, with_caps, with_order
 from optimizer.allocation.candidates import candidates, lane_days
 from optimizer.allocation.plan import Plan, Problem, objective_cents, prepare
 from optimizer.allocation.report import allocations, releases, shipped
@@ -81,14 +81,13 @@ def tiny_worlds(draw, world, *, most_lines=3):
 def unpruned(data):
     """Every arc the dates allow, whether or not a best plan could use it."""
     problem = prepare(data)
-    found = candidates(data, data.lines, lane_days(data))
-    found = with_caps(found, data.options.carrier_caps).with_columns(
-        pl.col("order_id").rank("dense").cast(pl.Int64).alias("order"),
-        pl.lit(0).alias("cell"),
-        pl.lit(0).alias("row"),
-        pl.lit(-1).alias("holder_id"),
+    found = with_caps(candidates(data, data.lines, lane_days(data)), data.carrier_caps).with_columns(
+        *(pl.lit(0, pl.Int64).alias(name) for name in ("cell", "row", "step")),
+        pl.lit(-1, pl.Int64).alias("holder_id"),
+        pl.lit("").alias("lane_class"),
+        pl.lit(value=False).alias("is_abundant"),
     )
-    return Problem(data, problem.stock, Arcs(found))
+    return Problem(data, problem.stock, Arcs(with_order(found.select(COLUMNS))))
 
 
 def line_choices(arcs, line, quantity):
