@@ -10,6 +10,7 @@ import re
 from collections.abc import Iterator
 from typing import Final
 
+from pipelines.sources.assembly import reference
 from pipelines.sources.records import (
     Parsed,
     Record,
@@ -24,7 +25,6 @@ from pipelines.sources.records import (
     to_json,
 )
 from pipelines.sources.shopify.graphql import number_of
-from pipelines.sources.shopify.history import reference
 
 HOLD_TYPES: Final = {
     "awaiting_payment": "payment",

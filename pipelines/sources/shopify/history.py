@@ -4,18 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import replace
-from typing import Final
 
 import polars as pl
 
+from pipelines.sources.assembly import hold_turns, name_orders
 from pipelines.sources.base import ParsedBatch
-
-_MARK: Final = "\x00"
-
-
-def reference(shop_order_id: str) -> str:
-    """Return the order id of an event that knows only the shop's internal order id, until `settle` has seen all."""
-    return _MARK + shop_order_id
 
 
 def settle(parsed: ParsedBatch, numbers: Mapping[str, str], parcels: Mapping[str, str]) -> ParsedBatch:
@@ -23,25 +16,15 @@ def settle(parsed: ParsedBatch, numbers: Mapping[str, str], parcels: Mapping[str
 
     Args:
         parsed: Events of the batch.
-        numbers: Shop's internal order id → order number, of the orders in the batch. A reference to any other order
-            keeps the internal id; seed match_rules links it to the order that states this id.
+        numbers: Shop's internal order id → order number, of the orders in the batch.
         parcels: Fulfilment id → tracking number, for tracking events, which name only the fulfilment.
     """
-    events = {family: _named(frame, numbers) for family, frame in parsed.events.items()}
+    events = dict(name_orders(parsed, numbers).events)
     if "order" in events:
-        events["order"] = _holds_paired(_earliest_changes(events["order"]))
+        events["order"] = hold_turns(_earliest_changes(events["order"]))
     if "shipment" in events:
         events["shipment"] = _earliest_statuses(_tracked(events["shipment"], parcels))
     return replace(parsed, events={family: frame for family, frame in events.items() if not frame.is_empty()})
-
-
-def _named(frame: pl.DataFrame, numbers: Mapping[str, str]) -> pl.DataFrame:
-    order_id = pl.col("order_id")
-    identifier = order_id.str.strip_prefix(_MARK)
-    named = (
-        identifier.replace_strict(list(numbers), list(numbers.values()), default=identifier) if numbers else identifier
-    )
-    return frame.with_columns(pl.when(order_id.str.starts_with(_MARK)).then(named).otherwise(order_id))
 
 
 def _earliest_changes(orders: pl.DataFrame) -> pl.DataFrame:
@@ -53,18 +36,6 @@ def _earliest_changes(orders: pl.DataFrame) -> pl.DataFrame:
         .unique(subset=["order_id", "line_id", "quantity"], keep="first", maintain_order=True)
     )
     return pl.concat([orders.filter(~is_change), changes])
-
-
-def _holds_paired(orders: pl.DataFrame) -> pl.DataFrame:
-    """Keep the turns only: a hold when it first shows, and the first snapshot that no longer has it."""
-    is_hold = pl.col("event_type").is_in(["hold.placed", "hold.released"])
-    if orders.filter(is_hold).is_empty():
-        return orders
-    fulfilment_order = pl.col("attributes").str.json_path_match("$.fulfillment_order_id").fill_null("")
-    key = [fulfilment_order, pl.col("order_id"), pl.col("line_id").fill_null(""), pl.col("hold_type")]
-    holds = orders.filter(is_hold).sort("event_at", "event_type", "source_ref", descending=[False, True, False])
-    previous = pl.col("event_type").shift(1).over(key).fill_null("")
-    return pl.concat([orders.filter(~is_hold), holds.filter(pl.col("event_type") != previous)])
 
 
 def _tracked(shipments: pl.DataFrame, parcels: Mapping[str, str]) -> pl.DataFrame:

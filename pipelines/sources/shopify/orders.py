@@ -2,20 +2,20 @@
 
 from __future__ import annotations
 
-import csv
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from decimal import Decimal
-from functools import cache
 from typing import Final
 from zoneinfo import ZoneInfo
 
 from pipelines.sources.base import AdapterContext
+from pipelines.sources.places import zone_of
 from pipelines.sources.records import (
     Parsed,
     Record,
     RecordFault,
+    by_number,
     child,
     children,
     end_of_day,
@@ -29,7 +29,6 @@ from pipelines.sources.records import (
 )
 from pipelines.sources.shopify.fulfilments import fulfilment_events, fulfilment_order_events
 from pipelines.sources.shopify.refunds import refund_events, return_events
-from storage.settings import PROJECT_ROOT
 
 CHANNELS: Final = {"web": "dtc", "amazon": "amazon", "ebay": "ebay"}
 """Shopify `source_name` → channel; every other name is its own channel."""
@@ -102,7 +101,7 @@ def _order(record: Record, context: AdapterContext) -> _Order:
         updated_at=stamp(record, "updated_at"),
         cancelled_at=stamp(record, "cancelled_at"),
         currency=text(record, "currency") or context.currency,
-        zone=_zone(region, text(address, "country_code")) or str(context.zone),
+        zone=zone_of(region, text(address, "country_code")) or str(context.zone),
         region=region,
     )
 
@@ -127,7 +126,7 @@ def _captured(order: _Order) -> Iterator[tuple[str, dict[str, object]]]:
         "ship_to_postal_code": text(address, "zip"),
         "clock_zone": order.zone,
     }
-    lines = sorted(children(record, "line_items"), key=_line_order)
+    lines = sorted(children(record, "line_items"), key=by_number)
     if not lines:
         yield (
             "order",
@@ -152,11 +151,6 @@ def _captured(order: _Order) -> Iterator[tuple[str, dict[str, object]]]:
                 "is_gift_card": line.get("gift_card") or None,
             }),
         }  # fmt: skip
-
-
-def _line_order(line: Record) -> tuple[int, str]:
-    line_id = needed_text(line, "id")
-    return (len(line_id), line_id)
 
 
 def _order_type(record: Record, line: Record | None) -> str | None:
@@ -279,14 +273,3 @@ def _needed_quantity(record: Record, key: str) -> Decimal:
         message = f"{key} is missing"
         raise RecordFault(message)
     return units
-
-
-def _zone(region: str | None, country: str | None) -> str | None:
-    return _zones().get((country or "US", region)) if region else None
-
-
-@cache
-def _zones() -> dict[tuple[str, str], str]:
-    """Return (country, state) → IANA zone from the product's regions."""
-    with (PROJECT_ROOT / "data" / "seeds" / "regions.csv").open(encoding="utf-8", newline="") as handle:
-        return {(row["ship_to_country"], row["ship_to_region"]): row["zone"] for row in csv.DictReader(handle)}

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from decimal import Decimal
 from typing import Final
 
+from pipelines.sources.assembly import reference
 from pipelines.sources.base import AdapterContext
 from pipelines.sources.records import (
     Parsed,
@@ -23,7 +24,6 @@ from pipelines.sources.records import (
     to_json,
 )
 from pipelines.sources.shopify.graphql import number_of
-from pipelines.sources.shopify.history import reference
 
 _RETURN_NAME: Final = re.compile(r"^#?(.+)-R\d+$")
 _DISPOSITIONS: Final = {"restocked": ("return.restocked", "restock_a"), "not_restocked": ("return.received", None)}
