@@ -105,6 +105,20 @@ def read_head(document: Document, rows: EventRows, segments: list[Found]) -> War
     return head
 
 
+def line_loops(document: Document, line: str, *, trailer: str) -> tuple[list[Found], list[list[Found]]]:
+    """Return the head and the LX loops that hold a line segment; where there is no LX, each line is its own loop."""
+    top, *found = loops(document, ("LX",), ends=(trailer, "SE"))
+    if not found:
+        top, *found = loops(document, (line,), ends=(trailer, "SE"))
+    return top, [loop for loop in found if find(loop, line)]
+
+
+def line_spans(loop: list[Found], line: str) -> list[tuple[int, int]]:
+    """Return where each line of a loop begins and ends."""
+    starts = [index for index, (_, segment) in enumerate(loop) if segment[0] == line]
+    return list(zip(starts, [*starts[1:], len(loop)], strict=True))
+
+
 def note_g62(dates: Dates, document: Document, offset: int, rows: EventRows) -> None:
     """Add a G62 to the dates of its level under its code of element 432; an unreadable one is a reject."""
     segment = document.segments[offset]
@@ -147,9 +161,7 @@ def read(document: Document, rows: EventRows) -> Business:
         reason = f"W0501 is {status!r}: the order is withdrawn from the warehouse, or was never meant to be shipped"
         rows.reject(document.ref(0), reason, document.set.text)
         return business
-    top, *lines = loops(document, ("LX",), ends=("W76", "SE"))
-    if not lines and find(top, "W01"):
-        top, *lines = loops(document, ("W01",), ends=("W76", "SE"))
+    top, lines = line_loops(document, "W01", trailer="W76")
     head = read_head(document, rows, top)
     facts |= {"references": head.references, "routing": _routing(find(top, "W66"))}
     total = Decimal(0)
@@ -175,12 +187,11 @@ def _add_loop(
     facts: dict[str, object],
 ) -> Decimal:
     """Add the lines of an LX loop and return the sum of their W0101, in the units they are told in."""
-    starts = [index for index, (_, segment) in enumerate(loop) if segment[0] == "W01"]
-    total = Decimal(0)
-    for start, end in zip(starts, [*starts[1:], len(loop)], strict=True):
+    total, spans = Decimal(0), line_spans(loop, "W01")
+    outer = read_head(document, rows, loop[: spans[0][0]])
+    for start, end in spans:
         offset, w01 = loop[start]
         inner = read_head(document, rows, loop[start:end])
-        outer = read_head(document, rows, loop[: starts[0]])
         number = decimal_of(text(w01, 1))
         if number is None:
             reason = f"W0101 is {text(w01, 1)!r}: expected a quantity"

@@ -23,7 +23,6 @@ from pipelines.sources.edi.documents.shared import (
     find,
     first,
     happened,
-    loops,
     moment,
     pick,
     reference,
@@ -33,7 +32,9 @@ from pipelines.sources.edi.documents.warehouse_order import (
     WAREHOUSE_SOURCE,
     WarehouseHead,
     item_ids,
+    line_loops,
     line_number,
+    line_spans,
     read_head,
 )
 from pipelines.sources.edi.lines import Units, decimal_of, sku_of
@@ -122,9 +123,7 @@ class _Sum:
 def read(document: Document, rows: EventRows) -> Business:
     """Read a 945."""
     _, header = first(document, "W06")
-    top, *lines = loops(document, ("LX",), ends=("W03", "SE"))
-    if not lines and find(top, "W12"):
-        top, *lines = loops(document, ("W12",), ends=("W03", "SE"))
+    top, lines = line_loops(document, "W12", trailer="W03")
     head = read_head(document, rows, top)
     number, shipment = text(header, 2), text(header, 4) or text(header, 5)
     purchase_order = text(header, 6) or pick(head.references, "PO")
@@ -190,12 +189,10 @@ def _add_lines(document: Document, rows: EventRows, shipment: _Shipment, loops_f
 
 
 def _lines(loop: list[Found]) -> list[_Line]:
-    starts = [index for index, (_, segment) in enumerate(loop) if segment[0] == "W12"]
-    if not starts:
-        return []
-    outer_marks, outer_references = _marks(loop[: starts[0]]), _references(loop[: starts[0]])
+    spans = line_spans(loop, "W12")
+    outer_marks, outer_references = _marks(loop[: spans[0][0]]), _references(loop[: spans[0][0]])
     found = []
-    for start, end in zip(starts, [*starts[1:], len(loop)], strict=True):
+    for start, end in spans:
         inner = _marks(loop[start:end])
         marks = _Marks(inner.sscc or outer_marks.sscc, inner.parcel or outer_marks.parcel)
         pack = decimal_of(text(find(loop[start:end], "W20"), 1)) or None
