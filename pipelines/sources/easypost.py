@@ -1,7 +1,7 @@
-"""EasyPost shipments, orders and refunds (API JSON and webhook events) → labels made and voided.
+"""EasyPost shipments, orders, refunds and insurances (API JSON and webhook events) → labels made and voided.
 
-Trackers alone are read by `carrier`. The tracker inside a shipment is the same tracker: its scans become the same
-events, of source `carrier`.
+Trackers alone are read by `carrier`. The tracker inside a shipment or insurance is the same tracker: its scans become
+the same events, of source `carrier`.
 """
 
 from __future__ import annotations
@@ -27,9 +27,10 @@ from pipelines.sources.records import (
     to_json,
 )
 
-_PREFIXES: Final = ("", "shipments.", "orders.", "orders.shipments.", "refunds.", "result.")
-_SHIPMENT: Final = frozenset({"postage_label", "selected_rate", "refund_status"})
+_PREFIXES: Final = ("", "shipments.", "orders.", "orders.shipments.", "refunds.", "insurances.", "result.")
+_SHIPMENT: Final = frozenset({"postage_label", "selected_rate"})
 _REFUND: Final = frozenset({"confirmation_number", "tracking_code", "shipment_id", "status"})
+_INSURANCE: Final = frozenset({"tracker", "provider_id", "amount"})
 _VOIDING: Final = ("submitted", "refunded")
 """Refund states in which the label is not used; `rejected` and `not_applicable` leave it valid."""
 
@@ -39,16 +40,15 @@ def recognises(file: SourceFile) -> bool:
     if file.kind not in (".json", ".jsonl", ".ndjson"):
         return False
     paths = outline(file.head)
-    return any(
-        {prefix + mark for mark in marks} <= paths for prefix in _PREFIXES for marks in (_SHIPMENT, _REFUND)
-    )  # fmt: skip
+    kinds = (_SHIPMENT, _REFUND, _INSURANCE)
+    return any({prefix + mark for mark in marks} <= paths for prefix in _PREFIXES for marks in kinds)
 
 
 def parse(files: Sequence[SourceFile], context: AdapterContext) -> ParsedBatch:
     """Read shipments and refunds into label events, and the trackers in them into scans."""
     return collect(
         files,
-        wrappers=("orders", "shipments", "refunds"),
+        wrappers=("orders", "shipments", "refunds", "insurances"),
         convert=lambda record: _convert(record, context),
         is_record=lambda record: record.get("object") == "Order",
     )
@@ -70,8 +70,10 @@ def _convert(record: Record, context: AdapterContext) -> Parsed:
         _add_shipment(parsed, record, context, order=None)
     elif kind == "Refund" or "confirmation_number" in record:
         _add_refund(parsed, record)
+    elif kind == "Insurance":
+        _add_tracker(parsed, child(record, "tracker"), context)
     else:
-        message = f"object: {kind!r} is not one this source reads (expected Shipment, Order or Refund)"
+        message = f"object: {kind!r} is not one this source reads (expected Shipment, Order, Refund or Insurance)"
         raise RecordFault(message)
     return parsed
 
@@ -110,7 +112,10 @@ def _add_shipment(parsed: Parsed, shipment: Record, context: AdapterContext, *, 
             time_quality="estimated",
             **common,
         )
-    tracker = child(shipment, "tracker")
+    _add_tracker(parsed, child(shipment, "tracker"), context)
+
+
+def _add_tracker(parsed: Parsed, tracker: Record, context: AdapterContext) -> None:
     if text(tracker, "tracking_code") is not None:
         scans = tracker_events(tracker, context)
         for family, columns in scans.events:
