@@ -3,6 +3,7 @@
     OptimizerError            base; message says what, where, expected, next step
     ├── InvalidDataError      the frames or options cannot be a problem; carries every fault found
     ├── InvalidRulesError     a rule set document is malformed; carries every fault found
+    ├── InvalidScenarioError  a scenario is malformed or names what the data does not have; carries every fault found
     └── PlanRejectedError     a plan breaks its own constraints; carries every violation
 
 An infeasible or empty problem is an answer (a status), not an error.
@@ -37,6 +38,13 @@ class InvalidRulesError(_ListedError):
 
     def __init__(self, faults: Sequence[str]) -> None:
         super().__init__("faults in the rule set", faults, "Mend the document and try again.")
+
+
+class InvalidScenarioError(_ListedError):
+    """A scenario is malformed or names what the data does not have; `faults` lists all of them."""
+
+    def __init__(self, faults: Sequence[str]) -> None:
+        super().__init__("faults in the scenario", faults, "Mend the scenario and try again.")
 
 
 class PlanRejectedError(_ListedError):
