@@ -39,10 +39,10 @@ _PLAIN: Final = re.compile(r"[^a-z0-9]+")
 def plain(name: str) -> str:
     """Return a column name without case, spaces and punctuation.
 
-    >>> plain("Order ID#"), plain("amazon-order-id")
-    ('orderid', 'amazonorderid')
+    >>> plain("Order ID#"), plain("amazon-order-id"), plain("*")
+    ('orderid', 'amazonorderid', '*')
     """
-    return _PLAIN.sub("", name.lower())
+    return _PLAIN.sub("", name.lower()) or name
 
 
 def header_of(file: SourceFile, separator: str) -> list[str]:
@@ -161,18 +161,20 @@ class Sheets:
         known = {name for names in self.layout.columns.values() for name in names} | set(self.layout.ignored)
         others = [cell for cell in dict.fromkeys(header) if cell and plain(cell) not in known]
         columns = list(zip(*cells, strict=True)) or [()] * width
+        # Columns go by position: a name such as `*` or `^x$` would be a pattern to polars.
+        place = {cell: f"c{header.index(cell)}" for cell in [*found, *others]}
         texts = pl.DataFrame(
-            {cell: columns[header.index(cell)] for cell in dict.fromkeys([*found, *others])},
-            schema=dict.fromkeys([*found, *others], pl.String()),
+            {name: columns[header.index(cell)] for cell, name in place.items()},
+            schema=dict.fromkeys(place.values(), pl.String()),
         )
         stripped = pl.all().str.strip_chars()
         texts = texts.with_columns(pl.when(stripped != "").then(stripped).name.keep())
         ours = set(found.values())
         self._cells[position] = dict(zip(kept, cells, strict=True))
         return texts.select(
-            *(pl.col(written).alias(name) for written, name in found.items()),
+            *(pl.col(place[written]).alias(name) for written, name in found.items()),
             *(pl.lit(None, dtype=pl.String).alias(name) for name in self.layout.columns if name not in ours),
-            _json(others).alias(OTHER),
+            _json({cell: place[cell] for cell in others}).alias(OTHER),
         ).with_columns(
             pl.lit(position, dtype=pl.Int64).alias(FILE),
             pl.Series(ROW, kept, dtype=pl.Int64),
@@ -221,13 +223,13 @@ def _text(file: SourceFile) -> str:
         return data.decode("windows-1252", errors="replace")
 
 
-def _json(columns: Sequence[str]) -> pl.Expr:
-    """Return the filled cells of columns as a JSON object; null without any."""
+def _json(columns: Mapping[str, str]) -> pl.Expr:
+    """Return the filled cells of columns (name as written → column) as a JSON object; null without any."""
     if not columns:
         return pl.lit(None, dtype=pl.String)
     members = [
-        pl.format('"{}":"{}"', pl.lit(column.replace("\\", "\\\\").replace('"', '\\"')), _escaped(pl.col(column)))
-        for column in columns
+        pl.format('"{}":"{}"', pl.lit(name.replace("\\", "\\\\").replace('"', '\\"')), _escaped(pl.col(column)))
+        for name, column in columns.items()
     ]
     body = pl.concat_str(members, separator=",", ignore_nulls=True)
     return pl.when(body != "").then(pl.concat_str([pl.lit("{"), body, pl.lit("}")]))
