@@ -11,6 +11,7 @@ import typer
 
 from optimizer.errors import OptimizerError
 from otif import __version__
+from otif.cli_edi import edi_app
 from otif.cli_rules import rules_app
 from otif.command import EXIT_BAD_INPUT, EXIT_FAILED, EXIT_WARNINGS, CommandState, JsonOption, load_settings
 from storage.errors import OtifError
@@ -29,6 +30,7 @@ app = typer.Typer(
 report_app = typer.Typer(help="Reports: render and send.", no_args_is_help=True)
 app.add_typer(rules_app, name="rules")
 app.add_typer(report_app, name="report")
+app.add_typer(edi_app, name="edi")
 
 FormatOption = Annotated[str, typer.Option("--format", help="table, json or csv", metavar="table|json|csv")]
 

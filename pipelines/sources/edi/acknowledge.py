@@ -42,6 +42,12 @@ _GROUP_ERRORS: Final = {
 
 _MOST_ERRORS: Final = 5
 
+_OLD_VERSION, _OLD_RELEASE = "00401", "004010"
+_FIRST_REPEATING: Final = "00402"
+"""ISA12 from which on ISA11 is the repetition separator; older interchanges are answered in 4010."""
+
+_REPETITIONS: Final = "^|!"
+
 
 def acknowledge(interchange: Interchange, *, control: int, sent_at: datetime) -> str | None:
     """Return the interchange of 997s that answers to an interchange, one 997 per functional group.
@@ -79,12 +85,24 @@ def acknowledge(interchange: Interchange, *, control: int, sent_at: datetime) ->
         time=sent_at.strftime("%H%M"),
         control=str(control),
         sets=sets,
+        version=_release(first),
     )
     return write_interchange(_reply(header, control=control, sent_at=sent_at), [answer])
 
 
+def _release(group: GroupHeader) -> str:
+    """Return the release the partner writes, without his industry's suffix."""
+    release = group.version.strip()[:6]
+    return release if len(release) == 6 and release.isdecimal() else _OLD_RELEASE
+
+
 def _reply(header: InterchangeHeader, *, control: int, sent_at: datetime) -> InterchangeHeader:
-    given = header.separators
+    given, version = header.separators, _OLD_VERSION
+    repetition = ""
+    if len(header.version) == 5 and header.version.isdecimal() and header.version >= _FIRST_REPEATING:
+        used = (given.element, given.component, given.segment)
+        repetition = given.repetition or next((sign for sign in _REPETITIONS if sign not in used), "")
+        version = header.version
     return InterchangeHeader(
         ordinal=1,
         sender_qualifier=header.receiver_qualifier,
@@ -93,10 +111,10 @@ def _reply(header: InterchangeHeader, *, control: int, sent_at: datetime) -> Int
         receiver=header.sender,
         date=sent_at.strftime("%y%m%d"),
         time=sent_at.strftime("%H%M"),
-        version="00401",
+        version=version,
         control=f"{control:09d}",
         usage=header.usage or "P",
-        separators=Separators(given.element, given.component or Separators().component, given.segment),
+        separators=Separators(given.element, given.component or Separators().component, given.segment, repetition),
     )
 
 

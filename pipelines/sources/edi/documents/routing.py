@@ -160,9 +160,12 @@ def _note_date(document: Document, rows: EventRows, offset: int, targets: tuple[
     kind = code(segment, 1)
     for part in targets:
         part.dates[kind] = text(segment, 2) + text(segment, 4)
-        ranks = [*_READY, kind]
-        if part.when is None or ranks.index(kind) <= min(ranks.index(known) for known in part.dates):
+        if part.when is None or _rank(kind) <= min(map(_rank, part.dates)):
             part.when = found
+
+
+def _rank(kind: str) -> int:
+    return _READY.index(kind) if kind in _READY else len(_READY)
 
 
 def _add(document: Document, rows: EventRows, part: _Part, *, number: str, origin: str) -> None:

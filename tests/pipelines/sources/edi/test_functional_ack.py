@@ -115,6 +115,16 @@ def test_our_997_speaks_with_the_partners_separators(interchange):
     assert "\nAK2|850|0001\nAK5|A\n" in written
 
 
+def test_our_997_is_of_the_partners_release(interchange):
+    text = interchange("850", "BEG*00*SA*1**20260302~PO1*1*5*EA~", version="005010").replace("*U*00401*", "*^*00501*")
+    (received,) = read_interchanges(text.encode())
+    answer = acknowledge(received, control=1, sent_at=SENT)
+    (sent,) = read_interchanges(answer.encode())
+    assert (sent.header.version, sent.header.separators.repetition) == ("00501", "^")
+    assert sent.groups[0].header.version == "005010"
+    assert not sent.all_faults
+
+
 def test_a_group_without_a_sound_set_is_rejected(interchange):
     segments = reply(interchange("850", "BEG*00*SA*1~").replace("SE*3", "SE*4"))
     assert segments[-2] == ["AK9", "R", "1", "1", "0"]
