@@ -33,10 +33,20 @@ def verify(
         releases: What holders give up, as in `result.RELEASES`.
         objective_cents: The value claimed for the plan.
     """
-    facts = Facts(data)
-    rows = list(allocations.iter_rows(named=True))
     freed = {(row["sku"], row["node_id"], row["holder"]): row["released"] for row in releases.iter_rows(named=True)}
-    faults = [fault for row in rows for fault in _row_faults(facts, row)]
+    return check(Facts(data), list(allocations.iter_rows(named=True)), freed, objective_cents)
+
+
+def check(facts: Facts, rows: list[Row], freed: Freed, objective_cents: int) -> tuple[str, ...]:
+    """Return every violation of a plan given as rows, to check many plans of one problem.
+
+    Args:
+        facts: The problem.
+        rows: The plan, rows of `result.ALLOCATIONS`.
+        freed: Units released by SKU, node and holder.
+        objective_cents: The value claimed for the plan.
+    """
+    faults = [fault for row in rows for fault in row_faults(facts, row)]
     if faults:
         return tuple(faults)
     checks: tuple[Callable[[Facts, list[Row]], Iterator[str]], ...] = (
@@ -57,7 +67,8 @@ def verify(
     return tuple(faults)
 
 
-def _row_faults(facts: Facts, row: Row) -> Iterator[str]:
+def row_faults(facts: Facts, row: Row) -> Iterator[str]:
+    """Yield what is wrong with one row of a plan whatever the others are."""
     where = f"{row['order_id']}/{row['line_id']} from {row['node_id']} on {row['ship_date']}"
     line = facts.lines.get((row["order_id"], row["line_id"]))
     if line is None or row["node_id"] not in facts.nodes:
