@@ -55,6 +55,7 @@ _WRAPPERS: Final = ("orders", "order", "order_refunds", "order_refund", "create"
 _PREFIXES: Final = ("", *(f"{wrapper}." for wrapper in _WRAPPERS))
 _MODERN: Final = frozenset({"order_key", "number", "line_items", "date_created"})
 _LEGACY: Final = frozenset({"order_number", "created_at", "line_items", "total_line_items_quantity"})
+_CREATED: Final = frozenset({"date_created", "date_created_gmt", "created_at"})
 _REFUND: Final = frozenset({"amount", "reason", "line_items"})
 _STEP: Final = Decimal("0.0001")
 _AT_ONCE: Final = timedelta(minutes=5)
@@ -66,7 +67,7 @@ def recognises(file: SourceFile) -> bool:
         return False
     paths = outline(file.head)
     return any(
-        names >= _MODERN or names >= _LEGACY or (names >= _REFUND and bool(names & {"date_created", "created_at"}))
+        names >= _MODERN or names >= _LEGACY or (names >= _REFUND and bool(names & _CREATED))
         for names in ({path.removeprefix(prefix) for path in paths if path.startswith(prefix)} for prefix in _PREFIXES)
     )
 
