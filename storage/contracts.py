@@ -14,7 +14,6 @@ Conventions:
 
 from __future__ import annotations
 
-from collections.abc import Collection
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -115,16 +114,12 @@ class EventTable:
             if not column.required
         )
 
-    def id_expression(self, present: Collection[str] | None = None) -> str:
-        """Return the SQL expression of an event's id: md5 over name and value of its identifying columns.
+    def id_expression(self) -> str:
+        """Return the SQL expression of an event's id: md5 over names and values of its filled identifying columns.
 
-        Columns without a value count for nothing, so that a column added to the contract later changes no id.
-
-        Args:
-            present: Columns the rows have; by default all.
+        Empty columns count for nothing, so that a column added to the contract later changes no id.
         """
-        names = [name for name in self.business_names if present is None or name in present]
-        parts = ", ".join(f"'{name}=' || {name}" for name in names)
+        parts = ", ".join(f"case when {name} is not null then '{name}' end, {name}" for name in self.business_names)
         return f"md5(concat_ws(chr(31), '{self.family}', {parts}))"
 
     def row_rules(self) -> tuple[tuple[str, str], ...]:

@@ -110,6 +110,7 @@ def connect_scratch(path: Path) -> Connection:
     """
     connection = connect(path)
     bound_memory(connection, spill=path.parent / "spill")
+    connection.execute("pragma force_compression = 'uncompressed'")  # read once and deleted: not worth the work
     return connection
 
 

@@ -186,19 +186,23 @@ class Commit:
         The same event has the same event_at, so only landed events of the batch's span of time can be meant.
         """
         first, last = self._bounds(table)
+        [(since, until)] = self.connection.execute(
+            f"select min(event_at), max(event_at) from {table.table} where event_at between ? and ?", [first, last]
+        ).fetchall()
         self.connection.execute(
             f"create or replace temp table known as select position from {incoming} semi join "
-            f"(select event_id from {table.table} where event_at between ? and ?) using (event_id)",
-            [first, last],
+            f"(select event_id from {table.table} where event_at between $since and $until) using (event_id) "
+            "where event_at between $since and $until",
+            {"since": since, "until": until},
         )
-        # Cheap look for repetitions on 8 bytes first; only where there may be some the full ids are compared.
+        # Repetitions within the batch: a cheap look at digests first, full ids only of rows that may be repeated.
         self.connection.execute(
-            f"create or replace temp table repeated as select hash(event_id) as digest from {incoming} "
-            "group by digest having count(*) > 1"
+            "create or replace temp table repeated as "
+            f"select digest from {incoming} group by digest having count(*) > 1"
         )
         self.connection.execute(
             f"insert into known with suspects as (select event_id, position from {incoming} "
-            "semi join repeated on hash(event_id) = digest), "
+            "semi join repeated using (digest)), "
             "later as (select position from (select position, "
             "row_number() over (partition by event_id order by position) as place from suspects) where place > 1) "
             "select position from later anti join known using (position)"

@@ -86,7 +86,7 @@ class Staging:
                 if column.name not in ("event_id", "batch_id", "source_ref")
             ]
             self._pieces.setdefault(family, []).append(
-                f"select event_id, {', '.join(columns)}, '{name}#' || (rowid + {staged.first_number}) as source_ref, "
+                f"select {', '.join(columns)}, '{name}#' || (rowid + {staged.first_number}) as source_ref, "
                 f"'{name}' as file, rowid as row_number from {table} where is_sound and family = '{family}'"
             )
         self._make_views()
@@ -116,7 +116,7 @@ class Staging:
     def _append(self, table: EventTable, frame: pl.DataFrame) -> None:
         name = f"{table.family}_frames"
         columns = ", ".join(frame.columns)
-        rows = f"select {table.id_expression()} as event_id, {columns} from adapter_frame"
+        rows = f"select {columns} from adapter_frame"
         self.connection.register("adapter_frame", frame.to_arrow())
         if name in self._tables:
             self.connection.execute(f"insert into {name} by name {rows}")
@@ -124,7 +124,7 @@ class Staging:
             self.connection.execute(f"create table {name} as {rows}")
             self._tables.add(name)
             self._pieces.setdefault(table.family, []).append(
-                f"select event_id, {columns}, split_part(source_ref, '#', 1) as file, rowid as row_number from {name}"
+                f"select {columns}, split_part(source_ref, '#', 1) as file, rowid as row_number from {name}"
             )
             self._make_views()
         self.connection.unregister("adapter_frame")
@@ -138,13 +138,21 @@ class Staging:
         self.connection.unregister("reject_frame")
 
     def _make_views(self) -> None:
-        """Make `<family>_rows`: event_id, the contract's columns, `file` and `position` (earlier rows are smaller)."""
+        """Make `<family>_rows`: the contract's columns, the id, and whence the row is.
+
+        `file` is the file's name; `position` is smaller for earlier rows; `digest` is equal where ids are (and,
+        rarely, elsewhere) and much cheaper than they are.
+        """
         for family, pieces in self._pieces.items():
+            table = EVENT_TABLES[family]
             union = " union all by name ".join(
                 f"select * exclude (row_number), {number * _PIECE} + row_number as position from ({piece})"
                 for number, piece in enumerate(pieces)
             )
-            self.connection.execute(f"create or replace view {family}_rows as {union}")
+            self.connection.execute(
+                f"create or replace view {family}_rows as select *, {table.id_expression()} as event_id, "
+                f"hash({', '.join(table.business_names)}) as digest from ({union})"
+            )
 
 
 @contextmanager

@@ -72,7 +72,7 @@ class Staged:
 
     Attributes:
         table: The table; row k of it (`rowid`) is record k + `first_number` of the file. It has the file's known
-            columns, `family` (null where the event type is unknown), `is_sound` and `event_id`.
+            columns, `family` (null where the event type is unknown) and `is_sound`.
         columns: The contract's columns that the table has.
         first_number: Number of the first record.
         rows: Records that hold something.
@@ -195,14 +195,19 @@ def _stage_json(connection: Connection, file: SourceFile, table: str, folder: Pa
         path = copy
     quoted = str(path).replace("'", "''")
     try:
-        _check_names(file, _keys(path))
+        seen = _keys(path)
+        _check_names(file, seen)
         positions = {name: f'"{name}"' for name in TYPES if name not in SET_BY_LANDING}
         wanted = ", ".join(f"'{name}': 'VARCHAR'" for name in positions)
         sql = (
             f"read_json('{quoted}', format = 'newline_delimited', ignore_errors = true, "
             f"maximum_object_size = {16 << 20}, columns = {{{wanted}}})"
         )
-        columns = _create(connection, table, sql, positions, first_number=1, skipped=skipped)
+        expected = {name: cell for name, cell in positions.items() if name in seen}
+        others = [name for name in positions if name not in seen]
+        columns = _create(connection, table, sql, expected, first_number=1, skipped=skipped, others=others)
+        if others and connection.execute(f"select 1 from {table} where has_others limit 1").fetchall():
+            columns = _create(connection, table, sql, positions, first_number=1, skipped=skipped)
     except DatabaseError as error:
         message = f"{file.name}: no JSON lines: {error}"
         raise SourceError(message) from error
@@ -265,19 +270,29 @@ def _create(
     *,
     first_number: int,
     skipped: Collection[int],
+    others: Collection[str] = (),
 ) -> tuple[str, ...]:
-    """Create the table of typed rows and return the contract columns that it has."""
+    """Create the table of typed rows and return the contract columns that it has.
+
+    Args:
+        connection: Where.
+        table: Its name.
+        source: Table function with the rows.
+        cells: Contract column → its text in the source.
+        first_number: Number of the first record.
+        skipped: Numbers of records that hold nothing.
+        others: Columns of the source that are not expected to be filled; `has_others` says in which rows they are.
+    """
     names = tuple(name for name in TYPES if name in cells or name in _DEFAULTS)
     unread = " or ".join(f"(raw_{name} is not null and {name} is null)" for name in _converted(cells)) or "false"
     rules = " ".join(
         f"when '{family}' then {' or '.join(f'coalesce({rule}, false)' for rule, _ in _rules(family, names))}"
         for family in EVENT_TABLES
     )
-    ids = " ".join(f"when '{name}' then {contract.id_expression(names)}" for name, contract in EVENT_TABLES.items())
+    watch = ", has_others" if others else ""
     connection.execute(
-        f"create or replace table {table} as with {_typed(source, cells)} select {', '.join(names)}, family, "
-        f"not ({unread} or family is null or case family {rules} end) as is_sound, "
-        f"case family {ids} end as event_id from typed"
+        f"create or replace table {table} as with {_typed(source, cells, others)} select {', '.join(names)}, family, "
+        f"not ({unread} or family is null or case family {rules} end) as is_sound{watch} from typed"
     )
     if skipped:
         connection.register("skipped_numbers", pl.DataFrame({"number": sorted(skipped)}).to_arrow())
@@ -288,7 +303,7 @@ def _create(
     return names
 
 
-def _typed(source: str, cells: dict[str, str]) -> str:
+def _typed(source: str, cells: dict[str, str], others: Collection[str] = ()) -> str:
     """Return the common table expression `typed`: all contract columns, raw texts of converted ones, the family."""
     values = {name: _cast(name, cell) for name, cell in cells.items()}
     for name, default in _DEFAULTS.items():
@@ -296,13 +311,15 @@ def _typed(source: str, cells: dict[str, str]) -> str:
     for name, kind in TYPES.items():
         values.setdefault(name, f"cast(null as {kind})")
     raw = [f"nullif({cells[name]}, '') as raw_{name}" for name in _converted(cells)]
+    if others:
+        raw.append(f"coalesce({', '.join(f'cells.{name}' for name in others)}) is not null as has_others")
     families = " ".join(
         f"when event_type in ({', '.join(map(_literal, contract.event_types))}) then '{name}'"
         for name, contract in EVENT_TABLES.items()
     )
     return (
         f"converted as (select {', '.join([*(f'{value} as {name}' for name, value in values.items()), *raw])} "
-        f"from {source}), typed as (select *, case {families} end as family from converted)"
+        f"from {source} as cells), typed as (select *, case {families} end as family from converted)"
     )
 
 

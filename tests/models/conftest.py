@@ -10,7 +10,7 @@ from typing import Any
 import polars as pl
 import pytest
 
-from pipelines.landing import event_id_expression, prepare_landing
+from pipelines.landing import prepare_landing
 from pipelines.transform import build
 from storage.contracts import conform, event_table
 from storage.duck import Connection, open_writer
@@ -72,7 +72,7 @@ def land_events(connection: Connection, family: str, rows: list[dict[str, Any]])
     named = [name for name in table.names if name not in ("event_id", "batch_id")]
     connection.execute(
         f"insert into {table.table} (event_id, batch_id, {', '.join(named)}) "
-        f"select {event_id_expression(table)}, 'golden', {', '.join(named)} from golden"
+        f"select {table.id_expression()}, 'golden', {', '.join(named)} from golden"
     )
     connection.unregister("golden")
 
