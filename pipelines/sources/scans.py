@@ -6,23 +6,21 @@ status no row of it knows is rejected, never guessed.
 
 from __future__ import annotations
 
-import json
-import re
-from collections import defaultdict
-from collections.abc import Iterator, Mapping, Sequence
-from datetime import UTC, datetime
+from collections.abc import Sequence
+from datetime import datetime
 from typing import Any, Final
 
 import polars as pl
 
-from pipelines.sources.base import AdapterContext, ParsedBatch, SourceFile, reject_frame
+from pipelines.sources.base import REJECT_SCHEMA, AdapterContext, ParsedBatch, SourceFile
 from pipelines.sources.layouts import Layout, fits_any, parse_layouts
-from pipelines.sources.records import RecordFault, to_json
-from pipelines.sources.tracking import Scan, estimate_event, find_status, newest_on_the_way, place_zone, scan_events
-from storage.contracts import SHIPMENT, conform
+from pipelines.sources.mapping.values import to_utc
+from pipelines.sources.records import RecordFault
+from pipelines.sources.tracking import ESTIMATE, RETURNED, find_status, place_zone
+from storage.contracts import conform
 
 SOURCE: Final = "carrier"
-_OFFSET: Final = re.compile(r"(Z|[+-]\d{2}:?\d{2})$")
+_OFFSET: Final = r"(Z|[+-]\d{2}:?\d{2})$"
 SCANS: Final = Layout(
     "scans",
     {
@@ -71,6 +69,11 @@ def parse(files: Sequence[SourceFile], context: AdapterContext) -> ParsedBatch:
     )  # fmt: skip
 
 
+_PARCEL: Final = ("tracking_number", "carrier", "shipment_id")
+_CARGO: Final = {"uom": "scanned_at", "ship_to_region": "state", "origin_region": "country"}
+"""Columns that no scan has → the texts that travel in them until they have been judged."""
+
+
 def _rows() -> list[dict[str, Any]]:
     return [
         {
@@ -86,6 +89,7 @@ def _rows() -> list[dict[str, Any]]:
                 "shipment_id": "shipment_id",
                 "service": "service",
                 "estimated_delivery_at": "estimated_delivery_at",
+                **_CARGO,
             },
         }
     ]
@@ -93,65 +97,113 @@ def _rows() -> list[dict[str, Any]]:
 
 def _judged(batch: ParsedBatch, context: AdapterContext) -> ParsedBatch:
     """Turn rows, all read as under way, into what their statuses mean."""
-    frame = batch.events.get("shipment")
-    if frame is None or frame.is_empty():
+    rows = batch.events.get("shipment")
+    if rows is None or rows.is_empty():
         return batch
-    parcels: dict[tuple[str | None, ...], list[tuple[Scan, datetime | None]]] = defaultdict(list)
-    rejects = []
-    for row in frame.iter_rows(named=True):
-        try:
-            scan = _scan(row, context)
-        except RecordFault as fault:
-            raw = {key: value for key, value in row.items() if value is not None}
-            rejects.append({"source_ref": row["source_ref"], "reason": str(fault), "raw": to_json(raw) or ""})
-            continue
-        key = (row["tracking_number"], row["carrier"], row["shipment_id"])
-        parcels[key].append((scan, row["estimated_delivery_at"]))
-    events = [event for key, scans in parcels.items() for event in _parcel_events(key, scans)]
+    judged = _with_status(_placed(rows, context), context)
+    faulty = judged.filter(pl.col("fault").is_not_null())
+    rejects = faulty.select(
+        "source_ref",
+        pl.col("fault").alias("reason"),
+        pl.struct(pl.col(rows.columns).cast(pl.String)).struct.json_encode().alias("raw"),
+    )
+    events = _events(judged.filter(pl.col("fault").is_null()))
     return ParsedBatch(
-        events={"shipment": conform(pl.DataFrame(events, schema=SHIPMENT.polars_schema()), "shipment")},
-        rejects=pl.concat([batch.rejects, reject_frame(rejects)]),
+        events={"shipment": conform(events.select([*rows.columns]), "shipment")},
+        rejects=pl.concat([batch.rejects, rejects.select(list(REJECT_SCHEMA))]),
         rows_in=batch.rows_in,
     )
 
 
-def _scan(row: Mapping[str, Any], context: AdapterContext) -> Scan:
-    if row["tracking_number"] is None:
-        message = "the tracking number is empty"
-        raise RecordFault(message)
-    notes = json.loads(row["attributes"] or "{}")
-    told = SCANS.resolve(list(notes))
-    text, state, country = (notes.get(told.get(name, "")) for name in ("scanned_at", "state", "country"))
-    zone = place_zone(state, country)
-    at, quality = row["event_at"], "instant"
-    if text and not _OFFSET.search(text):
-        quality = "date" if ":" not in text else "instant" if zone is not None else "estimated"
-        if zone is not None:
-            wall = at.replace(tzinfo=UTC).astimezone(context.zone).replace(tzinfo=zone)
-            at = wall.astimezone(UTC).replace(tzinfo=None)
-    return Scan(
-        at=at,
-        time_quality=quality,
-        status=find_status(
-            context.statuses, SOURCE, row["status_code"], detail=row["reason"], carrier=row["carrier"], at=at
-        ),
-        code=row["status_code"],
-        reason=row["reason"],
-        attributes=row["attributes"],
-        columns={key: row[key] for key in ("source_ref", "order_id", "service")},
+def _placed(rows: pl.DataFrame, context: AdapterContext) -> pl.DataFrame:
+    """Read stamps without offset in the zone of their state, and say how well each time is known."""
+    zones = rows.select("ship_to_region", "origin_region").unique()
+    names = [place_zone(state, country) for state, country in zones.iter_rows()]
+    zones = zones.with_columns(pl.Series("zone", [str(name) if name else None for name in names], dtype=pl.String))
+    written = pl.col("uom").fill_null("")
+    is_aware = written.str.contains(_OFFSET)
+    wall = (
+        pl.col("event_at")
+        .dt.replace_time_zone("UTC")
+        .dt.convert_time_zone(str(context.zone))
+        .dt.replace_time_zone(None)
+    )
+    local = [
+        pl.when(~is_aware & (pl.col("zone") == name)).then(to_utc(wall, name))
+        for name in sorted({str(name) for name in names if name})
+    ]
+    quality = (
+        pl.when(~is_aware & ~written.str.contains(":"))
+        .then(pl.lit("date"))
+        .when(is_aware | pl.col("zone").is_not_null())
+        .then(pl.lit("instant"))
+        .otherwise(pl.lit("estimated"))
+    )
+    joined = rows.join(
+        zones, on=["ship_to_region", "origin_region"], how="left", nulls_equal=True, maintain_order="left"
+    )
+    return joined.with_columns(
+        pl.coalesce(*local, pl.col("event_at")).alias("event_at"), quality.alias("time_quality")
+    ).with_columns(pl.col("event_at").dt.date().alias("day"), *(pl.lit(None, pl.String).alias(name) for name in _CARGO))
+
+
+def _with_status(rows: pl.DataFrame, context: AdapterContext) -> pl.DataFrame:
+    """Add what each status means on its day, or why it cannot be used."""
+    key = ["carrier", "status_code", "reason", "day"]
+    meanings = []
+    for carrier, code, detail, day in rows.select(key).unique().iter_rows():
+        at = datetime.combine(day, datetime.min.time())
+        row: dict[str, Any] = dict(zip(key, (carrier, code, detail, day), strict=True))
+        try:
+            status = find_status(context.statuses, SOURCE, code, detail=detail, carrier=carrier, at=at)
+            row |= {"kind": status.event_type, "physical": status.is_physical, "back": status.is_return_leg}
+        except RecordFault as fault:
+            row |= {"fault": str(fault)}
+        meanings.append(row)
+    schema = {
+        "carrier": pl.String(), "status_code": pl.String(), "reason": pl.String(), "day": pl.Date(),
+        "kind": pl.String(), "physical": pl.Boolean(), "back": pl.Boolean(), "fault": pl.String(),
+    }  # fmt: skip
+    known = pl.DataFrame(meanings, schema=schema)
+    nameless = pl.when(pl.col("tracking_number").is_null()).then(pl.lit("the tracking number is empty"))
+    return rows.join(known, on=key, how="left", nulls_equal=True, maintain_order="left").with_columns(
+        pl.coalesce(nameless, pl.col("fault")).alias("fault")
     )
 
 
-def _parcel_events(
-    key: tuple[str | None, ...], scans: Sequence[tuple[Scan, datetime | None]]
-) -> Iterator[dict[str, object]]:
-    tracking_number, carrier, shipment_id = key
-    common = {"tracking_number": tracking_number, "carrier": carrier, "shipment_id": shipment_id, "source": SOURCE}
-    ordered = sorted(scans, key=lambda pair: pair[0].at)
-    history = [scan for scan, _ in ordered]
-    for columns in scan_events(history):
-        yield common | columns
-    told = [(scan, estimate) for scan, estimate in ordered if estimate is not None]
-    if told and newest_on_the_way(history) is not None:
-        scan, estimate = told[-1]
-        yield common | dict(scan.columns) | estimate_event(scan.at, estimate, status_code=scan.code)
+def _events(scans: pl.DataFrame) -> pl.DataFrame:
+    """Return the events of all parcels; the same rules as `tracking.scan_events`, column by column."""
+    scans = scans.sort([*_PARCEL, "event_at"], maintain_order=True).with_row_index("row")
+    went_back = pl.col("back").cum_max().over(_PARCEL)
+    scans = scans.with_columns(
+        (pl.col("physical") & (pl.col("physical").cum_sum().over(_PARCEL) == 1)).alias("is_first"),
+        (went_back & pl.col("kind").is_in(["delivered", "arrived"])).fill_null(value=False).alias("is_returned"),
+    )
+    scans = scans.with_columns(
+        pl.when("is_returned").then(pl.lit("exception")).otherwise("kind").alias("kind"),
+        pl.when("is_returned").then(pl.lit(RETURNED)).otherwise("reason").alias("reason"),
+    )
+    moving = pl.col("kind").is_in(["in_transit", "carrier.accepted"]).fill_null(value=False)
+    bare = scans.with_columns(pl.lit(None, pl.Datetime("us")).alias("estimated_delivery_at"))
+    accepted = bare.filter("is_first").with_columns(
+        pl.lit("carrier.accepted").alias("event_type"),
+        pl.when(moving).then("time_quality").otherwise(pl.lit("estimated")).alias("time_quality"),
+        pl.lit(0).alias("step"),
+    )
+    told = bare.filter(pl.col("kind").is_not_null() & ~(pl.col("is_first") & moving)).with_columns(
+        pl.col("kind").replace({"carrier.accepted": "in_transit"}).alias("event_type"), pl.lit(1).alias("step")
+    )
+    last = scans.group_by(_PARCEL, maintain_order=True).agg(
+        pl.col("kind").last().is_in(["in_transit", "carrier.accepted", "exception"]).alias("is_under_way"),
+        pl.col("physical").any().alias("is_with_carrier"),
+        pl.col("row").filter(pl.col("estimated_delivery_at").is_not_null()).last().alias("row"),
+    )
+    estimates = (
+        scans.join(last.filter(pl.col("is_under_way") & pl.col("is_with_carrier")).select("row"), on="row", how="semi")
+    ).with_columns(
+        pl.lit("in_transit").alias("event_type"),
+        pl.lit("instant").alias("time_quality"),
+        pl.lit(ESTIMATE).alias("reason"),
+        pl.lit(2).alias("step"),
+    )
+    return pl.concat([accepted, told, estimates], how="diagonal").sort(["row", "step"], maintain_order=True)

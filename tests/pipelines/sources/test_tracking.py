@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 from datetime import datetime
 from decimal import Decimal
@@ -314,6 +315,32 @@ def test_a_table_of_scans_is_read_by_the_carriers_codes_and_common_words(read, s
     assert sorted(reasons) == ["scans.csv#5", "scans.csv#7", "scans.csv#8"]
     assert "status 'Beamed' of acme" in reasons["scans.csv#5"]
     assert reasons["scans.csv#7"] == "in_transit needs a time, but column Event Time is empty"
+
+
+WORDS = {
+    "label": "Label Created", "accepted": "Accepted", "moving": "In Transit", "trouble": "Exception",
+    "cancelled": "Cancelled", "back": "Returned to Sender", "delivered": "Delivered",
+}  # fmt: skip
+
+
+def test_a_table_follows_the_same_rules_as_a_document_for_every_history_of_four_scans(read):
+    start = at("2026-05-01T00:00")
+    histories = dict(enumerate(itertools.product(sorted(KINDS), repeat=4)))
+    rows = [
+        f"SP{number},{WORDS[kind]},2026-05-01T{hour:02d}:00:00Z"
+        for hour in (2, 0, 3, 1)  # out of order, parcels mixed
+        for number, history in histories.items()
+        for kind in (history[hour],)
+    ]
+    batch = read("carrier", "\n".join(["tracking_number,status,scanned_at", *rows]), "scans.csv")
+    assert batch.rejects.is_empty()
+    columns = ("tracking_number", "event_type", "event_at", "time_quality", "reason")
+    expected = set()
+    for number, history in histories.items():
+        scans = [Scan(start.replace(hour=hour), "instant", KINDS[kind], kind) for hour, kind in enumerate(history)]
+        for columns_of in scan_events(scans):
+            expected.add((f"SP{number}", *(columns_of[name] for name in columns[1:])))
+    assert set(batch.events["shipment"].select(columns).iter_rows()) == expected
 
 
 # --- properties -----------------------------------------------------------------------------------------------------
