@@ -21,12 +21,14 @@ def value_text(value: float | None, unit: str, *, currency: str = "USD") -> str:
     """
     if value is None:
         return MISSING
-    if unit == "ratio":
+    if unit in ("ratio", "index"):
         return f"{_signless(value * 100, 1)}%"
     if unit == "money":
         return money_text(value, currency=currency)
     if unit == "hours":
         return f"{_signless(value, 1)} h"
+    if unit == "days":
+        return f"{_signless(value, 1)} d"
     return count_text(value)
 
 
@@ -38,13 +40,15 @@ def change_text(change: float | None, unit: str, *, currency: str = "USD") -> st
     """
     if change is None:
         return MISSING
-    if unit == "ratio":
+    if unit in ("ratio", "index"):
         return f"{_signed(change * 100, 1)} pp"
     if unit == "money":
         sign = "+" if change > 0 else _MINUS if change < 0 else "±"
         return sign + money_text(abs(change), currency=currency)
     if unit == "hours":
         return f"{_signed(change, 1)} h"
+    if unit == "days":
+        return f"{_signed(change, 1)} d"
     return _signed(change, 0)
 
 

@@ -113,3 +113,21 @@
         {{ ", " if not loop.last }}
     {%- endfor -%}
 {%- endmacro %}
+
+{#- Rows with numerator and denominator added up as kpi_values holds them, for KPIs that no profile judges. -#}
+{% macro kpi_rows_summed(relation) -%}
+    select
+        kpi_id,
+        '' as profile_id,
+        false as is_headline,
+        period_date,
+        {{ dimensions() }},
+        coalesce(currency, '(none)') as currency,
+        cast(sum(numerator) as double) as numerator,
+        cast(sum(denominator) as double) as denominator,
+        cast(count(*) as bigint) as observations,
+        max(case when is_provisional then 1 else 0 end) = 1 as is_provisional
+    from {{ relation }}
+    where period_date is not null
+    group by all
+{%- endmacro %}

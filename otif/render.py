@@ -67,10 +67,12 @@ def figure(value: float | None, unit: str | None) -> str:
     if value is None:
         return "–"
     match unit:
-        case "ratio":
+        case "ratio" | "index":
             return f"{value * 100:.1f} %"
         case "hours":
             return f"{value:,.1f} h"
+        case "days":
+            return f"{value:,.1f} d"
         case "money":
             return f"$ {value:,.0f}"
         case _:

@@ -7,7 +7,7 @@ Cycle times are percentiles over orders and come from `dashboards.queries.stages
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
 from typing import Any, Final
 
@@ -17,7 +17,7 @@ from dashboards.errors import QuestionError
 from dashboards.queries.frames import read
 from dashboards.queries.health import build_info
 from dashboards.queries.periods import period_sql
-from dashboards.queries.stages import STAGE_KPI, stage_rows
+from dashboards.queries.stages import stage_rows
 from storage.duck import Connection
 
 DIMENSIONS: Final = (
@@ -36,8 +36,12 @@ _EXCLUSION_DIMENSIONS: Final = frozenset({"channel", "customer_id"})
 # A share of money or units is not a share of independent trials: no Wilson interval from its own sums.
 _NO_INTERVAL: Final = frozenset({
     "chargeback_rate", "freight_share", "otif_value", "otif_case", "unit_fill_revised", "unit_fill_original",
-    "unit_fill_first_pass", "return_rate",
+    "unit_fill_first_pass", "return_rate", "value_fill", "return_rate_choice", "return_rate_fulfilment",
+    "return_rate_product", "return_rate_refused", "return_rate_unclassified", "restock_rate", "resale_rate",
+    "write_off_rate", "backorder_recovery", "oversell_rate", "dispute_recovery", "over_shipped_rate", "damage_rate",
 })  # fmt: skip
+_INDEX: Final = "perfect_order_index"
+_INDEX_PARTS: Final = ("perfect_in_full", "perfect_on_time", "perfect_documents", "perfect_condition")
 _Z: Final = 1.959963984540054
 _NOTHING_DUE: Final = "no observations in this period"
 
@@ -86,11 +90,11 @@ def kpi_table(
         lens: `headline`, or a service profile id.
 
     Returns:
-        kpi_id, kpi_name, unit, lens, period (first day), the dimensions, stage_id, value, p90, p95, numerator,
-        denominator, observations, excluded, low and high (Wilson 95 % on observations), target, meets_target,
-        is_provisional, is_available, reason. For cycle_time the value is the median in hours of finished stages,
-        `excluded` counts stages still open or with impossible times. `excluded` is null where the publication does
-        not know it by the asked dimensions.
+        kpi_id, kpi_name, unit, lens, period (first day), the dimensions, stage_id, value, p90, p95, km_median (see
+        `stage_rows`), numerator, denominator, observations, excluded, low and high (Wilson 95 % on observations),
+        target, meets_target, is_provisional, is_available, reason. For KPIs of hours the value is the median of
+        finished stages, `excluded` counts stages still open or with impossible times. `excluded` is null where the
+        publication does not know it by the asked dimensions.
 
     Raises:
         QuestionError: Unknown KPI, dimension, grain or lens.
@@ -104,15 +108,19 @@ def kpi_table(
     if lens != HEADLINE:
         _check_lens(connection, lens)
     sums = _sums(connection, question)
-    if STAGE_KPI in question.kpis:
+    timed = catalogue.filter((pl.col("unit") == "hours") & pl.col("kpi_id").is_in(question.kpis))["kpi_id"].to_list()
+    if timed:
         stages = stage_rows(
             connection,
+            kpis=timed,
             by=question.by,
-            period=period_sql("captured_date", grain=question.grain, week_start=question.week_start),
+            period=period_sql("cohort_date", grain=question.grain, week_start=question.week_start),
             date_from=date_from,
             date_to=date_to,
         )
         sums = pl.concat([sums, stages], how="diagonal")
+    if _INDEX in question.kpis:
+        sums = pl.concat([sums, _index(connection, question)], how="diagonal")
     rows = _with_catalogue(sums, catalogue, question)
     rows = _with_targets(connection, rows, by_channel="channel" in question.by, fallback=date_to or info.as_of_date)
     rows = _with_verdict(rows)
@@ -217,6 +225,21 @@ def _sums(connection: Connection, question: _Question) -> pl.DataFrame:
     return joined.with_columns(pl.col("excluded").fill_null(0))
 
 
+def _index(connection: Connection, question: _Question) -> pl.DataFrame:
+    """Return the product of the component rates (APQC, WERC), per period and dimensions."""
+    parts = _sums(connection, replace(question, kpis=_INDEX_PARTS))
+    keys = question.keys[1:]
+    return (
+        parts.group_by(keys, maintain_order=True)
+        .agg(
+            value=pl.when(pl.len() == len(_INDEX_PARTS)).then((pl.col("numerator") / pl.col("denominator")).product()),
+            observations=pl.col("observations").max(),
+            is_provisional=pl.col("is_provisional").any(),
+        )
+        .with_columns(kpi_id=pl.lit(_INDEX), has_lens=pl.lit(value=False))
+    )
+
+
 def _excluded(
     connection: Connection, question: _Question, *, period: str, dimensions: str, parameters: dict[str, Any]
 ) -> pl.DataFrame | None:
@@ -307,13 +330,15 @@ def _with_verdict(rows: pl.DataFrame) -> pl.DataFrame:
 
 
 def _arrange(rows: pl.DataFrame, question: _Question) -> pl.DataFrame:
-    optional = {"stage_id": pl.String, "p90": pl.Float64, "p95": pl.Float64, "stage_order": pl.Int64}
+    optional = {
+        "stage_id": pl.String, "p90": pl.Float64, "p95": pl.Float64, "km_median": pl.Float64, "stage_order": pl.Int64,
+    }  # fmt: skip
     missing = {name: pl.lit(None, dtype=kind) for name, kind in optional.items() if name not in rows.columns}
     ordered = rows.with_columns(**missing).sort(
         "display_order", "kpi_id", "period", *question.by, "stage_order", "stage_id", nulls_last=True
     )
     return ordered.select(
-        "kpi_id", "kpi_name", "unit", "lens", "period", *question.by, "stage_id", "value", "p90", "p95",
+        "kpi_id", "kpi_name", "unit", "lens", "period", *question.by, "stage_id", "value", "p90", "p95", "km_median",
         "numerator", "denominator", "observations", "excluded", "low", "high", "target", "meets_target",
         "is_provisional", "is_available", "reason",
     )  # fmt: skip

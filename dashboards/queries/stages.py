@@ -1,57 +1,98 @@
-"""Order cycle time: percentiles of each stage over the orders captured in a period.
+"""Hours of stages: percentiles over the orders, returns or receipts of a period.
 
-Stages are cohorts by capture day. A stage that is still open cannot be measured yet, so the count of open stages stands
-beside the percentiles: while it is high, the percentiles flatter.
+Stages are cohorts by the day they began with (capture, for orders). A stage that is still open cannot be measured yet:
+plain percentiles leave it out and flatter while many are open, so their count stands beside the percentiles and so does
+the Kaplan-Meier median, which counts an open stage as lasting at least until now.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import date
-from typing import Final
 
 import polars as pl
 
-from dashboards.queries.frames import columns_of, read
+from dashboards.queries.frames import read
 from storage.duck import Connection
-
-STAGE_KPI: Final = "cycle_time"
-"""The KPI that is measured per stage."""
 
 
 def stage_rows(
-    connection: Connection, *, by: Sequence[str], period: str, date_from: date | None, date_to: date | None
+    connection: Connection,
+    *,
+    kpis: Sequence[str],
+    by: Sequence[str],
+    period: str,
+    date_from: date | None,
+    date_to: date | None,
 ) -> pl.DataFrame:
-    """Return p50, p90 and p95 hours per period, dimensions and stage.
+    """Return p50, p90, p95 and the Kaplan-Meier median in hours per KPI, period, dimensions and stage.
 
     Args:
         connection: Open publication.
-        by: Dimension columns of `marts.fct_order_stages`.
-        period: SQL of the period's first day.
-        date_from: First capture day (inclusive).
-        date_to: Last capture day (inclusive).
+        kpis: KPIs of hours (`metrics.kpi_durations`).
+        by: Dimension columns.
+        period: SQL of the period's first day, over `cohort_date`.
+        date_from: First cohort day (inclusive).
+        date_to: Last cohort day (inclusive).
     """
-    columns = columns_of(connection, "marts", "fct_order_stages")
-    # A dimension the stages do not carry gives one row under the word for "not known".
-    dimensions = "".join(f", {name}" if name in columns else f", '(none)' as {name}" for name in by)
-    order = "min(display_order)" if "display_order" in columns else "cast(null as bigint)"
-    measured = "is_valid and ended_at is not null and hours is not null"
+    # A dimension that stages do not carry gives one row under the word for "not known".
+    dimensions = "".join("" if name == "currency" else f", {name}" for name in by)
+    keys = ["kpi_id", "period", *(name for name in by if name != "currency"), "stage_id"]
+    same = " and ".join(f"percentiles.{key} is not distinct from medians.{key}" for key in keys)
+    absent = "".join(", '(none)' as currency" for name in by if name == "currency")
     return read(
         connection,
         f"""
-        select
-            '{STAGE_KPI}' as kpi_id, {period} as period{dimensions}, stage_id,
-            cast({order} as bigint) as stage_order,
-            quantile_cont(hours, 0.5) filter ({measured}) as value,
-            quantile_cont(hours, 0.9) filter ({measured}) as p90,
-            quantile_cont(hours, 0.95) filter ({measured}) as p95,
-            count(*) filter ({measured}) as observations,
-            count(*) filter (not coalesce({measured}, false)) as excluded
-        from marts.fct_order_stages
-        where ($date_from is null or captured_date >= $date_from)
-            and ($date_to is null or captured_date <= $date_to)
-        group by all
+        with stages as (
+            select
+                kpi_id, {period} as period{dimensions}, stage_id, display_order,
+                is_valid and hours is not null as is_measured,
+                case when is_valid then coalesce(hours, censored_hours) end as lasted
+            from metrics.kpi_durations
+            where list_contains($kpis, kpi_id)
+                and ($date_from is null or cohort_date >= $date_from)
+                and ($date_to is null or cohort_date <= $date_to)
+        ),
+        ends as (
+            select kpi_id, period{dimensions}, stage_id, lasted, count(*) as stages,
+                count(*) filter (is_measured) as ended
+            from stages
+            where lasted is not null
+            group by all
+        ),
+        -- Of the stages that lasted at least so long, which share ended then: their product survives (Kaplan-Meier).
+        hazards as (
+            select *, ended / sum(stages) over (
+                partition by kpi_id, period{dimensions}, stage_id order by lasted desc
+            ) as hazard
+            from ends
+        ),
+        surviving as (
+            select *, product(1 - hazard) over (
+                partition by kpi_id, period{dimensions}, stage_id order by lasted
+            ) as share
+            from hazards
+        ),
+        medians as (
+            select kpi_id, period{dimensions}, stage_id, min(lasted) filter (share <= 0.5 + 1e-12) as km_median
+            from surviving
+            group by all
+        ),
+        percentiles as (
+            select
+                kpi_id, period{dimensions}, stage_id, min(display_order) as stage_order,
+                quantile_cont(lasted, 0.5) filter (is_measured) as value,
+                quantile_cont(lasted, 0.9) filter (is_measured) as p90,
+                quantile_cont(lasted, 0.95) filter (is_measured) as p95,
+                count(*) filter (is_measured) as observations,
+                count(*) filter (not is_measured) as excluded
+            from stages
+            group by all
+        )
+        select percentiles.*, medians.km_median{absent}
+        from percentiles
+        left join medians on {same}
         order by all
         """,
-        {"date_from": date_from, "date_to": date_to},
+        {"kpis": list(kpis), "date_from": date_from, "date_to": date_to},
     )

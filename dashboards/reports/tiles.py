@@ -23,7 +23,7 @@ _TRAILING: Final = 6
 _MOST_TILES: Final = 8
 # On time and in full stand inside the OTIF tile: the three belong together and are never multiplied.
 _FOLDED: Final = {"on_time": "on time", "in_full": "in full"}
-_MATURED: Final = frozenset({"return_rate", "chargeback_rate", "chargeback_amount"})
+_MATURED: Final = frozenset({"return_rate", "chargeback_rate", "chargeback_amount", "perfect_order"})
 _MATURED_WEEKS: Final = 4
 _STOCKS: Final = frozenset({"backorder_units", "backorder_value"})
 _MATERIALITY: Final = {"ratio": 0.005, "hours": 1.0, "money": 100.0, "units": 5.0}

@@ -1,7 +1,11 @@
 {#- What was left out of a KPI, and why: nothing disappears in silence. -#}
+{% set perfect_kpis = [
+    "perfect_order", "perfect_in_full", "perfect_on_time", "perfect_documents", "perfect_condition",
+] %}
 with orders as (
     select
         profile_id,
+        is_headline,
         channel,
         {{ kpi_customer() }} as customer_id,
         coalesce(due_date, {{ company_date('captured_at') }}) as period_date,
@@ -22,6 +26,7 @@ with orders as (
 order_lines as (
     select
         profile_id,
+        is_headline,
         channel,
         {{ kpi_customer() }} as customer_id,
         coalesce(due_date, {{ company_date('captured_at') }}) as period_date,
@@ -74,7 +79,7 @@ service as (
             union all
         {%- endfor %}
         {%- for kpi in ["otif_line", "otif_case", "otif_value", "unit_fill_revised", "unit_fill_original",
-                        "unit_fill_first_pass", "line_fill"] %}
+                        "unit_fill_first_pass", "value_fill", "line_fill"] %}
             select
                 'lines' as counted_as,
                 '{{ kpi }}' as kpi_id
@@ -107,10 +112,109 @@ shipping as (
     group by all
 ),
 
+perfect as (
+    {%- for kpi in perfect_kpis %}
+        select
+            '{{ kpi }}' as kpi_id,
+            '' as profile_id,
+            orders.period_date,
+            orders.channel,
+            orders.customer_id,
+            coalesce(orders.exclusion_reason, 'no_shipped_quantity') as exclusion_reason,
+            count(*) as observations
+        from orders
+        where orders.is_headline and (orders.exclusion_reason is not null or orders.is_fill_unknown)
+        group by all
+        {{ "union all" if not loop.last }}
+    {%- endfor %}
+),
+
+untouched as (
+    select
+        'touchless_rate' as kpi_id,
+        '' as profile_id,
+        captured_date as period_date,
+        channel,
+        {{ kpi_customer() }} as customer_id,
+        coalesce(exclusion_reason, case when order_type = 'replacement' then 'replacement' else 'not_released' end)
+            as exclusion_reason,
+        count(*) as observations
+    from {{ ref('fct_orders') }}
+    where is_excluded or order_type = 'replacement' or released_at is null
+    group by all
+),
+
+carried as (
+    select
+        'carrier_on_time' as kpi_id,
+        '' as profile_id,
+        coalesce(estimated_date, {{ company_date('accepted_at') }}) as period_date,
+        channel,
+        {{ kpi_customer() }} as customer_id,
+        case when estimated_at is null then 'no_estimate' else 'not_due' end as exclusion_reason,
+        count(*) as observations
+    from {{ ref('int_parcels_estimated') }}
+    where not is_due
+    group by all
+),
+
+noticed as (
+    select
+        'asn_timeliness' as kpi_id,
+        '' as profile_id,
+        {{ company_date('shipped_at') }} as period_date,
+        channel,
+        customer_id,
+        'not_due' as exclusion_reason,
+        count(*) as observations
+    from {{ ref('int_asns_judged') }}
+    where not is_asn_due
+    group by all
+),
+
+cut_off as (
+    select
+        kpis.kpi_id,
+        '' as profile_id,
+        cut_offs.due_date as period_date,
+        cut_offs.channel,
+        {{ kpi_customer("cut_offs.") }} as customer_id,
+        case when cut_offs.is_due then 'excused_' || cut_offs.excuse else 'not_due' end as exclusion_reason,
+        count(*) as observations
+    from {{ ref('int_node_orders_cut_off') }} as cut_offs
+    inner join (
+        select 'cut_off_adherence' as kpi_id
+        union all
+        select 'cut_off_adherence_adjusted' as kpi_id
+    ) as kpis
+        on
+            not cut_offs.is_due
+            or (kpis.kpi_id = 'cut_off_adherence_adjusted' and cut_offs.excuse is not null)
+    group by all
+),
+
+invoiced as (
+    select
+        'invoice_accuracy' as kpi_id,
+        '' as profile_id,
+        {{ company_date('invoiced_at') }} as period_date,
+        channel,
+        customer_id,
+        'not_due' as exclusion_reason,
+        count(*) as observations
+    from {{ ref('fct_invoices') }}
+    where
+        channel_type = 'wholesale'
+        and {{ company_date('invoiced_at') }}
+        > {{ add_days(as_of_date(), '-' ~ var('invoice_maturity_days', 45)) }}
+    group by all
+),
+
 combined as (
-    select * from service
-    union all
-    select * from shipping
+    {%- for part in ["service", "shipping", "perfect", "untouched", "carried", "noticed", "cut_off", "invoiced"] %}
+        select * from {{ part }}
+        {{ "union all" if not loop.last }}
+    {%- endfor %}
 )
 
 select

@@ -72,12 +72,74 @@ freight as (
     where line_freight.order_id is null
 ),
 
+-- Invoices that were paid as they stood (K17): accepted by the partner's system, no deduction on price, quantity or
+-- terms. A partner pays and deducts within the terms: before that the invoice is not judged.
+invoices_judged as (
+    select
+        invoices.*,
+        {{ company_date('invoices.invoiced_at') }} as invoiced_date,
+        deductions.invoice_id is null and not invoices.is_rejected as is_accurate
+    from {{ ref('fct_invoices') }} as invoices
+    left join (
+        select distinct invoice_id
+        from {{ ref('fct_deductions') }}
+        where invoice_id is not null and violation like 'invoice%'
+    ) as deductions on invoices.invoice_id = deductions.invoice_id
+    where invoices.channel_type = 'wholesale'
+),
+
+accurate as (
+    select
+        'invoice_accuracy' as kpi_id,
+        invoiced_date as period_date,
+        {{ kpi_dimensions(absent=["carrier", "category", "seller_id"]) }},
+        currency,
+        case when is_accurate then 1 else 0 end as numerator,
+        1 as denominator,
+        1 as counted
+    from invoices_judged
+    where invoiced_date <= {{ add_days(as_of_date(), '-' ~ var('invoice_maturity_days', 45)) }}
+),
+
+recovered as (
+    select
+        'dispute_recovery' as kpi_id,
+        {{ company_date('resolved_at') }} as period_date,
+        {{ kpi_dimensions(absent=["carrier", "category", "seller_id"]) }},
+        currency,
+        least(recovered_amount, disputed_amount) as numerator,
+        disputed_amount as denominator,
+        1 as counted
+    from {{ ref('fct_deductions') }}
+    where resolved_at is not null and disputed_amount > 0
+),
+
+-- Days of credit sales still to be paid, at the as-of: a state, so it belongs to the last day before it.
+outstanding as (
+    {%- for kpi, days in {"dso_count_back": "count_back_days", "dso_simple": "simple_days"}.items() %}
+        select
+            '{{ kpi }}' as kpi_id,
+            {{ company_date(just_before(as_of())) }} as period_date,
+            '(none)' as channel,
+            'wholesale' as channel_type,
+            {%- for name in ["customer_id", "node_id", "carrier", "region", "category", "seller_id"] %}
+                '(none)' as {{ name }},
+            {%- endfor %}
+            currency,
+            {{ days }} as numerator,
+            0 as denominator,
+            1 as counted
+        from {{ ref('fct_receivables') }}
+        where {{ days }} is not null
+        {{ "union all" if not loop.last }}
+    {%- endfor %}
+),
+
 combined as (
-    select * from invoiced
-    union all
-    select * from deducted
-    union all
-    select * from freight
+    {%- for part in ["invoiced", "deducted", "freight", "accurate", "recovered", "outstanding"] %}
+        select * from {{ part }}
+        {{ "union all" if not loop.last }}
+    {%- endfor %}
 )
 
 select

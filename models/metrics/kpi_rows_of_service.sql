@@ -16,6 +16,7 @@
     "unit_fill_revised": ("least(quantity_by_end, base_revised)", "base_revised"),
     "unit_fill_original": ("least(quantity_by_end, base_revised, base_original)", "base_original"),
     "unit_fill_first_pass": ("quantity_first_pass", "base_revised"),
+    "value_fill": ("least(quantity_by_end, base_revised) * unit_price", "base_revised * unit_price"),
     "line_fill": ("case when is_in_full then 1 else 0 end", "1"),
 } %}
 with orders as (

@@ -1,4 +1,4 @@
-{% for part in ["service", "flow", "money"] %}
+{% for part in ["service", "quality", "flow", "execution", "money"] %}
     select
         kpi_id,
         profile_id,

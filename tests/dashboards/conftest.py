@@ -41,9 +41,9 @@ _TABLES = {
         "kpi_id varchar, profile_id varchar, period_date date, channel varchar, customer_id varchar, "
         "exclusion_reason varchar, observations bigint"
     ),
-    "marts.fct_order_stages": (
-        f"order_id varchar, stage_id varchar, {_DIMENSIONS}, captured_at timestamp, captured_date date, "
-        "started_at timestamp, ended_at timestamp, hours double, is_valid boolean"
+    "metrics.kpi_durations": (
+        f"kpi_id varchar, stage_id varchar, subject varchar, {_DIMENSIONS}, display_order bigint, hours double, "
+        "censored_hours double, is_valid boolean, cohort_date date, started_at timestamp, ended_at timestamp"
     ),
     "marts.fct_orders": (
         f"order_id varchar, source varchar, order_type varchar, currency varchar, {_DIMENSIONS}, "
@@ -149,10 +149,10 @@ insert into metrics.kpi_exclusions
 """
 
 _ORDERS = """
-insert into marts.fct_order_stages
-select 'o' || n, stage_id, 'dtc', 'dtc', '(none)', 'dc_columbus', 'swiftparcel', 'NY', 'kitchen', '(none)',
-    timestamp '{last}', date '{last}', timestamp '{last}', if(n = 10, null, timestamp '{last}' + interval 1 hour),
-    if(n = 10, null, n * hours), true
+insert into metrics.kpi_durations
+select 'cycle_time', stage_id, 'o' || n, 'dtc', 'dtc', '(none)', 'dc_columbus', 'swiftparcel', 'NY', 'kitchen',
+    '(none)', 1, if(n = 10, null, n * hours), if(n = 10, 100 * hours, null), true, date '{last}', timestamp '{last}',
+    if(n = 10, null, timestamp '{last}' + interval 1 hour)
 from generate_series(1, 10) as numbers(n)
 cross join (values ('capture_to_release', 1.0), ('capture_to_delivered', 10.0)) as stages(stage_id, hours);
 insert into marts.fct_orders values

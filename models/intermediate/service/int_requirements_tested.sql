@@ -19,6 +19,22 @@
         ~ " where event_type = 'invoice.sent'",
     "has_deductions": "select count(*) as rows_seen from " ~ ref('stg_landing__finance_events')
         ~ " where event_type = 'deduction.taken'",
+    "has_promise": "select count(promise_first_at) as rows_seen from " ~ ref('int_order_lines_consolidated'),
+    "has_released": "select count(*) as rows_seen from " ~ ref('fct_orders') ~ " where released_at is not null",
+    "has_cut_off": "select count(cut_off_time) as rows_seen from " ~ ref('nodes'),
+    "has_estimate": "select count(estimated_delivery_first_at) as rows_seen from " ~ ref('fct_shipment_lines'),
+    "has_asn": "select count(*) as rows_seen from " ~ ref('int_shipment_events_identified')
+        ~ " where event_type = 'asn.sent'",
+    "has_received": "select count(*) as rows_seen from " ~ ref('int_shipment_events_identified')
+        ~ " where event_type = 'received'",
+    "has_acknowledgement": "select count(acknowledged_at) as rows_seen from " ~ ref('fct_documents'),
+    "has_855": "select count(*) as rows_seen from " ~ ref('fct_documents') ~ " where document_type = '855'",
+    "has_cash": "select count(*) as rows_seen from " ~ ref('stg_landing__finance_events')
+        ~ " where event_type = 'cash.applied'",
+    "has_graded": "select count(graded_at) as rows_seen from " ~ ref('fct_returns'),
+    "has_return_reason": "select count(reason) as rows_seen from " ~ ref('fct_returns'),
+    "has_check_in": "select count(checked_in_at) as rows_seen from " ~ ref('int_receipts_consolidated'),
+    "has_disputes": "select count(resolved_at) as rows_seen from " ~ ref('fct_deductions'),
 } %}
 {%- for requirement, query in facts.items() %}
     select
