@@ -12,6 +12,7 @@ import pytest
 from pipelines.errors import MappingError
 from pipelines.sources import wms
 from pipelines.sources.base import AdapterContext
+from pipelines.sources.layout_docs import page
 from pipelines.sources.registry import recognise
 
 COLUMBUS = ZoneInfo("America/New_York")
@@ -110,3 +111,7 @@ def test_tables_of_others_are_left_to_others(write, header):
         "carrier",
         "shipstation",
     )
+
+
+def test_the_page_of_column_names_is_in_step_with_the_layouts(project_root):
+    assert (project_root / "docs" / "sources" / "columns.md").read_text(encoding="utf-8") == page()
