@@ -1,0 +1,63 @@
+"""Renders the KPI catalogue as docs/kpis.md, so that prose and seeds cannot part (a test compares them)."""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Final
+
+_INTRODUCTION: Final = """\
+# KPI catalogue
+
+Generated from `data/seeds/kpi_catalogue.csv`, `kpi_requirements.csv` and `targets.csv`; write it anew with
+`python -m dashboards.reports.kpi_docs > docs/kpis.md`.
+
+Every figure is a sum of numerators over a sum of denominators (`metrics.kpi_values`) or a percentile of stages
+(`metrics.kpi_durations`), never a mean of rates. What is left out is counted by reason (`metrics.kpi_exclusions`). Where a
+source does not give what a KPI needs, the KPI is *unavailable* with the reason.
+"""
+
+
+def render(seeds: Path) -> str:
+    """Return the document.
+
+    Args:
+        seeds: Folder of the product's seeds.
+    """
+    needs: dict[str, list[str]] = {}
+    for row in _rows(seeds / "kpi_requirements.csv"):
+        needs.setdefault(row["kpi_id"], []).append(row["reason_if_missing"])
+    targets = {row["kpi_id"]: row for row in _rows(seeds / "targets.csv") if not row["channel"]}
+    return _INTRODUCTION + "".join(
+        "\n".join(_section(row, needs.get(row["kpi_id"], []), targets.get(row["kpi_id"]))) + "\n"
+        for row in _rows(seeds / "kpi_catalogue.csv")
+    )
+
+
+def _rows(path: Path) -> Iterator[dict[str, str]]:
+    with path.open(encoding="utf-8", newline="") as handle:
+        yield from csv.DictReader(handle)
+
+
+def _section(kpi: dict[str, str], needs: list[str], target: dict[str, str] | None) -> Iterator[str]:
+    yield f"\n## {kpi['kpi_name']}\n"
+    yield f"`{kpi['kpi_id']}` · {kpi['spec_id']} · {kpi['unit']} · {_better(kpi)} is better\n"
+    yield f"{kpi['definition']}\n"
+    share = f" over {kpi['denominator']}" if kpi["denominator"] else ""
+    yield f"- counts: {kpi['numerator']}{share}, per {kpi['grain']}, by {kpi['cohort_date']}"
+    if target:
+        value = float(target["target"])
+        yield f"- target: {f'{value:.1%}' if kpi['unit'] == 'ratio' else f'{value:g}'} ({target['source']})"
+    if needs:
+        yield f"- unavailable when {'; or '.join(needs)}"
+
+
+def _better(kpi: dict[str, str]) -> str:
+    return "higher" if kpi["higher_is_better"] == "true" else "lower"
+
+
+if __name__ == "__main__":
+    import sys
+
+    sys.stdout.write(render(Path(__file__).parents[2] / "data" / "seeds"))
