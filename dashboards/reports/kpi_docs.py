@@ -14,8 +14,8 @@ Generated from `data/seeds/kpi_catalogue.csv`, `kpi_requirements.csv` and `targe
 `python -m dashboards.reports.kpi_docs > docs/kpis.md`.
 
 Every figure is a sum of numerators over a sum of denominators (`metrics.kpi_values`) or a percentile of stages
-(`metrics.kpi_durations`), never a mean of rates. What is left out is counted by reason (`metrics.kpi_exclusions`). Where a
-source does not give what a KPI needs, the KPI is *unavailable* with the reason.
+(`metrics.kpi_durations`), never a mean of rates. What is left out is counted by reason (`metrics.kpi_exclusions`).
+Where a source does not give what a KPI needs, the KPI is *unavailable* with the reason.
 """
 
 
