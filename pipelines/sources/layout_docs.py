@@ -27,10 +27,14 @@ _HEAD: Final = """# Columns of tables
 Generated from the layouts of the adapters; write it anew with
 `python -m pipelines.sources.layout_docs > docs/sources/columns.md`.
 
-Names are compared in lower case, with one underscore for blanks and signs: `Qty. On Hand` is `qty_on_hand`. A column of the
-first name or of one of the others is read; columns that no row names are kept in `attributes`. A table is recognised when it
-has a column for everything that is needed and none that only other tables have. What is not recognised needs a
-[mapping](../mapping.md).
+Names are compared in lower case, with one underscore for blanks and signs: `Qty. On Hand` is `qty_on_hand`. A column
+of the first name or of one of the others is read; columns that no row names are kept in `attributes`. A table is
+recognised when it has a column for everything that is needed and none that only other tables have. What is not
+recognised needs a [mapping](../mapping.md).
+
+Dates are ISO 8601. Dates with slashes are read month first where the workspace is in a zone of the United States (and
+always in ShipStation's exports), unless the file shows days first; elsewhere they are rejected, since 05/06 could be
+either: a mapping says which.
 """
 
 

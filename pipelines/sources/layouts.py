@@ -22,7 +22,7 @@ from pipelines.sources.mapping.claims import Mapping as BuiltIn
 from pipelines.sources.mapping.model import DEFAULT_DATES, MappingSpec
 
 SEPARATORS: Final = (",", "\t", ";", "|")
-DATES: Final = (
+MONTH_FIRST: Final = (
     *DEFAULT_DATES,
     "%m/%d/%Y %I:%M:%S %p",
     "%m/%d/%Y %I:%M %p",
@@ -30,7 +30,16 @@ DATES: Final = (
     "%m/%d/%Y %H:%M",
     "%m/%d/%Y",
 )
-"""ISO, then US month first as American 3PLs and ShipStation write it. Day-first dates need a mapping file."""
+"""ISO, then US month first as American 3PLs and ShipStation write it."""
+
+US_ZONES: Final = frozenset({
+    "America/New_York", "America/Detroit", "America/Chicago", "America/Denver", "America/Boise", "America/Phoenix",
+    "America/Los_Angeles", "America/Anchorage", "Pacific/Honolulu", "America/Indiana/Indianapolis",
+    "America/Kentucky/Louisville", "US/Eastern", "US/Central", "US/Mountain", "US/Pacific", "US/Alaska", "US/Hawaii",
+})  # fmt: skip
+"""Zones in which a date with slashes is taken to be month first; elsewhere it could be either and is not read."""
+
+_DAY_FIRST: Final = re.compile(rb"(?<!\d)(1[3-9]|2\d|3[01])/\d{1,2}/\d{4}")
 
 _BETWEEN: Final = "\x1f"
 _NOTHING: Final = "\x00"
@@ -135,7 +144,7 @@ def parse_layouts(
     *,
     source: str,
     zone: str,
-    dates: Sequence[str] = DATES,
+    dates: Sequence[str] | None = None,
     finish: Callable[[Layout, ParsedBatch], ParsedBatch] = lambda _, batch: batch,
 ) -> ParsedBatch:
     """Read tables into events, every file by the names that its header uses.
@@ -146,26 +155,28 @@ def parse_layouts(
             is in no column of the file is left out, and so is a column that the file does not have.
         source: The events' `source`.
         zone: IANA zone of stamps without offset.
-        dates: Date formats, tried in order.
+        dates: Date formats, tried in order; by default ISO, and month first where the zone is of the United States
+            and no date of the file is day first.
         finish: Last hand at what one layout's files became.
 
     Raises:
         MappingError: No file has the columns of its layout.
     """
     layouts = [layout for layout, _ in rules]
-    groups: dict[tuple[int, tuple[tuple[str, str], ...], str], list[SourceFile]] = {}
+    groups: dict[tuple[int, tuple[tuple[str, str], ...], str, tuple[str, ...]], list[SourceFile]] = {}
     for file in files:
         cells, separator = columns_of(file)
         layout = best_layout(cells, layouts)
-        key = (layouts.index(layout), tuple(sorted(layout.resolve(cells).items())), separator)
+        forms = tuple(dates) if dates is not None else _dates(file, zone)
+        key = (layouts.index(layout), tuple(sorted(layout.resolve(cells).items())), separator, forms)
         groups.setdefault(key, []).append(file)
     batches: list[ParsedBatch] = []
     refused: list[str] = []
-    for (position, resolved, separator), group in groups.items():
+    for (position, resolved, separator, forms), group in groups.items():
         layout, make = rules[position]
         names = {name: name for name in layout.required} | dict(resolved)
         spare = _spare(columns_of(group[0])[0], layout, names)
-        spec = _spec(source, layout, make(), names, spare, zone=zone, separator=separator, dates=dates)
+        spec = _spec(source, layout, make(), names, spare, zone=zone, separator=separator, dates=forms)
         try:
             batch = BuiltIn(Path(f"the columns of {source}"), spec).parse(group, AdapterContext())
         except MappingError as error:
@@ -176,6 +187,10 @@ def parse_layouts(
     if refused and len(refused) == len(groups):
         raise MappingError("; ".join(refused))
     return merge_batches(batches)
+
+
+def _dates(file: SourceFile, zone: str) -> tuple[str, ...]:
+    return MONTH_FIRST if zone in US_ZONES and not _DAY_FIRST.search(file.head) else DEFAULT_DATES
 
 
 def _spare(cells: Sequence[str], layout: Layout, names: Names) -> list[str]:

@@ -17,7 +17,7 @@ from zoneinfo import ZoneInfo
 
 from pipelines.sources import shipengine
 from pipelines.sources.base import AdapterContext, ParsedBatch, SourceFile, merge_batches
-from pipelines.sources.layouts import Layout, fits_any, parse_layouts
+from pipelines.sources.layouts import MONTH_FIRST, Layout, fits_any, parse_layouts
 from pipelines.sources.records import (
     Parsed,
     Record,
@@ -126,7 +126,7 @@ def parse(files: Sequence[SourceFile], context: AdapterContext) -> ParsedBatch:
     ]
     if tables:
         rules = ((EXPORT, lambda: _export_rules(context)),)
-        batches.append(parse_layouts(tables, rules, source="shipstation", zone=str(PACIFIC)))
+        batches.append(parse_layouts(tables, rules, source="shipstation", zone=str(PACIFIC), dates=MONTH_FIRST))
     return merge_batches(batches)
 
 

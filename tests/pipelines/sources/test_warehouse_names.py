@@ -54,6 +54,23 @@ def test_a_pick_or_pack_counts_units_only_where_it_names_its_shipment(read, seen
     ]
 
 
+@pytest.mark.parametrize(
+    ("zone", "dates", "readable"),
+    [
+        ("America/New_York", ("05/06/2026", "05/07/2026"), True),
+        ("America/New_York", ("05/06/2026", "25/06/2026"), False),
+        ("Europe/Berlin", ("05/06/2026", "05/07/2026"), False),
+        ("America/Sao_Paulo", ("05/06/2026", "05/07/2026"), False),
+        ("Europe/Berlin", ("2026-06-05", "2026-06-06"), True),
+    ],
+)
+def test_a_date_that_could_be_either_is_not_guessed(read, zone, dates, readable):
+    rows = "".join(f"100123,MUG,2,{day}\n" for day in dates)
+    batch = read("wms", "order_number,sku,qty_picked,pick_date\n" + rows, "picks.csv", zone=ZoneInfo(zone))
+    assert batch.rejects.is_empty() == readable
+    assert batch.rejects.height in (0, 2), "of a file with days first not a single date is read month first"
+
+
 def test_one_defective_file_does_not_stop_the_others(write):
     good = write("good.csv", PICKS.format(head="", cell=""))
     bad = write("bad.csv", "order_number,sku,qty_picked\n1,A,2\n")
