@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Final
 
 import polars as pl
@@ -176,7 +176,7 @@ class AllocationData:
 
     def fingerprint(self) -> str:
         """Return a hash of everything that can change the plan."""
-        digest = hashlib.sha256(repr(self.options).encode())
+        digest = hashlib.sha256(repr(replace(self.options, as_of=self.options.moment)).encode())
         frames = (self.lines, self.inventory, self.receipts, self.reservations, self.nodes, self.lanes)
         for frame in (*frames, *self.extras.values()):
             digest.update(frame.write_csv().encode())

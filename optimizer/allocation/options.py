@@ -88,7 +88,7 @@ class CarrierCap:
     """Units per day that a carrier picks up: at a node or at all of them, of a service or zone or of all."""
 
     carrier: str
-    node_id: str | None
+    node_id: str | None = None
     units: int
     first_date: date | None = None
     last_date: date | None = None
