@@ -13,9 +13,10 @@ Index families (each a contiguous range of integers from 0):
     quota   k   the same within one SKU
     order   o   lines that ship together, may be split at a price, or ship whole or not at all
 
-An arc may draw on every bucket of its cell whose step is not later than its own and which is in the pool, kept for the
-line's holder, or kept for another holder that releases units at a price. Units are whole; money is integer cents.
-All floors are elastic: a unit below a floor costs its price. `-1` in an index array means none.
+An arc may draw on every bucket of its cell whose step is not later than its own and which is in the pool,
+kept for the line's holder, or kept for another holder that releases units at a price. Units are whole; money
+is integer cents. All floors are elastic: a unit below a floor costs its price. `-1` in an index array means
+none.
 
 The objective (maximise, cents) counts gains of shipping against leaving a unit short:
 

@@ -1,0 +1,218 @@
+"""Kernels against exact solvers, brute force and themselves: never above the optimum, bounds never below it."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numba
+import numpy as np
+import pytest
+from scipy.optimize import Bounds, LinearConstraint, milp
+from scipy.sparse import coo_matrix
+
+from benchmarks.allocation_instances import Recipe, make
+from optimizer.allocation.kernels.check import check
+from optimizer.allocation.kernels.engine import Effort, greedy, solve_arrays
+from optimizer.allocation.kernels.orderbound import OrderPrices, order_bound
+from optimizer.allocation.kernels.orders import make_world
+from optimizer.allocation.kernels.passes import Passed, Prices, certified_bound, row_loads, solve_skus
+from optimizer.allocation.kernels.problem import KernelPlan
+
+QUICK = Effort(steps=20, refine=4, order_steps=10, moves=400)
+
+
+def optimum(problem) -> int:
+    """The exact optimum of a small problem, order rules included, by HiGHS."""
+    line = np.repeat(np.arange(problem.lines), np.diff(problem.line_arcs))
+    pairs = [
+        (arc, bucket)
+        for arc in range(problem.arcs)
+        for bucket in range(*problem.cell_buckets[problem.arc_cell[arc] : problem.arc_cell[arc] + 2])
+        if problem.bucket_step[bucket] <= problem.arc_step[arc]
+        and (
+            problem.bucket_holder[bucket] in (-1, problem.line_holder[line[arc]]) or problem.bucket_release[bucket] >= 0
+        )
+    ]
+    gain, rows, low, high = [], [], [], []
+    for arc, bucket in pairs:
+        is_foreign = problem.bucket_holder[bucket] not in (-1, problem.line_holder[line[arc]])
+        gain.append(problem.arc_gain[arc] - (problem.bucket_release[bucket] if is_foreign else 0))
+
+    def variable(cents, most):
+        gain.append(cents)
+        upper.append(most)
+        return len(gain) - 1
+
+    def row(terms, least, most):
+        rows.append(terms)
+        low.append(least)
+        high.append(most)
+
+    upper = [int(problem.line_quantity[line[arc]]) for arc, _ in pairs]
+    of = lambda test: [(j, 1) for j, (arc, bucket) in enumerate(pairs) if test(arc, bucket)]  # noqa: E731
+    for at in range(problem.lines):
+        row(of(lambda a, b, at=at: line[a] == at), -np.inf, problem.line_quantity[at])
+    for at in range(problem.bucket_supply.size):
+        row(of(lambda a, b, at=at: b == at), -np.inf, problem.bucket_supply[at])
+    for at in range(problem.row_capacity.size):
+        node = [(j, problem.arc_use[a]) for j, (a, _) in enumerate(pairs) if problem.arc_node_row[a] == at] + [
+            (j, problem.arc_lane_use[a]) for j, (a, _) in enumerate(pairs) if problem.arc_lane_row[a] == at
+        ]
+        row(node, -np.inf, problem.row_capacity[at])
+    for name, member in (("group", problem.line_group), ("quota", problem.line_quota)):
+        for at in range(getattr(problem, f"{name}_cap").size):
+            terms = of(lambda a, b, at=at, member=member: member[line[a]] == at)
+            floor = getattr(problem, f"{name}_floor")[at]
+            short = variable(-int(getattr(problem, f"{name}_floor_price")[at]), int(floor))
+            row(terms, -np.inf, getattr(problem, f"{name}_cap")[at])
+            row([*terms, (short, 1)], floor, np.inf)
+    for order in range(problem.orders):
+        own = [j for j, (a, _) in enumerate(pairs) if problem.line_order[line[a]] == order]
+        nodes = sorted({int(problem.cell_node[problem.arc_cell[pairs[j][0]]]) for j in own})
+        used = {node: variable(0, 1) for node in nodes}
+        for j in own:
+            most = int(problem.line_quantity[line[pairs[j][0]]])
+            row([(j, 1), (used[int(problem.cell_node[problem.arc_cell[pairs[j][0]]])], -most)], -np.inf, 0)
+        extra = variable(-int(problem.order_split_cents[order]), len(nodes))
+        row([*((y, 1) for y in used.values()), (extra, -1)], -np.inf, 1)
+        if problem.order_max_nodes[order]:
+            row([(y, 1) for y in used.values()], -np.inf, problem.order_max_nodes[order])
+        if problem.order_complete[order]:
+            whole = variable(0, 1)
+            for at in np.flatnonzero(problem.line_order == order):
+                terms = of(lambda a, b, at=at: line[a] == at)
+                row([*terms, (whole, -int(problem.line_quantity[at]))], 0, 0)
+    entries = [(i, j, value) for i, terms in enumerate(rows) for j, value in terms]
+    i, j, value = zip(*entries, strict=True)
+    matrix = coo_matrix((np.array(value, float), (i, j)), shape=(len(rows), len(gain))).tocsr()
+    answer = milp(
+        -np.array(gain, float),
+        constraints=LinearConstraint(matrix, low, high),
+        integrality=np.ones(len(gain)),
+        bounds=Bounds(0, np.array(upper, float)),
+        options={"mip_rel_gap": 0.0},
+    )
+    assert answer.status == 0
+    return round(-answer.fun)
+
+
+def tiny(seed, **given):
+    return make(Recipe(lines=24, seed=seed, nodes=3, days=2, arcs=6, lines_per_sku=6, **given))
+
+
+@pytest.mark.parametrize("seed", range(12))
+def test_a_problem_without_coupling_is_solved_to_the_optimum(seed):
+    problem = tiny(seed, has_reserves=True)
+    answer = solve_arrays(problem)
+    assert answer.path == "flow"
+    assert answer.objective_cents == answer.bound_cents == optimum(problem)
+
+
+@pytest.mark.parametrize("seed", range(12))
+def test_floors_and_releases_of_one_sku_are_weighed_exactly(seed):
+    random, problem = np.random.default_rng(seed), tiny(seed, has_reserves=True)
+    caps = problem.quota_cap
+    problem = replace(
+        problem,
+        quota_floor=np.minimum(caps, random.integers(0, 4, caps.size)),
+        quota_floor_price=random.integers(0, 4_000, caps.size),
+        bucket_release=random.integers(-1, 800, problem.bucket_release.size),
+    )
+    answer = solve_arrays(problem)
+    assert answer.objective_cents == answer.bound_cents == optimum(problem)
+
+
+@pytest.mark.parametrize("seed", range(8))
+def test_a_coupled_plan_is_never_above_the_optimum_and_its_bound_never_below(seed):
+    problem = tiny(seed, has_reserves=True, is_coupled=True)
+    answer = solve_arrays(problem, effort=QUICK)
+    assert answer.path == "paced"
+    assert answer.objective_cents <= optimum(problem) <= answer.bound_cents
+
+
+@pytest.mark.parametrize("seed", range(8))
+def test_a_plan_under_order_rules_is_never_above_the_optimum_and_its_bound_never_below(seed):
+    problem = tiny(seed, has_reserves=True, is_coupled=bool(seed % 2), has_orders=True)
+    answer = solve_arrays(problem, effort=QUICK)
+    best = optimum(problem)
+    assert answer.path == "orders"
+    assert answer.objective_cents <= best <= answer.bound_cents
+    assert answer.objective_cents >= 0.8 * best or best <= 0
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_any_prices_prove_a_bound(seed):
+    random, problem = np.random.default_rng(seed), tiny(seed, has_reserves=True, is_coupled=True, has_orders=True)
+    best, world = optimum(problem), make_world(problem)
+    for _ in range(20):
+        rows, groups, lots, quotas = (
+            random.normal(0, 60_000, size).astype(np.int64)
+            for size in (
+                problem.row_capacity.size,
+                problem.group_cap.size,
+                problem.bucket_supply.size,
+                problem.quota_cap.size,
+            )
+        )
+        assert certified_bound(problem, Prices(rows, groups), lots, quotas) >= best
+        assert order_bound(problem, world, OrderPrices(rows, groups, lots, quotas, 0)) >= best
+
+
+def test_more_supply_never_lowers_the_objective():
+    problem = make(Recipe(lines=400, seed=3, has_reserves=True))
+    random, before = np.random.default_rng(1), solve_arrays(problem).objective_cents
+    for _ in range(5):
+        more = problem.bucket_supply + random.integers(0, 3, problem.bucket_supply.size)
+        problem = replace(problem, bucket_supply=more)
+        after = solve_arrays(problem).objective_cents
+        assert after >= before
+        before = after
+
+
+@pytest.mark.parametrize("rules", [{}, {"is_coupled": True}, {"is_coupled": True, "has_orders": True}])
+def test_one_thread_and_two_give_the_same_bits(rules):
+    problem = make(Recipe(lines=1_500, seed=4, has_reserves=True, **rules))
+    answers = []
+    for threads in (1, min(2, numba.config.NUMBA_NUM_THREADS)):
+        numba.set_num_threads(threads)
+        answers.append(solve_arrays(problem, effort=QUICK))
+    numba.set_num_threads(numba.config.NUMBA_NUM_THREADS)
+    assert (answers[0].plan.units == answers[1].plan.units).all()
+    assert answers[0].bound_cents == answers[1].bound_cents
+
+
+def test_a_plan_beats_every_greedy_and_meets_floors_or_pays_for_them():
+    problem = make(Recipe(lines=3_000, seed=6, has_reserves=True, is_coupled=True))
+    answer = solve_arrays(problem)
+    base = check(problem, greedy(problem, np.arange(problem.orders)))
+    assert not base.faults
+    assert answer.objective_cents > base.objective_cents
+    _, groups = row_loads(problem, answer.plan.units)
+    short = np.maximum(problem.group_floor - groups, 0)
+    gain = int((answer.plan.units * problem.arc_gain).sum())
+    assert answer.objective_cents == gain - int((short * problem.group_floor_price).sum())
+
+
+def test_the_check_names_every_kind_of_fault():
+    problem = tiny(1, has_reserves=True, is_coupled=True, has_orders=True)
+    everything = KernelPlan(np.full(problem.arcs, 50), np.ones(problem.bucket_supply.size, np.int64))
+    told = " ".join(check(problem, everything).faults)
+    for word in ("more than is open", "row", "cell", "more nodes", "releases none", "quota"):
+        assert word in told
+    assert check(problem, KernelPlan(np.zeros(1, np.int64), everything.foreign)).faults
+
+
+def test_unsound_arrays_are_named():
+    problem = tiny(2)
+    assert problem.faults() == ()
+    assert "shape" in replace(problem, line_quantity=problem.line_quantity[1:]).faults()[0]
+    assert replace(problem, line_quantity=problem.line_quantity * 0).faults() == ("line_quantity has values below 1",)
+    assert "another SKU" in replace(problem, arc_cell=problem.arc_cell * 0).faults()[0]
+    assert problem.fingerprint() != replace(problem, arc_gain=problem.arc_gain + 1).fingerprint()
+
+
+def test_a_pass_over_no_line_is_empty():
+    problem = make(Recipe(lines=1, seed=1))
+    passed = Passed.empty(problem)
+    solve_skus(problem, Prices.zero(problem), np.arange(0), passed)
+    assert passed.units.sum() == 0
