@@ -11,6 +11,7 @@ import typer
 
 from optimizer.errors import OptimizerError
 from otif import __version__
+from otif.cli_allocate import allocate
 from otif.cli_edi import edi_app
 from otif.cli_rules import rules_app
 from otif.command import EXIT_BAD_INPUT, EXIT_FAILED, EXIT_WARNINGS, CommandState, JsonOption, load_settings
@@ -29,6 +30,7 @@ app = typer.Typer(
 )
 report_app = typer.Typer(help="Reports: render and send.", no_args_is_help=True)
 app.add_typer(rules_app, name="rules")
+app.command()(allocate)
 app.add_typer(report_app, name="report")
 app.add_typer(edi_app, name="edi")
 
@@ -264,45 +266,6 @@ def serve(
     settings = load_settings()
     print(f"dashboards of {settings.company.name}: http://{host}:{port}  (stop with Ctrl-C)")
     raise typer.Exit(serve_dashboards(settings, host=host, port=port))
-
-
-@app.command()
-def allocate(
-    scenario: Annotated[
-        Path | None, typer.Argument(help="scenario file (YAML); default: the standard scenario")
-    ] = None,
-    by: Annotated[str, typer.Option(help="who asks for it")] = "otif",
-    out: Annotated[Path | None, typer.Option(help="folder for the plan's tables as CSV")] = None,
-    as_json: JsonOption = False,
-) -> None:
-    """Solve who gets the scarce units, compare with today's rules, explain and keep the plan in the ledger."""
-    from otif.decisions import read_scenario, solve_scenario, write_plan
-    from otif.render import console, print_json, records
-    from otif.tables import allocation_tables
-
-    name, options = read_scenario(scenario)
-    solved = solve_scenario(load_settings(), name=name, options=options, by=by)
-    if out is not None:
-        write_plan(solved.plan, out)
-    if as_json:
-        from optimizer.allocation import compare
-
-        print_json(
-            {
-                "plan_id": solved.record.plan_id,
-                "scenario": name,
-                "status": solved.plan.status.value,
-                "objective_cents": solved.plan.objective_cents,
-                "bound_cents": solved.plan.bound_cents,
-                "baseline_objective_cents": solved.rules.objective_cents,
-                "comparison": records(compare(solved.rules, solved.plan)),
-                "shorts": records(solved.plan.shorts),
-                "notes": solved.plan.notes,
-            }
-        )
-        return
-    for part in allocation_tables(solved):
-        console.print(part)
 
 
 @app.command()

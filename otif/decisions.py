@@ -1,21 +1,25 @@
-"""Allocation jobs: read the open problem from the publication, solve it, compare it with the rules, record it."""
+"""Allocation jobs: read the open problem from the publication, solve scenarios, compare them, explain, record."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+import difflib
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from decimal import Decimal
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from storage.errors import ConfigError
-from storage.settings import Settings
+from storage.settings import PROJECT_ROOT, Settings
 
 if TYPE_CHECKING:
     import polars as pl
 
     from optimizer.allocation import AllocationData, AllocationResult
+    from optimizer.allocation.relax import Remedy
+    from optimizer.allocation.world import World
+    from optimizer.scenarios import Comparison, Scenario, ScenarioRun
     from storage.ledger import Plan
 
 ALLOCATION_FRAMES: Final = {
@@ -27,87 +31,200 @@ ALLOCATION_FRAMES: Final = {
     "lanes": "dim_lanes",
 }
 
+LIBRARY: Final = PROJECT_ROOT / "data" / "scenarios"
+"""Scenarios that come with the product; `otif init` copies them into a workspace."""
+
+BASELINE: Final = "baseline"
+"""Name of what today's rules would do, in comparisons."""
+
+STANDARD: Final = "scarce stock"
+"""Name of the scenario that is solved when none is named: reservations may be released at a price."""
+
+_KEPT_ORDERS: Final = 200
+
+
+@dataclass(frozen=True, slots=True)
+class ExplainedLine:
+    """A line that the plan leaves short or late, and the single changes that would serve it, cheapest first."""
+
+    order_id: str
+    line_id: str
+    sku: str
+    reason: str
+    competing_lines: tuple[str, ...]
+    remedies: tuple[Remedy, ...]
+
 
 @dataclass(frozen=True, slots=True)
 class SolvedScenario:
-    """A solved scenario, beside what today's rules would do, and its record in the ledger."""
+    """A solved scenario, beside what today's rules would do and other scenarios, and its record in the ledger."""
 
     record: Plan
-    plan: AllocationResult
+    run: ScenarioRun
     rules: AllocationResult
+    comparison: Comparison
+    explained: tuple[ExplainedLine, ...] = ()
+    marginals: pl.DataFrame | None = None
+
+    @property
+    def plan(self) -> AllocationResult:
+        """The plan."""
+        return self.run.result
 
     @property
     def gain_cents(self) -> int:
         """What the plan is worth more than priority, first come first served and nearest node."""
-        return self.plan.objective_cents - self.rules.objective_cents
+        return sum(self.run.money_terms().values()) - self.rules.objective_cents
 
 
-def read_scenario(path: Path | None) -> tuple[str, dict[str, Any]]:
-    """Read a scenario file: a name and options of the allocation.
+def list_scenarios(settings: Settings) -> dict[str, Path]:
+    """Return the scenario files that can be named: those of the workspace before those of the product."""
+    found = {path.stem: path for path in sorted(LIBRARY.glob("*.yml"))}
+    return found | {path.stem: path for path in sorted((settings.home / "scenarios").glob("*.yml"))}
 
-    Returns:
-        Name and options; without a file the standard scenario, in which reservations may be released at a price.
+
+def read_scenario(given: str | Path | None, settings: Settings | None = None) -> Scenario:
+    """Read a scenario file.
+
+    Args:
+        given: A file, or the name of a file in the workspace's `scenarios/` or of the product; None for the standard.
+        settings: Workspace, to look names up.
 
     Raises:
-        ConfigError: The file is no scenario.
+        ConfigError: There is no such file.
+        InvalidScenarioError: The file is no scenario; every fault is listed with its line.
     """
-    import yaml
+    from optimizer.scenarios import Scenario, parse_scenario
 
-    if path is None:
-        return "scarce stock", {"reservations": "decide"}
+    if given is None:
+        return Scenario(name=STANDARD, options={"reservations": "decide"})
+    path = _scenario_path(Path(given), settings)
     try:
-        content = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except (OSError, yaml.YAMLError) as error:
-        message = f"{path}: cannot be read as YAML: {error}"
+        text = path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        message = f"{path}: cannot be read: {error}"
         raise ConfigError(message) from error
-    if not isinstance(content, Mapping) or set(content) - {"name", "options"} or "name" not in content:
-        message = f"{path}: expected the keys `name` and `options`, see docs/optimizer.md"
-        raise ConfigError(message)
-    return str(content["name"]), dict(content.get("options") or {})
+    return parse_scenario(text, where=path.name)
 
 
-def solve_scenario(settings: Settings, *, name: str, options: Mapping[str, Any], by: str) -> SolvedScenario:
-    """Solve the open orders of the current publication, compare with today's rules and record both.
+def _scenario_path(given: Path, settings: Settings | None) -> Path:
+    if given.is_file():
+        return given
+    known = list_scenarios(settings) if settings is not None else {}
+    if given.name in known or given.stem in known:
+        return known.get(given.name) or known[given.stem]
+    close = difflib.get_close_matches(given.stem, known, n=1)
+    hint = f" Did you mean {close[0]}?" if close else ""
+    message = f"{given}: no such scenario file.{hint} `otif allocate --list` names those that are there."
+    raise ConfigError(message)
+
+
+def solve_scenario(
+    settings: Settings, scenario: Scenario, *, by: str, compare: Sequence[str] = (), why: int = 0, values: int = 0
+) -> SolvedScenario:
+    """Solve the open orders of the current publication under a scenario, compare, explain and record.
 
     Args:
         settings: Workspace.
-        name: Name of the scenario.
-        options: Fields of `AllocationOptions`, reserves as words.
+        scenario: What changes on today's problem.
         by: Person or job.
+        compare: Further scenarios to lay beside it, by file or name; today's rules are always there.
+        why: How many short or late lines to solve again for what would have to change, the dearest first.
+        values: How many marginal values to solve, the dearest shortages first.
 
     Raises:
-        InvalidDataError: An option is unknown or out of range, or the data has faults; all are listed.
+        InvalidScenarioError: A scenario names what the data does not have; all faults are listed.
+        InvalidDataError: The data has faults; all are listed.
+        ConfigError: There is no such scenario file.
         NotPublishedError: Nothing is published.
     """
-    from optimizer.allocation import allocate, baseline
+    from optimizer.scenarios import compare_runs, rules_run, run_scenario
     from storage.ledger import open_ledger
     from storage.publish import current_publication
 
-    data = allocation_problem(settings, options)
-    plan, rules = allocate(data), baseline(data)
+    others = [read_scenario(name, settings) for name in compare if name != BASELINE]
+    world = todays_world(settings)
+    rules = rules_run(world, name=BASELINE)
+    run = run_scenario(world, scenario)
+    comparison = compare_runs([rules, run, *(run_scenario(world, other) for other in others)])
+    explained = explain_worst(run, limit=why)
+    marginals = _marginals(run, limit=values)
+    worth = sum(run.money_terms().values())
     with open_ledger(settings) as ledger:
         record = ledger.record_plan(
-            scenario=name,
-            as_of=data.options.as_of,
+            scenario=scenario.name,
+            as_of=run.data.options.moment,
             publication=current_publication(settings).stem,
-            fingerprint=plan.fingerprint,
-            status=plan.status.value,
-            objective=_money(plan.objective_cents),
-            baseline_objective=_money(rules.objective_cents),
+            fingerprint=run.result.fingerprint,
+            status=run.result.status.value,
+            objective=_money(worth),
+            baseline_objective=_money(rules.result.objective_cents),
             kpis={
                 "baseline": _figures(rules),
-                "plan": _figures(plan),
-                "bound": str(_money(plan.bound_cents)),
-                "gap": plan.gap,
-                "notes": list(plan.notes),
-                "releases": plan.releases.to_dicts(),
-                "lines_gained": _lines_gained(rules, plan).to_dicts(),
+                "plan": _figures(run),
+                "bound": None if run.first is not None else str(_money(run.result.bound_cents)),
+                "gap": run.result.gap,
+                "notes": [*run.notes, *run.result.notes],
+                "releases": run.result.releases.to_dicts(),
+                "lines_gained": _lines_gained(rules.result, run.result).to_dicts(),
+                **_why_document(run, comparison, explained, marginals),
             },
-            lines=_plan_lines(data, rules, plan),
+            lines=_plan_lines(run, rules),
             created_by=by,
             now=datetime.now(tz=UTC),
         )
-    return SolvedScenario(record, plan, rules)
+    return SolvedScenario(record, run, rules.result, comparison, explained, marginals)
+
+
+def explain_worst(run: ScenarioRun, *, limit: int) -> tuple[ExplainedLine, ...]:
+    """Return the dearest short and late lines of a run with the single changes that would serve them."""
+    from optimizer.allocation.relax import remedies, worst_lines
+
+    if limit <= 0:
+        return ()
+    found = []
+    for order_id, line_id in worst_lines(run.result, run.data.lines, limit=limit):
+        row = _reason_row(run.result, order_id, line_id)
+        found.append(
+            ExplainedLine(
+                order_id,
+                line_id,
+                row["sku"],
+                row["reason"],
+                tuple(row["competing_lines"]),
+                remedies(run.world, run.result, order_id=order_id, line_id=line_id),
+            )
+        )
+    return tuple(found)
+
+
+def _reason_row(plan: AllocationResult, order_id: str, line_id: str) -> dict[str, Any]:
+    import polars as pl
+
+    here = (pl.col("order_id") == order_id) & (pl.col("line_id") == line_id)
+    shorts = plan.shorts.filter(here)
+    return (shorts if shorts.height else plan.lates.filter(here)).row(0, named=True)
+
+
+def _marginals(run: ScenarioRun, *, limit: int) -> pl.DataFrame | None:
+    if limit <= 0:
+        return None
+    from optimizer.allocation.values import marginal_values
+
+    return marginal_values(run.world, run.result, limit=limit)
+
+
+def todays_world(settings: Settings) -> World:
+    """Return the open orders of the current publication, before any scenario.
+
+    Raises:
+        NotPublishedError: Nothing is published.
+    """
+    from optimizer.allocation import AllocationOptions
+    from optimizer.allocation.world import World
+
+    options = AllocationOptions(as_of=published_as_of(settings))
+    return World.of(published_frames(settings, ALLOCATION_FRAMES), options)
 
 
 def allocation_problem(settings: Settings, options: Mapping[str, Any]) -> AllocationData:
@@ -117,10 +234,10 @@ def allocation_problem(settings: Settings, options: Mapping[str, Any]) -> Alloca
         InvalidDataError: An option is unknown or out of range, or a mart lacks a column.
         NotPublishedError: Nothing is published.
     """
-    from optimizer.allocation import AllocationData, AllocationOptions
+    from optimizer.allocation import AllocationOptions
 
-    chosen = AllocationOptions.from_document(options, as_of=published_as_of(settings))
-    return AllocationData.from_frames(**published_frames(settings, ALLOCATION_FRAMES), options=chosen)
+    world = todays_world(settings)
+    return world.with_options(AllocationOptions.from_document(options, as_of=world.options.as_of)).data()
 
 
 def published_frames(settings: Settings, tables: Mapping[str, str]) -> dict[str, pl.DataFrame]:
@@ -152,33 +269,40 @@ def published_as_of(settings: Settings) -> datetime:
     return moment.replace(tzinfo=UTC)
 
 
-def _figures(result: AllocationResult) -> dict[str, Any]:
-    totals = result.summary.drop("channel", "objective_cents").sum().row(0, named=True) if result.summary.height else {}
-    return {**totals, "money": {term: float(_money(cents)) for term, cents in result.terms.items()}}
+def _figures(run: ScenarioRun) -> dict[str, Any]:
+    summary = run.result.summary
+    totals = summary.drop("channel", "objective_cents").sum().row(0, named=True) if summary.height else {}
+    if run.first is not None:  # the summary of a second stage does not know what the first has shipped
+        totals = {}
+    return {**totals, "money": {term: float(_money(cents)) for term, cents in run.money_terms().items()}}
 
 
 def _money(cents: int) -> Decimal:
     return Decimal(cents) / 100
 
 
-def _plan_lines(data: AllocationData, rules: AllocationResult, plan: AllocationResult) -> list[dict[str, Any]]:
-    """One object per open line: units under the rules and under the plan, and why units stay short."""
+def _plan_lines(run: ScenarioRun, rules: ScenarioRun) -> list[dict[str, Any]]:
+    """One object per open line: units under the rules and under the plan, why units stay short, what to tell."""
     import polars as pl
 
+    from optimizer.allocation.confirm import confirmations
+
     key = ["order_id", "line_id"]
+    data = run.first_data or run.data
     sides = [
-        result.allocations.group_by(key).agg(
+        allocations.group_by(key).agg(
             pl.col("quantity").sum().alias(f"units_{side}"),
             pl.col("quantity").filter(pl.col("days_late") == 0).sum().alias(f"on_time_units_{side}"),
         )
-        for side, result in (("rules", rules), ("plan", plan))
+        for side, allocations in (("rules", rules.allocations), ("plan", run.allocations))
     ]
     lines = data.lines.select(*key, "sku", "channel", pl.col("quantity").alias("open_units"))
     for side in sides:
         lines = lines.join(side, on=key, how="left")
-    shorts = plan.shorts.select(*key, pl.col("short_quantity").alias("short_units"), "reason", "competing_lines")
-    joined = lines.join(shorts, on=key, how="left").with_columns(pl.col("^.*units.*$").fill_null(0)).sort(key)
-    return joined.to_dicts()
+    shorts = run.result.shorts.select(*key, pl.col("short_quantity").alias("short_units"), "reason", "competing_lines")
+    told = confirmations(run.data, run.result).select(*key, "code", "text")
+    joined = lines.join(shorts, on=key, how="left").join(told, on=key, how="left")
+    return joined.with_columns(pl.col("^.*units.*$").fill_null(0)).sort(key).to_dicts()
 
 
 def _lines_gained(rules: AllocationResult, plan: AllocationResult) -> pl.DataFrame:
@@ -189,12 +313,75 @@ def _lines_gained(rules: AllocationResult, plan: AllocationResult) -> pl.DataFra
     return rules.shorts.join(plan.shorts, on=key, how="anti").group_by("sku").agg(pl.len().alias("lines")).sort("sku")
 
 
-def write_plan(plan: AllocationResult, folder: Path) -> None:
-    """Write the plan's tables as CSV files."""
+def _why_document(
+    run: ScenarioRun, comparison: Comparison, explained: Sequence[ExplainedLine], marginals: pl.DataFrame | None
+) -> dict[str, Any]:
+    """Return the comparison and the reasons as JSON for the ledger."""
+    conflict = run.conflict
+    return {
+        "comparison": {
+            "names": list(comparison.names),
+            "measures": comparison.measures.to_dicts(),
+            "money": comparison.money.to_dicts(),
+            "moves": comparison.moves.to_dicts(),
+            "orders": [_dated(row) for row in comparison.orders.head(_KEPT_ORDERS).to_dicts()],
+        },
+        "lates": run.result.lates.to_dicts(),
+        "explained": [explained_document(line) for line in explained],
+        "marginals": [] if marginals is None else [_dated(row) for row in marginals.to_dicts()],
+        "broken": [asdict(item) for item in run.broken],
+        "conflict": None
+        if conflict is None
+        else {"words": conflict.words(), "ways_out": [asdict(way) for way in conflict.ways_out]},
+    }
+
+
+def _dated(row: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: value.isoformat() if hasattr(value, "isoformat") else value for name, value in row.items()}
+
+
+def explained_document(line: ExplainedLine) -> dict[str, Any]:
+    """Return an explained line as JSON: reason, who took the stock, what would have to change."""
+    return {
+        "order_id": line.order_id,
+        "line_id": line.line_id,
+        "sku": line.sku,
+        "reason": line.reason,
+        "competing_lines": list(line.competing_lines),
+        "remedies": [
+            {
+                "kind": item.kind,
+                "words": item.words,
+                "cost_cents": item.cost_cents,
+                "ships": item.ships.isoformat(),
+                "arrives": item.arrives.isoformat(),
+                "nodes": list(item.nodes),
+                "displaced": [asdict(other) for other in item.displaced],
+            }
+            for item in line.remedies
+        ],
+    }
+
+
+def write_plan(solved: SolvedScenario, folder: Path) -> None:
+    """Write the tables of a plan and of its comparison as CSV files, and what to tell customers."""
+    from optimizer.allocation.confirm import confirmations
+
+    plan, compared = solved.plan, solved.comparison
+    tables = {name: getattr(plan, name) for name in ("shorts", "lates", "summary", "releases")}
+    tables |= {name: getattr(compared, name) for name in ("measures", "money", "moves", "orders")}
+    tables["allocations"] = solved.run.allocations
+    tables["confirmations"] = confirmations(solved.run.data, plan)
+    if solved.marginals is not None:
+        tables["marginals"] = solved.marginals
+    write_tables(tables, folder)
+
+
+def write_tables(tables: Mapping[str, pl.DataFrame], folder: Path) -> None:
+    """Write frames as CSV files; lists become words with spaces between."""
     import polars as pl
 
     folder.mkdir(parents=True, exist_ok=True)
-    for name in ("allocations", "shorts", "lates", "summary", "releases"):
-        frame: pl.DataFrame = getattr(plan, name)
+    for name, frame in tables.items():
         lists = [column for column, kind in frame.schema.items() if isinstance(kind, pl.List)]
         frame.with_columns(pl.col(lists).list.join(" ")).write_csv(folder / f"{name}.csv")

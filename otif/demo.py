@@ -71,8 +71,7 @@ def run_demo(folder: Path) -> DemoResult:
         adopted = adopt_rules(_with_oms(settings, url), by=_SETUP)
         step.done(f"version {adopted.version}, {len(adopted.document['rules'])} rules")
     with _step("solve who gets the scarce units") as step:
-        name, options = read_scenario(None)
-        solved = solve_scenario(settings, name=name, options=options, by=_SETUP)
+        solved = solve_scenario(settings, read_scenario(None), by=_SETUP, why=3)
         step.done(f"{solved.plan.status.value} in {solved.plan.seconds:.1f} s")
     with _step("propose rule changes and replay them on past weeks") as step:
         proposal, sentences = propose_rules(settings, plan_id=solved.record.plan_id, by=_SETUP)

@@ -12,6 +12,9 @@ from storage.settings import PROJECT_ROOT, Settings
 SAMPLE: Final = PROJECT_ROOT / "data" / "sample"
 """The committed sample company."""
 
+SCENARIOS: Final = PROJECT_ROOT / "data" / "scenarios"
+"""The committed library of scenarios."""
+
 _TEMPLATE: Final = """\
 # Settings of this workspace. Secrets are not kept here: they come from the environment
 # (OTIF_SMTP_PASSWORD, OTIF_OMS_TOKEN).
@@ -64,7 +67,17 @@ def create_workspace(folder: Path) -> list[Path]:
     for name in ("seeds", "mappings", "inbox"):
         (folder / name).mkdir(parents=True, exist_ok=True)
     config.write_text(_TEMPLATE, encoding="utf-8")
-    return [config, folder / "seeds", folder / "mappings", folder / "inbox"]
+    copy_scenarios(folder)
+    return [config, *(folder / name for name in ("seeds", "mappings", "inbox", "scenarios"))]
+
+
+def copy_scenarios(folder: Path) -> None:
+    """Lay the product's scenarios into a workspace, to be edited; those that are there stay as they are."""
+    target = folder / "scenarios"
+    target.mkdir(exist_ok=True)
+    for source in sorted(SCENARIOS.glob("*.yml")):
+        if not (target / source.name).exists():
+            shutil.copyfile(source, target / source.name)
 
 
 def create_sample_workspace(folder: Path) -> Settings:
@@ -87,4 +100,5 @@ def create_sample_workspace(folder: Path) -> Settings:
         if (SAMPLE / name).is_dir():
             shutil.copytree(SAMPLE / name, folder / name)
     (folder / "inbox").mkdir(exist_ok=True)
+    copy_scenarios(folder)
     return Settings.load(folder)

@@ -436,20 +436,23 @@ def _ways_out(world: World, commitments: Sequence[Commitment], core: Sequence[_R
     free = forced_problem(world, _their_lines(world, commitments))
     best = solve_rows(free, [])
     base = objective_cents(free, best.plan) if best.plan is not None else 0
-    outs = [out for rule in core if (out := _way_out(world, commitments, rule, base)) is not None]
+    outs = [out for rule in core if (out := _way_out(world, commitments, core, rule, base)) is not None]
     return tuple(sorted(outs, key=lambda out: (out.cost_cents, out.gives_up)))
 
 
-def _way_out(world: World, commitments: Sequence[Commitment], rule: _Rule, base: int) -> WayOut | None:
-    """Give one rule up as far as it takes, keep all others, solve again."""
+def _way_out(
+    world: World, commitments: Sequence[Commitment], core: Sequence[_Rule], rule: _Rule, base: int
+) -> WayOut | None:
+    """Give one rule up as far as it pays, keep the others of the set, solve again; other promises have their price."""
+    kept = [other.commitment for other in core if other is not rule]
     changed = rule.drop(world) if rule.drop is not None else world
     problem = forced_problem(changed, _their_lines(changed, commitments))
-    rows = [item.row(problem, price=item is rule.commitment) for item in commitments]
+    rows = [item.row(problem, price=item not in kept) for item in commitments]
     answer = solve_rows(problem, rows)
     if answer.plan is None:
         return None
     worth = objective_cents(problem, answer.plan)
-    units = sum(answer.broken.values())
+    units = answer.broken.get(rule.name, 0)
     if rule.commitment is None:
         name, units = rule.name, _reserve_units(world, changed)
     else:

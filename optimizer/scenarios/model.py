@@ -260,6 +260,28 @@ Change = Annotated[
 ]
 
 
+class Promise(_Part):
+    """A commitment that the plan should keep, or say what it clashes with (see allocation/infeasible.py).
+
+    Attributes:
+        name: What people call it.
+        order: Only this order; `channel`, `customer`, `sku`, `node` likewise.
+        fill_percent: Share of their open units that has to ship.
+        on_time: Whether only units that arrive on time count.
+        price: What a missing unit costs.
+    """
+
+    name: Name
+    order: Name | None = None
+    channel: Name | None = None
+    customer: Name | None = None
+    sku: Name | None = None
+    node: Name | None = None
+    fill_percent: Annotated[float, Field(gt=0, le=100)] = 100.0
+    on_time: bool = False
+    price: Annotated[float, Field(ge=0)] = 20.0
+
+
 class Later(_Part):
     """What changes in the middle of the plan: what has shipped by then stays, the rest is planned again."""
 
@@ -281,6 +303,7 @@ class Scenario(_Part):
         description: Why one would ask.
         options: Fields of `AllocationOptions`, reserves as words.
         changes: Applied in order, before the plan is made.
+        promises: Commitments; those that cannot be kept are broken at their price and the clash is named.
         later: A second stage, e.g. a policy that changes at midday.
     """
 
@@ -288,4 +311,5 @@ class Scenario(_Part):
     description: str = ""
     options: dict[str, Any] = Field(default_factory=dict)
     changes: tuple[Change, ...] = ()
+    promises: tuple[Promise, ...] = ()
     later: Later | None = None

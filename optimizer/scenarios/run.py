@@ -10,6 +10,7 @@ import polars as pl
 
 from optimizer.allocation import AllocationData, AllocationResult, allocate, baseline, report
 from optimizer.allocation.candidates import lane_days
+from optimizer.allocation.infeasible import BrokenCommitment, Commitment, Conflict, elastic_plan, find_conflict
 from optimizer.allocation.options import BASIS
 from optimizer.allocation.plan import Plan, Problem, prepare
 from optimizer.allocation.result import ALLOCATIONS
@@ -32,14 +33,20 @@ class ScenarioRun:
         first: The plan of the first stage, where there are two.
         first_data: Its problem.
         committed: What the first stage had shipped when the second began, as in ALLOCATIONS.
+        world: Its frames, to ask further.
         notes: What each change did.
+        conflict: A smallest set of rules that cannot all hold, if the promises cannot all be kept.
+        broken: Promises that the plan breaks, with units and price.
     """
 
     name: str
     description: str
     data: AllocationData
     result: AllocationResult
+    world: World
     notes: tuple[str, ...] = ()
+    conflict: Conflict | None = None
+    broken: tuple[BrokenCommitment, ...] = ()
     first: AllocationResult | None = None
     first_data: AllocationData | None = None
     committed: pl.DataFrame | None = None
@@ -104,17 +111,44 @@ def run_scenario(world: World, scenario: Scenario) -> ScenarioRun:
         InvalidDataError: The changed data has faults; all are listed.
     """
     changed, notes = apply_scenario(world, scenario)
-    data = changed.data()
-    result = allocate(data)
-    made = ScenarioRun(name=scenario.name, description=scenario.description, data=data, result=result, notes=notes)
+    made = _with_promises(changed, scenario, notes)
     return made if scenario.later is None else _second_stage(changed, scenario.later, made)
+
+
+def _with_promises(world: World, scenario: Scenario, notes: tuple[str, ...]) -> ScenarioRun:
+    data = world.data()
+    promises = [
+        Commitment(
+            name=item.name,
+            fill_percent=item.fill_percent,
+            order_id=item.order,
+            channel=item.channel,
+            customer_id=item.customer,
+            sku=item.sku,
+            node_id=item.node,
+            on_time=item.on_time,
+            price_cents=round(item.price * 100),
+        )
+        for item in scenario.promises
+    ]
+    plan = elastic_plan(world, promises) if promises else None
+    return ScenarioRun(
+        name=scenario.name,
+        description=scenario.description,
+        data=data,
+        result=plan.result if plan is not None else allocate(data),
+        world=world,
+        notes=notes,
+        broken=plan.broken if plan is not None else (),
+        conflict=find_conflict(world, promises) if plan is not None and plan.broken else None,
+    )
 
 
 def rules_run(world: World, *, name: str = "baseline") -> ScenarioRun:
     """Return what today's rules would do: priority, first come first served, nearest node; reserves respected."""
     data = world.data()
     words = "Priority, then first come first served, nearest node; every reserve kept."
-    return ScenarioRun(name=name, description=words, data=data, result=baseline(data))
+    return ScenarioRun(name=name, description=words, data=data, result=baseline(data), world=world)
 
 
 def _second_stage(world: World, later: Later, made: ScenarioRun) -> ScenarioRun:
@@ -132,6 +166,7 @@ def _second_stage(world: World, later: Later, made: ScenarioRun) -> ScenarioRun:
     return replace(
         made,
         data=data,
+        world=changed,
         result=allocate(data),
         notes=(*made.notes, words, *notes),
         first=made.result,
