@@ -14,6 +14,7 @@ from otif import __version__
 from otif.cli_allocate import allocate
 from otif.cli_edi import edi_app
 from otif.cli_rules import rules_app
+from otif.cli_sources import register as register_sources
 from otif.command import EXIT_BAD_INPUT, EXIT_FAILED, EXIT_WARNINGS, CommandState, JsonOption, load_settings
 from storage.errors import OtifError
 
@@ -32,6 +33,7 @@ report_app = typer.Typer(help="Reports: render and send.", no_args_is_help=True)
 app.add_typer(rules_app, name="rules")
 app.command()(allocate)
 app.add_typer(report_app, name="report")
+register_sources(app)
 app.add_typer(edi_app, name="edi")
 
 FormatOption = Annotated[str, typer.Option("--format", help="table, json or csv", metavar="table|json|csv")]

@@ -18,6 +18,7 @@ from __future__ import annotations
 
 from pipelines.landing.ingest import Judge, ingest
 from pipelines.landing.plan import BATCH_BYTES, find_files
+from pipelines.landing.rejects import RetryOutcome, list_rejects, retry_rejects
 from pipelines.landing.reports import BatchReport, BatchStatus
 from pipelines.landing.staging import Staging
 from pipelines.landing.tables import prepare_landing
@@ -27,8 +28,11 @@ __all__ = [
     "BatchReport",
     "BatchStatus",
     "Judge",
+    "RetryOutcome",
     "Staging",
     "find_files",
     "ingest",
+    "list_rejects",
     "prepare_landing",
+    "retry_rejects",
 ]

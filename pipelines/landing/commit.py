@@ -27,6 +27,7 @@ class Commit:
         source: Its source.
         files: Its files.
         rows_in: File name → records seen.
+        again: The files were landed before and are read again for their rejects.
     """
 
     def __init__(
@@ -37,7 +38,9 @@ class Commit:
         source: str,
         files: Sequence[SourceFile],
         rows_in: dict[str, int],
+        again: bool = False,
     ) -> None:
+        self.again = again
         self.connection = connection
         self.batch_id = batch_id
         self.source = source
@@ -60,12 +63,15 @@ class Commit:
         failures: tuple[str, ...],
         started: float,
         stages: dict[str, float],
-    ) -> BatchReport:
-        """Write events, rejects and manifest, all or nothing."""
+    ) -> BatchReport | None:
+        """Write events, rejects and manifest, all or nothing; None = a second reading brought nothing new."""
         begun = time.perf_counter()
         self.connection.execute("begin")
         try:
             report = self._write(families, status, failures, started, stages, begun)
+            if self.again and not report.events_landed and not self._resolved():
+                self.connection.execute("rollback")
+                return None
             self.connection.execute("commit")
         except BaseException:
             self.connection.execute("rollback")
@@ -91,8 +97,11 @@ class Commit:
                 for file, new, old in self._land_events(EVENT_TABLES[family]):
                     landed[file] = landed.get(file, 0) + new
                     duplicate[file] = duplicate.get(file, 0) + old
+        if status != "quarantined":
+            self._settle_rejects()
         rejected = self._land_rejects()
         if status != "quarantined":
+            self._forget_readings()
             self.connection.execute("delete from landing.files where batch_id = ?", [self.batch_id])
             self.connection.executemany(
                 "insert into landing.files (batch_id, source, file, sha256, rows_in, events_landed, events_duplicate, "
@@ -147,6 +156,44 @@ class Commit:
             ],
         )
         return report
+
+    def _settle_rejects(self) -> None:
+        """Close open rejects of files that are read a second time: resolved, or replaced by what is wrong now."""
+        reread = [
+            file.name.split("#", 1)[0]
+            for file in self.files
+            if self.again
+            or self.connection.execute(
+                "select 1 from landing.files where source = ? and sha256 = ? and batch_id <> ? limit 1",
+                [self.source, file.sha256, self.batch_id],
+            ).fetchall()
+        ]
+        self.connection.execute(
+            "create or replace temp table reread as select unnest($names::varchar[]) as file", {"names": reread}
+        )
+        mine = (
+            "source = $source and resolved_by is null and split_part(source_ref, '#', 1) in (select file from reread)"
+        )
+        still = f"source_ref in (select source_ref from {STAGED}.rejects)"
+        self.connection.execute(f"delete from landing.rejects where {mine} and {still}", {"source": self.source})
+        self.connection.execute(
+            f"update landing.rejects set resolved_by = $batch_id where {mine}",
+            {"source": self.source, "batch_id": self.batch_id},
+        )
+
+    def _resolved(self) -> int:
+        [(count,)] = self.connection.execute(
+            "select count(*) from landing.rejects where resolved_by = ?", [self.batch_id]
+        ).fetchall()
+        return int(count)
+
+    def _forget_readings(self) -> None:
+        """Take earlier manifest rows of files that are read again out: each file is counted once."""
+        if self.again:
+            self.connection.executemany(
+                "delete from landing.files where source = ? and file = ? and sha256 = ?",
+                [(self.source, file.name, file.sha256) for file in self.files],
+            )
 
     def _span(self, families: Sequence[str]) -> tuple[datetime | None, datetime | None]:
         spans = [self._bounds(EVENT_TABLES[family]) for family in families]

@@ -10,7 +10,7 @@ from pathlib import Path
 from pipelines.checks.verdict import Verdict
 from pipelines.errors import BatchStoppedError, MappingError, SourceError
 from pipelines.landing.commit import Commit
-from pipelines.landing.plan import Batch, find_files, plan_batches, unrecognised
+from pipelines.landing.plan import Batch, download_tables, find_files, plan_batches, unrecognised
 from pipelines.landing.reports import BatchReport, BatchStatus
 from pipelines.landing.staging import Staging, open_staging
 from pipelines.landing.tables import prepare_landing
@@ -36,7 +36,7 @@ def ingest(
 
     Args:
         settings: Workspace.
-        paths: Files or folders.
+        paths: Files or folders. With the inbox, or with a mapping, tables published on the web are fetched too.
         source: Read all files as this source instead of recognising them.
         mapping: Read the files through this mapping file instead.
         judge: Judges a staged batch before it lands; default is the Great Expectations suite of the source.
@@ -50,10 +50,18 @@ def ingest(
         BatchStoppedError: The suite failed and the workspace says stop.
     """
     files = find_files(paths)
-    if not files:
+    failed: list[BatchReport] = []
+    if source is None and (mapping is not None or settings.home / "inbox" in paths):
+        published, failed = download_tables(settings, mapping)
+        files += published
+        for report in failed:
+            on_batch(report)
+    if not files and not failed:
         message = f"no files in {', '.join(map(str, paths))}"
         raise SourceError(message)
-    return ingest_files(settings, files, source=source, mapping=mapping, judge=judge, on_batch=on_batch)
+    if not files:
+        return failed
+    return failed + ingest_files(settings, files, source=source, mapping=mapping, judge=judge, on_batch=on_batch)
 
 
 def ingest_files(
@@ -111,7 +119,7 @@ def _land(settings: Settings, batch: Batch, context: AdapterContext, judge: Judg
     # An adapter reads file by file; a mapping joins the files of a folder and needs them all as soon as one is new.
     read = fresh if source in SOURCES and fresh else list(files)
     digest = hashlib.sha256("".join(sorted(file.sha256 for file in read)).encode()).hexdigest()[:16]
-    batch_id = f"{source}-{digest}"
+    batch_id = f"{source}-{digest}" + (f"-retry-{_retries(settings, source) + 1}" if again else "")
     if not fresh:
         return _unchanged(batch_id, batch, started)
     with open_staging(settings, source=source) as staging:
@@ -134,15 +142,26 @@ def _land(settings: Settings, batch: Batch, context: AdapterContext, judge: Judg
         with open_writer(settings, purpose=f"landing {source}") as connection:
             if not again and {file.sha256 for file in read} <= landed_digests(connection, source):
                 return _unchanged(batch_id, batch, started)  # another process landed them while this one was reading
-            commit = Commit(connection, batch_id=batch_id, source=source, files=read, rows_in=staging.rows_in)
+            commit = Commit(
+                connection, batch_id=batch_id, source=source, files=read, rows_in=staging.rows_in, again=again
+            )
             commit.attach(staging.path, staging.folder / "spill")
-            return commit.run(families, status=status, failures=failures, started=started, stages=stages)
+            report = commit.run(families, status=status, failures=failures, started=started, stages=stages)
+            return report or _unchanged(batch_id, batch, started)
 
 
 def landed_digests(connection: Connection, source: str) -> set[str]:
     """Return the digests of the files of a source that landed."""
     rows = connection.execute("select sha256 from landing.files where source = ?", [source]).fetchall()
     return {row[0] for row in rows}
+
+
+def _retries(settings: Settings, source: str) -> int:
+    with open_writer(settings, purpose=f"landing {source}") as connection:
+        [(count,)] = connection.execute(
+            "select count(*) from landing.batches where source = ? and batch_id like '%-retry-%'", [source]
+        ).fetchall()
+    return int(count)
 
 
 def _status(settings: Settings, verdict: Verdict) -> BatchStatus | None:

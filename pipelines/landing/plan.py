@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Final
 
 from pipelines.errors import SourceError
+from pipelines.landing.reports import BatchReport
 from pipelines.landing.staging import Staging
 from pipelines.sources import canonical
 from pipelines.sources.base import AdapterContext, SourceFile
@@ -56,6 +57,34 @@ def find_files(paths: Sequence[Path]) -> list[SourceFile]:
             message = f"{path}: no such file or folder"
             raise SourceError(message)
     return found
+
+
+def download_tables(settings: Settings, mapping: Path | None) -> tuple[list[SourceFile], list[BatchReport]]:
+    """Fetch the tables that the mapping, or any of the workspace's, says are published on the web.
+
+    Returns:
+        The files, and a report per mapping whose tables could not be fetched.
+
+    Raises:
+        SourceError: A table of the named mapping cannot be fetched.
+        MappingError: A mapping is faulty.
+    """
+    paths = [mapping] if mapping is not None else sorted((settings.home / "mappings").glob("*.yml"))
+    files: list[SourceFile] = []
+    failed: list[BatchReport] = []
+    if not paths:
+        return files, failed
+    from pipelines.sources.mapping import load_mapping  # noqa: PLC0415 - only mapped ingests pay for it
+
+    for path in paths:
+        claim = load_mapping(path)
+        try:
+            files += claim.download(settings.var / "downloads")
+        except SourceError as error:
+            if mapping is not None:
+                raise
+            failed.append(BatchReport.of_files(claim.name, "failed", 0, str(error)))
+    return files, failed
 
 
 def plan_batches(

@@ -13,6 +13,7 @@ from pipelines.sources.mapping.events import stream_tables
 from pipelines.sources.mapping.load import FAMILY_OF, load_spec
 from pipelines.sources.mapping.model import MappingSpec
 from pipelines.sources.mapping.tables import matches
+from pipelines.sources.mapping.web import fetch_table
 from storage.contracts import empty_frame
 
 
@@ -37,7 +38,7 @@ class Mapping:
         """Say whether the mapping has a use for the file, or knows that it is to be ignored."""
         return (
             self._is_own(file)
-            or any(matches(file, table.files) for table in self.spec.tables.values())
+            or any(matches(file, self._globs(name)) for name in self.spec.tables)
             or (matches(file, self.spec.ignore))
         )
 
@@ -74,24 +75,50 @@ class Mapping:
         yield ParsedBatch(events={}, rejects=reject_frame(), rows_in={file.name: 0 for file in files})
         yield from stream_tables(self.spec, groups, folder, origin=str(self.path))
 
+    def download(self, folder: Path) -> list[SourceFile]:
+        """Fetch the tables that are published on the web.
+
+        Args:
+            folder: Where to keep them.
+
+        Raises:
+            SourceError: A table cannot be fetched.
+        """
+        files = []
+        for name, table in self.spec.tables.items():
+            if table.url is not None:
+                path = folder / self.name / f"{name}.csv"
+                fetch_table(table.url, path)
+                files.append(SourceFile(path, f"{self.name}/{name}.csv"))
+        return files
+
+    def _globs(self, name: str) -> tuple[str, ...]:
+        """Return the globs of a table's files; the download of a published table has a name of its own."""
+        table = self.spec.tables[name]
+        return (*table.files, *([f"{self.name}/{name}.csv"] if table.url else []))
+
     def _is_own(self, file: SourceFile) -> bool:
         return file.path.resolve() == self.path.resolve()
 
     def _grouped(self, files: Sequence[SourceFile]) -> dict[str, list[SourceFile]]:
         groups: dict[str, list[SourceFile]] = {name: [] for name in self.spec.tables}
         for file in sorted(files, key=lambda file: file.name):
-            homes = [name for name, table in self.spec.tables.items() if matches(file, table.files)]
-            if len(homes) > 1:
-                message = f"{self.path}: {file.name} is a file of tables {', '.join(homes)}; make the globs narrower"
+            homes = [name for name in self.spec.tables if matches(file, self._globs(name))]
+            sheets = {self.spec.tables[name].sheet for name in homes} - {None}
+            if len(homes) > 1 and len(sheets) < len(homes):
+                message = (
+                    f"{self.path}: {file.name} is a file of tables {', '.join(homes)}; make the globs narrower, "
+                    "or name the sheet of each"
+                )
                 raise SourceError(message)
-            if homes:
-                groups[homes[0]].append(file)
+            for name in homes:
+                groups[name].append(file)
         for name, table in self.spec.tables.items():
             if table.required and not groups[name]:
                 given = ", ".join(file.name for file in files[:8]) or "none"
                 message = (
-                    f"{self.path}: table {name} needs a file like {' or '.join(table.files)}; files given: {given}. "
-                    "Give the folder that holds it, or set `required: false` on the table."
+                    f"{self.path}: table {name} needs a file like {' or '.join(self._globs(name))}; "
+                    f"files given: {given}. Give the folder that holds it, or set `required: false` on the table."
                 )
                 raise SourceError(message)
         return groups

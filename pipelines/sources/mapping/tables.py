@@ -89,10 +89,10 @@ class TableReader:
         """Return the raw text of rows by reference; reads their files a second time, so that none is kept in memory."""
         wanted: dict[str, set[int]] = {}
         for ref in refs:
-            name, _, number = ref.rpartition("#")
-            wanted.setdefault(name, set()).add(int(number))
+            name, _, place = ref.rpartition("#")
+            wanted.setdefault(name, set()).add(int(place.rpartition("!")[2]))
         return {
-            f"{name}#{record.number}": shown(record.raw)
+            f"{name}#{self._place}{record.number}": shown(record.raw)
             for name, numbers in wanted.items()
             for record in raw_records(self._prepared[name], numbers)
         }
@@ -114,7 +114,7 @@ class TableReader:
                     else pl.lit(None, dtype=pl.String).alias(name)
                     for name in sorted(self.needed)
                 ),
-                pl.format("{}#{}", pl.lit(file.name), pl.col(NUMBER)).alias(REF),
+                pl.format("{}#{}{}", pl.lit(file.name), pl.lit(self._place), pl.col(NUMBER)).alias(REF),
             )
 
     def _note_faults(self, file: SourceFile, prepared: Prepared) -> None:
@@ -140,4 +140,9 @@ class TableReader:
         self._reject(file, 1, reason, "")
 
     def _reject(self, file: SourceFile, number: int, reason: str, raw: str) -> None:
-        self.rejects.append({"source_ref": file.ref(number), "reason": reason, "raw": raw})
+        self.rejects.append({"source_ref": file.ref(f"{self._place}{number}"), "reason": reason, "raw": raw})
+
+    @property
+    def _place(self) -> str:
+        """What stands before a row's number: the sheet, where the table names one."""
+        return f"{self.table.sheet}!" if self.table.sheet else ""

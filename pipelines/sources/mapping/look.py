@@ -1,0 +1,261 @@
+"""A look at unknown tables: how they are written, what their columns hold."""
+
+from __future__ import annotations
+
+import csv
+import re
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+import polars as pl
+
+from pipelines.errors import SourceError
+from pipelines.sources.base import SourceFile
+from pipelines.sources.delimited import (
+    CHUNK_ROWS,
+    NUMBER,
+    SPREADSHEETS,
+    Prepared,
+    prepare,
+    read_records,
+    read_text,
+    sheet_names,
+)
+from pipelines.sources.mapping.model import DEFAULT_DATES
+
+_ISO_DAYS: Final = ("%Y-%m-%d",)
+_DAYS: Final = (
+    "%Y/%m/%d",
+    "%Y.%m.%d",
+    "%d.%m.%Y",
+    "%d/%m/%Y",
+    "%m/%d/%Y",
+    "%d-%m-%Y",
+    "%m-%d-%Y",
+    "%d/%m/%y",
+    "%m/%d/%y",
+    "%d.%m.%y",
+    "%d-%b-%Y",
+    "%d %b %Y",
+    "%b %d, %Y",
+    "%d %B %Y",
+    "%B %d, %Y",
+    "%d-%b-%y",
+)
+_TIMES: Final = ("", " %H:%M", " %H:%M:%S", " %I:%M %p", " %I:%M:%S %p", "T%H:%M:%S", " %H:%M:%S %z")
+_NULLS: Final = ("null", "n/a", "na", "none", "-", "0000-00-00", "#n/a")
+_SAMPLES: Final = 3
+_HEAD_ROWS: Final = 20
+
+
+@dataclass(frozen=True, slots=True)
+class ColumnLook:
+    """What a column holds.
+
+    Attributes:
+        name: As in the header.
+        filled: Share of the rows that have a value.
+        distinct: Different values.
+        samples: A few values.
+        kind: date, number, flag or text.
+        formats: Date formats that fit every value; `None` = the default ISO formats do.
+        has_time: Some date bears a time of day.
+        has_offset: Every date bears an offset from UTC.
+        numbers: Number style that fits every value.
+        has_negatives: Some number is below zero.
+        values: All different values, where there are few.
+    """
+
+    name: str
+    filled: float
+    distinct: int
+    samples: tuple[str, ...]
+    kind: str
+    formats: tuple[str | None, ...] = ()
+    has_time: bool = False
+    has_offset: bool = False
+    numbers: str = ""
+    has_negatives: bool = False
+    values: tuple[str, ...] = ()
+
+    @property
+    def is_ambiguous(self) -> bool:
+        """Whether the dates could be read in more than one way."""
+        return len(self.formats) > 1
+
+
+@dataclass(frozen=True, slots=True)
+class TableLook:
+    """How a table is written.
+
+    Attributes:
+        file: Its file.
+        sheet: Sheet of a spreadsheet that has several.
+        separator: Cell separator.
+        encoding: Text encoding.
+        header_row: Row of the column names.
+        rows: Rows looked at.
+        is_whole: All rows were.
+        columns: Its columns.
+        empty: Texts that seem to mean nothing.
+        frame: The rows as text.
+    """
+
+    file: SourceFile
+    sheet: str | None
+    separator: str
+    encoding: str
+    header_row: int
+    rows: int
+    is_whole: bool
+    columns: tuple[ColumnLook, ...]
+    empty: tuple[str, ...]
+    frame: pl.DataFrame
+
+
+def look_at(files: Sequence[SourceFile], folder: Path) -> list[TableLook]:
+    """Look at files; a spreadsheet gives a table per sheet that has rows.
+
+    Args:
+        files: CSV, TSV or spreadsheets.
+        folder: Where copies may be written; the caller removes it.
+
+    Raises:
+        SourceError: A file is no table.
+    """
+    looks = []
+    for number, file in enumerate(files):
+        sheets: list[str | None] = list(sheet_names(file)) if file.kind in SPREADSHEETS else [None]
+        for position, sheet in enumerate(sheets):
+            look = _look(file, sheet if len(sheets) > 1 else None, folder / f"{number}-{position}")
+            if look is not None:
+                looks.append(look)
+    if not looks:
+        message = f"{', '.join(file.name for file in files)}: no table with a header and rows was found"
+        raise SourceError(message)
+    return looks
+
+
+def _look(file: SourceFile, sheet: str | None, folder: Path) -> TableLook | None:
+    encoding = "utf-8" if file.kind in SPREADSHEETS else _encoding(file)
+    separator = "," if file.kind in SPREADSHEETS else _separator(file, encoding)
+    plain = prepare(file, folder / "plain", separator=separator, encoding=encoding, sheet=sheet)
+    header_row = _header_row(plain)
+    prepared = prepare(
+        file, folder / "table", separator=separator, encoding=encoding, sheet=sheet, header_row=header_row
+    )
+    names = prepared.names
+    wanted = [position for position, name in enumerate(names) if name and names.count(name) == 1]
+    portions = (part for part in read_text(prepared, wanted, folder / "table") if isinstance(part, pl.DataFrame))
+    frame = next(portions, None)
+    if frame is None or not wanted or frame.is_empty():
+        return None
+    frame = frame.drop(NUMBER).rename({f"c{position}": names[position] for position in wanted})
+    frame = frame.with_columns(pl.all().str.strip_chars())
+    empty = tuple(
+        sorted({value for name in frame.columns for value in frame[name].drop_nulls() if value.lower() in _NULLS})
+    )
+    frame = frame.with_columns(
+        pl.when(~pl.col(name).is_in(["", *empty])).then(pl.col(name)).alias(name) for name in frame.columns
+    )
+    columns = tuple(look_at_column(frame[name]) for name in frame.columns)
+    whole = frame.height < CHUNK_ROWS
+    return TableLook(file, sheet, separator, encoding, header_row, frame.height, whole, columns, empty, frame)
+
+
+def look_at_column(column: pl.Series) -> ColumnLook:
+    """Look at one column of texts (empty = null)."""
+    filled = column.drop_nulls()
+    distinct = filled.unique(maintain_order=True)
+    share = filled.len() / max(column.len(), 1)
+    samples = tuple(distinct.head(_SAMPLES).to_list())
+    values = tuple(sorted(distinct.to_list())) if distinct.len() <= 30 else ()
+    count = distinct.len()
+    if not count:
+        return ColumnLook(column.name, 0.0, 0, (), "text")
+    formats = _formats(distinct)
+    if formats:
+        texts = distinct.to_list()
+        has_time = any(
+            re.search(r"\d:\d\d", text) and not re.search(r"[ T]0?0:00(:00(\.0+)?)?$", text) for text in texts
+        )
+        has_offset = all(re.search(r"(Z|[+-]\d\d:?\d\d)$", text) and ":" in text for text in texts)
+        return ColumnLook(column.name, share, count, samples, "date", formats, has_time, has_offset, values=values)
+    style = _number_style(distinct)
+    if style:
+        negative = bool(distinct.str.starts_with("-").any())
+        return ColumnLook(
+            column.name, share, count, samples, "number", numbers=style, has_negatives=negative, values=values
+        )
+    lower = {text.lower() for text in values}
+    kind = "flag" if lower and lower <= {"true", "false", "yes", "no", "y", "n", "t", "f"} else "text"
+    return ColumnLook(column.name, share, count, samples, kind, values=values)
+
+
+def _formats(distinct: pl.Series) -> tuple[str | None, ...]:
+    probe = distinct.head(2000)
+    if not probe.str.contains(r"^\D{0,9}\d{1,4}[-/. ]\D{0,9}\d{1,2}|^\d{1,2}[- ][A-Za-z]{3}|^[A-Za-z]{3,9} \d").all():
+        return ()
+    iso = pl.coalesce(*(_parsed(form) for form in DEFAULT_DATES))
+    if probe.to_frame("x").select(iso.is_not_null().all()).item():
+        return (None,)
+    fits = [
+        day + time
+        for day in _DAYS
+        for time in _TIMES
+        if distinct.to_frame("x").select(_parsed(day + time).is_not_null().all()).item()
+    ]
+    # A two-digit year read as a four-digit one is no second way of reading it.
+    return tuple(fits)
+
+
+def _parsed(form: str) -> pl.Expr:
+    aware = "%z" in form or "%#z" in form
+    stamp = pl.col("x").str.to_datetime(form, strict=False, time_unit="us", time_zone="UTC" if aware else None)
+    return pl.when(stamp.dt.year().is_between(1950, 2100)).then(stamp.dt.replace_time_zone(None))
+
+
+def _number_style(distinct: pl.Series) -> str:
+    if distinct.str.contains(r"^[+-]?(\d+\.?\d*|\.\d+)$").all():
+        return "1234.5"
+    if distinct.str.contains(r"^[+-]?\d{1,3}(,\d{3})*(\.\d+)?$|^[+-]?\d+(\.\d+)?$").all():
+        return "1,234.5"
+    if distinct.str.contains(r"^[+-]?(\d{1,3}(\.\d{3})*|\d+)(,\d+)?$").all():
+        return "1.234,5"
+    return ""
+
+
+def _encoding(file: SourceFile) -> str:
+    head = file.head
+    for cut in range(4):  # the head may end within a character
+        try:
+            head[: len(head) - cut].decode("utf-8-sig")
+        except UnicodeDecodeError:
+            continue
+        return "utf-8"
+    return "utf-16" if head[:2] in (b"\xff\xfe", b"\xfe\xff") else "windows-1252"
+
+
+def _separator(file: SourceFile, encoding: str) -> str:
+    lines = file.head.decode(encoding, errors="replace").splitlines()[:_HEAD_ROWS]
+    scores = {}
+    for mark in (",", ";", "\t", "|"):
+        widths = Counter(len(cells) for cells in csv.reader(lines, delimiter=mark) if cells)
+        width, rows = max(widths.items(), key=lambda item: (item[1], item[0]), default=(1, 0))
+        scores[mark] = (width > 1, rows, width)
+    return max(scores, key=lambda mark: scores[mark])
+
+
+def _header_row(prepared: Prepared) -> int:
+    """Return the first row that is as wide as most and whose cells are all filled."""
+    head = []
+    for record in read_records(prepared.path, prepared.separator, encoding=prepared.encoding):
+        head.append(record)
+        if len(head) == _HEAD_ROWS:
+            break
+    filled = [(record.number, sum(1 for cell in record.cells if cell.strip())) for record in head]
+    usual = max((count for _, count in filled), default=0)
+    return next((number for number, count in filled if usual and count >= 0.8 * usual), 1)

@@ -1,0 +1,534 @@
+"""From a look at tables to a first mapping: what the columns seem to be, what that allows, what is not known.
+
+A proposal states what it goes by. Where the data can be read in two ways (day or month first) it says so and
+leaves the line open: the mapping is then refused until a person has decided.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Final
+
+import polars as pl
+
+from pipelines.sources.mapping.look import ColumnLook, TableLook
+
+_SHIP: Final = r"((ship to|ship|shipping|delivery|customer) )?"
+_NUMBER: Final = r"( (id|no|number|nr|num|ref|reference|key))?"
+_WHEN: Final = r"( (date|at|on|by|time|timestamp|date time))?"
+
+ROLES: Final[tuple[tuple[str, str], ...]] = (
+    ("order_id", rf"(sales |customer |web )?(order|invoice|po|purchase order){_NUMBER}"),
+    ("line_id", rf"(order |invoice |transaction )?(line|position|row|order item)( seq|{_NUMBER})"),
+    ("sku", rf"(lineitem |variant |item )?sku|stock code|(product|item|article|part)( code|{_NUMBER})|asin"),
+    ("shipped_quantity", r"shipped (qty|quantity|units)|(qty|quantity|units) shipped|quantity ship(ped)?"),
+    ("quantity", r"((order|ordered|lineitem) )?(qty|quantity|units|pieces)|(qty|quantity) (ordered|purchased)"),
+    ("unit_price", r"(unit |item |lineitem |selling |sales )?price( each| per unit)?"),
+    ("unit_cost", r"(unit |item )?cost( price| per unit)?"),
+    ("line_total", r"sales|amount|total|line total|revenue|(net|gross) amount|subtotal|extended price"),
+    ("currency", r"currency( code)?"),
+    ("shipped_at", rf"(ship|shipped|shipping|dispatch|dispatched|despatched|fulfil+ed){_WHEN}"),
+    ("delivered_at", rf"(delivery|delivered|arrival|arrived){_WHEN}|(order )?delivered customer date"),
+    ("ship_by_at", r"(ship by|latest ship|shipping limit|must ship by)( (date|at))?"),
+    ("promised_at", rf"((estimated|expected|requested|required) delivery|promised?|requested|required|due){_WHEN}"),
+    ("cancelled_at", r"(cancell?ed|cancell?ation) (date|at|on)"),
+    ("ordered_at", rf"(order|ordered|invoice|purchase|created|(order )?placed|order purchase){_WHEN}|(tran )?date"),
+    ("returned_at", r"return(ed)? (date|at|on)"),
+    ("rma_id", r"(rma|return) (id|no|number)"),
+    ("returned", r"(is )?returned"),
+    ("reason", r"(return|cancel|cancellation) reason"),
+    ("status", r"((order|fulfil+ment|delivery) )?status"),
+    ("carrier", r"carrier( name)?|shipper( name)?"),
+    ("tracking_number", rf"tracking( code|{_NUMBER})"),
+    ("service_level", r"(ship|shipping|delivery) (mode|method|service)|service( level)?"),
+    ("customer_id", rf"(customer|client|account|buyer)( code|{_NUMBER})"),
+    ("channel", r"(sales )?channel|marketplace"),
+    ("category", r"(product )?category"),
+    ("node_id", r"(warehouse|fulfil+ment (center|centre|node)|node|site)( (id|code|name))?"),
+    ("ship_to_region", rf"{_SHIP}(state|province|region)( code)?"),
+    ("ship_to_country", rf"{_SHIP}country( code)?"),
+    ("ship_to_postal_code", rf"{_SHIP}(postal|zip|post)( ?code)?"),
+    ("freight_amount", r"freight( (value|cost|amount))?|shipping (cost|charge|fee|amount)"),
+)  # fmt: skip
+"""What a column is for and how such columns are called; in this order, each at most once."""
+
+TIMES: Final = frozenset(role for role, _ in ROLES if role.endswith("_at"))
+NUMBERS: Final = frozenset({"quantity", "shipped_quantity", "unit_price", "unit_cost", "line_total", "freight_amount"})
+
+REQUIREMENTS: Final[Mapping[str, str]] = {
+    "has_orders": "order_id",
+    "has_order_lines": "line_id",
+    "has_promise_or_window": "promise_at",
+    "has_promise": "promise_at",
+    "has_delivered": "delivered",
+    "has_shipped_quantity": "ship.confirmed.quantity",
+    "has_unit_price": "unit_price",
+    "has_unit_cost": "unit_cost",
+    "has_ship_by": "ship_by_at",
+    "has_ship_by_or_cut_off": "ship_by_at",
+    "has_freight": "freight_amount",
+    "has_returns": "return.received",
+    "has_return_reason": "reason",
+}
+"""Requirement of a KPI (seed kpi_requirements) → what a mapping must hold to meet it; no other comes from a table."""
+
+
+@dataclass(frozen=True, slots=True)
+class KpiOutlook:
+    """Whether a KPI can be computed from the mapped data, and if not, all reasons."""
+
+    kpi_id: str
+    is_possible: bool
+    reasons: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Proposal:
+    """A proposed mapping.
+
+    Attributes:
+        yaml: The mapping file; `is_open` tells whether a person must decide something in it first.
+        roles: (table, column) → what the column seems to be.
+        notes: What was assumed, what was left out and why, in sentences.
+        kpis: What the mapping will and will not allow.
+        is_open: A line is left open: the mapping is refused until it is filled in.
+    """
+
+    yaml: str
+    roles: Mapping[tuple[str, str], str]
+    notes: tuple[str, ...]
+    kpis: tuple[KpiOutlook, ...]
+    is_open: bool
+
+
+@dataclass(slots=True)
+class _Table:
+    name: str
+    look: TableLook
+    roles: dict[str, ColumnLook]
+
+
+@dataclass(slots=True)
+class _Draft:
+    name: str
+    zone: str
+    currency: str
+    notes: list[str] = field(default_factory=list)
+    has: set[str] = field(default_factory=set)
+    is_open: bool = False
+
+
+def propose(
+    looks: Sequence[TableLook],
+    *,
+    name: str,
+    zone: str,
+    currency: str,
+    requirements: Sequence[tuple[str, str, str]],
+    urls: Mapping[str, str] | None = None,
+) -> Proposal:
+    """Propose a mapping.
+
+    Args:
+        looks: The tables.
+        name: Name of the mapping.
+        zone: Zone to assume for stamps without offset.
+        currency: Currency to assume where no column tells it.
+        requirements: (KPI, requirement, reason if missing), from seed kpi_requirements.
+        urls: File name → where it is published.
+    """
+    draft = _Draft(name, zone, currency)
+    tables = _named_tables(looks)
+    lines = _pick_lines(tables)
+    header = _pick_header(tables, lines)
+    returns = [table for table in tables if table is not lines and table is not header and _is_returns(table)]
+    used = [table for table in (header, lines, *returns) if table is not None]
+    events = list(_events(draft, lines, header, returns)) if lines is not None else []
+    if lines is None:
+        draft.notes.append(
+            "No table has a column that looks like an order number and one that looks like an order date."
+        )
+        draft.is_open = True
+    for table in tables:
+        if table not in used:
+            draft.notes.append(
+                f"Table {table.name} ({table.look.file.name}) is not used: nothing in it looks like an event."
+            )
+    yaml = "\n".join([*_head(draft, used or tables), *_tables(draft, used, lines, header, urls or {}), *events]) + "\n"
+    roles = {(table.name, column.name): role for table in tables for role, column in table.roles.items()}
+    return Proposal(yaml, roles, tuple(draft.notes), outlook(draft.has, requirements), draft.is_open)
+
+
+def outlook(has: set[str], requirements: Sequence[tuple[str, str, str]]) -> tuple[KpiOutlook, ...]:
+    """Return what can be computed from mapped facts, per KPI in the order of the seed."""
+    reasons: dict[str, list[str]] = {}
+    for kpi_id, requirement, reason in requirements:
+        missing = reasons.setdefault(kpi_id, [])
+        if REQUIREMENTS.get(requirement, requirement) not in has:
+            missing.append(reason)
+    return tuple(KpiOutlook(kpi_id, not missing, tuple(dict.fromkeys(missing))) for kpi_id, missing in reasons.items())
+
+
+def plain_words(name: str) -> str:
+    """Write a column name as lower-case words: `InvoiceNo`, `invoice_no` and `Invoice No.` are `invoice no`."""
+    spaced = re.sub(r"(?<=[a-z])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])", " ", name)
+    return " ".join(re.sub(r"[^a-z0-9]+", " ", spaced.lower()).split())
+
+
+def _roles_of(look: TableLook) -> dict[str, ColumnLook]:
+    roles: dict[str, ColumnLook] = {}
+    taken: set[str] = set()
+    for role, pattern in ROLES:
+        for column in look.columns:
+            fits = column.name not in taken and column.filled > 0 and re.fullmatch(pattern, plain_words(column.name))
+            if fits and role not in roles and _suits(role, column):
+                roles[role] = column
+                taken.add(column.name)
+    return roles
+
+
+def _suits(role: str, column: ColumnLook) -> bool:
+    if role in TIMES:
+        return column.kind == "date"
+    if role in NUMBERS:
+        return column.kind == "number"
+    if role == "ship_to_country":
+        return all(re.fullmatch(r"[A-Z]{2}", value) for value in column.samples)
+    return column.kind != "date"
+
+
+def table_names(looks: Sequence[TableLook]) -> list[str]:
+    """Return a plain name for each table, from its sheet or file."""
+    names: list[str] = []
+    for look in looks:
+        stem = look.sheet or look.file.path.name.split(".")[0]
+        words = re.sub(r"[^a-z0-9]+", "_", stem.lower()).strip("_")
+        name = words if re.match(r"[a-z]", words) else "lines"
+        while name in names:
+            name += "_2"
+        names.append(name)
+    return names
+
+
+def _named_tables(looks: Sequence[TableLook]) -> list[_Table]:
+    return [_Table(name, look, _roles_of(look)) for name, look in zip(table_names(looks), looks, strict=True)]
+
+
+def _pick_lines(tables: Sequence[_Table]) -> _Table | None:
+    """Return the table with the finest grain of orders."""
+    candidates = [table for table in tables if "order_id" in table.roles and not _is_returns(table)]
+    candidates = [
+        table
+        for table in candidates
+        if "ordered_at" in table.roles or (_header_of(table, candidates) is not None and "quantity" in table.roles)
+    ]
+    return max(candidates, key=lambda t: ("quantity" in t.roles, "sku" in t.roles, t.look.rows), default=None)
+
+
+def _pick_header(tables: Sequence[_Table], lines: _Table | None) -> _Table | None:
+    return None if lines is None or "ordered_at" in lines.roles else _header_of(lines, tables)
+
+
+def _header_of(lines: _Table, tables: Sequence[_Table]) -> _Table | None:
+    for table in tables:
+        key = table.roles.get("order_id")
+        if table is not lines and key is not None and "ordered_at" in table.roles and key.distinct == table.look.rows:
+            return table
+    return None
+
+
+def _is_returns(table: _Table) -> bool:
+    marks = {"rma_id", "returned", "returned_at"} & set(table.roles)
+    return bool(marks) and "order_id" in table.roles and "ordered_at" not in table.roles
+
+
+def _head(draft: _Draft, tables: Sequence[_Table]) -> Iterator[str]:
+    yield f"name: {draft.name}"
+    yield f"zone: {draft.zone}"
+    times = [column for table in tables for role, column in table.roles.items() if role in TIMES]
+    if not all(column.has_offset for column in times):
+        draft.notes.append(
+            f"The stamps bear no offset: they are taken as {draft.zone} time. "
+            "Correct `zone` if the file's clock is another."
+        )
+    yield from _date_formats(draft, times)
+    empty = sorted({text for table in tables for text in table.look.empty})
+    if empty:
+        yield f"empty: [{', '.join(map(_quoted, empty))}]"
+    styles = {column.numbers for table in tables for column in table.roles.values() if column.numbers} - {"1234.5"}
+    if len(styles) == 1:
+        yield f"numbers: {_quoted(styles.pop())}"
+    elif styles:
+        draft.notes.append(f"Numbers are written in several ways ({', '.join(sorted(styles))}); set `numbers`.")
+
+
+def _date_formats(draft: _Draft, times: Sequence[ColumnLook]) -> Iterator[str]:
+    ambiguous = []
+    for column in times:
+        if column.is_ambiguous:
+            fits = " and ".join(map(str, column.formats))
+            ambiguous.append(f"{column.name} ({', '.join(column.samples)}) fits {fits}")
+    if ambiguous:
+        draft.is_open = True
+        draft.notes += [f"AMBIGUOUS: {text}. Nothing in the column decides it; ask who wrote it." for text in ambiguous]
+        yield f"dates: []        # DECIDE, day or month first: {'; '.join(ambiguous)}"
+        return
+    formats = dict.fromkeys(form for column in times for form in column.formats if form is not None)
+    if formats:
+        iso = ["%Y-%m-%d %H:%M:%S", "%Y-%m-%d"] if any(column.formats == (None,) for column in times) else []
+        yield f"dates: [{', '.join(map(_double, [*formats, *iso]))}]"
+
+
+def _tables(
+    draft: _Draft,
+    used: Sequence[_Table],
+    lines: _Table | None,
+    header: _Table | None,
+    urls: Mapping[str, str],
+) -> Iterator[str]:
+    del draft
+    yield ""
+    yield "tables:"
+    for table in used:
+        look = table.look
+        yield f"  {table.name}:"
+        if look.file.name in urls:
+            yield f"    url: {_quoted(urls[look.file.name])}"
+        else:
+            yield f"    files: {_quoted(_glob(look.file.path.name))}"
+        if look.sheet is not None:
+            yield f"    sheet: {_quoted(look.sheet)}"
+        if look.header_row > 1:
+            yield f"    header_row: {look.header_row}"
+        if look.encoding != "utf-8":
+            yield f"    encoding: {look.encoding}"
+        if look.separator not in (",", "\t") or (look.separator == "\t" and look.file.kind != ".tsv"):
+            mark = "\\t" if look.separator == "\t" else look.separator
+            yield f'    separator: "{mark}"'
+        partner = header if table is lines else lines if table is not header else None
+        if partner is not None:
+            own, other = table.roles["order_id"].name, partner.roles["order_id"].name
+            by = _quoted(own) if own == other else f"{{{_quoted(own)}: {_quoted(other)}}}"
+            yield f"    lookups: [{{table: {partner.name}, by: {by}, required: true}}]"
+
+
+@dataclass(frozen=True, slots=True)
+class _Orders:
+    """The table of order lines and, where the lines lack what an order has, that of orders."""
+
+    lines: _Table
+    header: _Table | None
+
+    def place(self, role: str) -> tuple[str, ColumnLook] | None:
+        """Return the column of a role, as the lines' rules write it."""
+        if role in self.lines.roles:
+            return self.lines.roles[role].name, self.lines.roles[role]
+        if self.header is not None and role in self.header.roles:
+            return f"{self.header.name}.{self.header.roles[role].name}", self.header.roles[role]
+        return None
+
+    def columns(self, *roles: str) -> list[tuple[str, str]]:
+        """Return canonical column and source column of the roles that are there."""
+        return [(role, _quoted(found[0])) for role in roles if (found := self.place(role)) is not None]
+
+
+def _events(draft: _Draft, lines: _Table, header: _Table | None, returns: Sequence[_Table]) -> Iterator[str]:
+    orders = _Orders(lines, header)
+    where = list(_credit_notes(draft, lines))
+    line = _line_id(draft, lines)
+    keys = [("order_id", _quoted(lines.roles["order_id"].name)), *([("line_id", line)] if line else [])]
+    draft.has |= {"order_id"} | ({"line_id"} if line else set())
+    yield ""
+    yield "events:"
+    ordered = orders.place("ordered_at")
+    if ordered is not None:
+        yield from _event("order.captured", lines.name, ordered, [*keys, *_captured(draft, orders)], where)
+    short = [*keys, *orders.columns("sku")]
+    yield from _shipped(draft, orders, short, where)
+    delivered = orders.place("delivered_at")
+    if delivered is not None:
+        yield from _event("delivered", lines.name, delivered, short, where)
+        draft.has.add("delivered")
+    yield from _cancellations(draft, lines, ordered, orders.place("cancelled_at"), short, orders.place("status"))
+    for table in returns:
+        yield from _returns(draft, table, lines)
+
+
+def _captured(draft: _Draft, orders: _Orders) -> Iterator[tuple[str, str]]:
+    """Yield what an order line bears besides its keys."""
+    lines = orders.lines
+    columns = orders.columns(
+        "customer_id", "channel", "service_level", "sku", "category", "quantity", "unit_price", "unit_cost",
+        "node_id", "ship_to_region", "ship_to_country", "ship_to_postal_code",
+    )  # fmt: skip
+    if "freight_amount" in lines.roles:  # of the order, it would be counted once per line
+        columns.append(("freight_amount", _quoted(lines.roles["freight_amount"].name)))
+    draft.has |= {name for name, _ in columns}
+    yield from columns
+    currency = orders.place("currency")
+    yield "currency", _quoted(currency[0]) if currency else f"{{constant: {draft.currency}}}"
+    for role, target in (("promised_at", "promise_at"), ("ship_by_at", "ship_by_at")):
+        found = orders.place(role)
+        if found is not None:
+            yield target, _quoted(found[0]) if found[1].has_time else f"{{date_end_of_day: {_quoted(found[0])}}}"
+            draft.has.add(target)
+    if "line_total" in lines.roles and "unit_price" not in lines.roles:
+        draft.notes.append(
+            f"{lines.roles['line_total'].name} looks like the total of a line; `unit_price` is per unit, and a mapping "
+            "does not calculate. Without it the KPIs in money are not measurable."
+        )
+
+
+def _shipped(draft: _Draft, orders: _Orders, short: Sequence[tuple[str, str]], where: Sequence[str]) -> Iterator[str]:
+    shipped = orders.place("shipped_at")
+    if shipped is None:
+        return
+    columns = [*short, *orders.columns("carrier", "tracking_number", "node_id")]
+    quantity = orders.place("shipped_quantity") or orders.place("quantity")
+    if quantity is not None:
+        columns.append(("quantity", _quoted(quantity[0])))
+        draft.has.add("ship.confirmed.quantity")
+        if "shipped_quantity" not in orders.lines.roles:
+            draft.notes.append(
+                f"A row with {shipped[0]} counts as shipped in full: there is no column for the shipped quantity. "
+                "Then fill rates can only say 100 %; take `quantity` out of ship.confirmed if lines may ship short."
+            )
+    yield from _event("ship.confirmed", orders.lines.name, shipped, columns, where)
+    draft.notes.append(
+        f"{shipped[0]} becomes ship.confirmed. If it is the moment the carrier took the goods over, "
+        "add the same rule with type carrier.accepted: cycle times and on-time shipping need it."
+    )
+
+
+def _event(
+    event_type: str,
+    table: str,
+    at: tuple[str, ColumnLook],
+    columns: Sequence[tuple[str, str]],
+    where: Sequence[str] = (),
+    quality: str | None = None,
+) -> Iterator[str]:
+    yield f"  - type: {event_type}"
+    yield f"    from: {table}"
+    yield f"    at: {_quoted(at[0])}"
+    if quality or not at[1].has_time:
+        yield f"    time_quality: {quality or 'date'}"
+    if where:
+        yield "    where:"
+        yield from (f"      - {condition}" for condition in where)
+    yield "    columns:"
+    yield from (f"      {name}: {value}" for name, value in columns)
+
+
+def _line_id(draft: _Draft, lines: _Table) -> str | None:
+    order = lines.roles["order_id"].name
+    rows = lines.look.frame
+    if lines.roles["order_id"].distinct == lines.look.rows and "sku" not in lines.roles:
+        draft.notes.append("One row per order: orders have no lines, so fill rates are not measurable.")
+        return None
+    for role in ("line_id", "sku"):
+        column = lines.roles.get(role)
+        if column is not None and rows.select(pl.struct(order, column.name).is_unique().all()).item():
+            return _quoted(column.name)
+    draft.notes.append(
+        "No column numbers the lines of an order: they are numbered in file order. A later export must list an order's "
+        "lines in the same order, or its lines count as new."
+    )
+    return f"{{number_within: {_quoted(order)}}}"
+
+
+def _credit_notes(draft: _Draft, lines: _Table) -> Iterator[str]:
+    """Find order numbers with a letter in front whose quantities are negative: credit notes among the orders."""
+    quantity = lines.roles.get("quantity")
+    if quantity is None or not quantity.has_negatives:
+        return
+    order = lines.roles["order_id"].name
+    negative = lines.look.frame.filter(pl.col(quantity.name).str.starts_with("-"))
+    letters = negative[order].drop_nulls().str.extract(r"^([A-Za-z]+)\d").drop_nulls()
+    marks = sorted(set(letters))
+    plain = lines.look.frame.filter(~pl.col(quantity.name).str.starts_with("-"))[order].drop_nulls()
+    marks = [mark for mark in marks if not plain.str.starts_with(mark).any()]
+    if marks:
+        draft.notes.append(
+            f"{order} beginning with {', '.join(marks)} has only negative quantities ({letters.len()} rows): "
+            "credit notes or cancellations. They do not say which order they are about, so they are left out; "
+            "docs/mapping.md shows how to land them as refunds."
+        )
+        yield f"{{column: {_quoted(order)}, not_starts_with: [{', '.join(map(_quoted, marks))}]}}"
+    rest = negative.height - letters.len()
+    if rest:
+        draft.notes.append(
+            f"{rest} other rows have a negative {quantity.name}: they will be rejected ('quantity is below 0')."
+        )
+
+
+def _cancellations(
+    draft: _Draft,
+    lines: _Table,
+    at: tuple[str, ColumnLook] | None,
+    cancelled: tuple[str, ColumnLook] | None,
+    columns: Sequence[tuple[str, str]],
+    status: tuple[str, ColumnLook] | None,
+) -> Iterator[str]:
+    actor = ("actor", "{constant: unknown}     # who cancelled: customer, seller_oos, seller_other, fraud, payment")
+    if cancelled is not None:
+        yield from _event("order.cancelled", lines.name, cancelled, [*columns, actor])
+    elif status is not None and at is not None:
+        words = [value for value in status[1].values if "cancel" in value.lower()]
+        if words:
+            condition = f"{{column: {_quoted(status[0])}, in: [{', '.join(map(_quoted, words))}]}}"
+            yield from _event("order.cancelled", lines.name, at, [*columns, actor], [condition], "estimated")
+            draft.notes.append(
+                "Nothing says when an order was cancelled: the order date stands in, marked as estimated."
+            )
+        if status[1].values:
+            draft.notes.append(f"{status[0]} holds: {', '.join(status[1].values)}. Only cancellations were used.")
+
+
+def _returns(draft: _Draft, table: _Table, lines: _Table) -> Iterator[str]:
+    own = table.roles
+    at: tuple[str, ColumnLook] | None = None
+    quality = None
+    if "returned_at" in own:
+        at = own["returned_at"].name, own["returned_at"]
+    elif (shipped := lines.roles.get("shipped_at") or lines.roles.get("ordered_at")) is not None:
+        at, quality = (f"{lines.name}.{shipped.name}", shipped), "estimated"
+        draft.notes.append(
+            f"Table {table.name} does not say when goods came back: {lines.name}.{shipped.name} stands in (estimated)."
+        )
+    if at is None:
+        return
+    columns = [
+        ("rma_id", _quoted((own.get("rma_id") or own["order_id"]).name)),
+        ("order_id", _quoted(own["order_id"].name)),
+    ]
+    columns += [(role, _quoted(own[role].name)) for role in ("sku", "quantity", "reason") if role in own]
+    where = []
+    if "returned" in own:
+        truths = [value for value in own["returned"].values if value.lower() in ("yes", "y", "true", "t", "1")]
+        where = (
+            [f"{{column: {_quoted(own['returned'].name)}, in: [{', '.join(map(_quoted, truths))}]}}"] if truths else []
+        )
+    yield from _event("return.received", table.name, at, columns, where, quality)
+    draft.has.add("return.received")
+    if "reason" in own:
+        draft.has.add("reason")
+    if "quantity" not in own:
+        draft.notes.append(f"Table {table.name} tells no quantity: a return is of the whole order.")
+
+
+def _glob(name: str) -> str:
+    """Return a glob for a file and its likes of other days: dates and numbers in the name are left open."""
+    stem, dot, ending = name.removesuffix(".gz").rpartition(".")
+    return re.sub(r"\d+([-_. ]?\d+)*", "*", stem) + dot + ending
+
+
+def _quoted(text: str) -> str:
+    """Write a text as a YAML scalar."""
+    return text if re.fullmatch(r"[A-Za-z_][A-Za-z0-9_. ]*[A-Za-z0-9_]|[A-Za-z_]", text) else _double(text)
+
+
+def _double(text: str) -> str:
+    return '"' + text.replace("\\", "\\\\").replace('"', '\\"') + '"'
