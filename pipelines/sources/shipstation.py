@@ -243,13 +243,13 @@ def _add_order_states(
 ) -> None:
     ordered_at, paid_at, changed_at = times
     known_at = changed_at or ordered_at
-    if status == "awaiting_payment":
-        held = {"hold_type": "payment", "time_quality": "instant"}
-        parsed.add("order", event_type="hold.placed", event_at=ordered_at, **held, **common)
-    elif paid_at is not None:
-        held = {"hold_type": "payment", "time_quality": "instant"}
+    unpaid = {"hold_type": "payment", "time_quality": "instant"}
+    if status == "awaiting_payment" or (paid_at is not None and paid_at > ordered_at):
+        parsed.add("order", event_type="hold.placed", event_at=ordered_at, **unpaid, **common)
+    if paid_at is not None and status != "awaiting_payment":
         parsed.add("order", event_type="order.approved", event_at=paid_at, time_quality="instant", **common)
-        parsed.add("order", event_type="hold.released", event_at=paid_at, **held, **common)
+        if paid_at > ordered_at:
+            parsed.add("order", event_type="hold.released", event_at=paid_at, **unpaid, **common)
     ship_by = text(order, "shipByDate")
     if ship_by is not None:
         # A date is the whole day where the goods are; the warehouse's zone is the workspace's.

@@ -113,7 +113,12 @@ def test_an_unpaid_order_is_held_until_its_payment(read, seen):
     assert [row for row in seen(unpaid, "order", "event_type", "hold_type") if row[1]] == [("hold.placed", "payment")]
     paid = read("shipstation", order(), "paid.json")
     holds = [row for row in seen(paid, "order", "event_type", "event_at", "hold_type") if row[2]]
-    assert holds == [("hold.released", datetime.fromisoformat("2026-06-29T15:50"), "payment")]
+    assert holds == [
+        ("hold.placed", datetime.fromisoformat("2026-06-29T15:46:27"), "payment"),
+        ("hold.released", datetime.fromisoformat("2026-06-29T15:50"), "payment"),
+    ]
+    at_once = read("shipstation", order(paymentDate=ORDER["orderDate"]), "at_once.json")
+    assert not [row for row in seen(at_once, "order", "hold_type") if row[0]]
 
 
 def test_an_order_on_hold_is_free_at_its_hold_until_date(read, seen):
