@@ -130,20 +130,19 @@ def _floor_missed(facts: Facts, shipped: dict[Key, int]) -> Iterator[tuple[int, 
 
 def _scorecard_fines(facts: Facts, rows: list[Row]) -> Iterator[int]:
     """Yield the fine of every scorecard whose threshold the period misses."""
-    for card in rows_of(facts.data.extras["scorecards"]):
-        counted = {
-            key: line
-            for key, line in facts.lines.items()
-            if line["customer_id"] == card["customer_id"] and _is_due(line, card)
-        }
+    cards = list(rows_of(facts.data.extras["scorecards"]))
+    lines: dict[str, dict[Key, Row]] = {card["customer_id"]: {} for card in cards}
+    for key, line in facts.lines.items():
+        if line["customer_id"] in lines:
+            lines[line["customer_id"]][key] = line
+    shipped: dict[Key, list[Row]] = defaultdict(list)
+    for row in rows if cards else ():
+        shipped[row["order_id"], row["line_id"]].append(row)
+    for card in cards:
+        counted = {key: line for key, line in lines[card["customer_id"]].items() if _is_due(line, card)}
         if not counted:
             continue
-        good: dict[Key, int] = defaultdict(int)
-        for row in rows:
-            key = (row["order_id"], row["line_id"])
-            fill = card["measure"].lower() == "fill"
-            if key in counted and (row["ship_date"] <= card["period_end"] if fill else facts.days_late(row) == 0):
-                good[key] += row["quantity"]
+        good = {key: sum(row["quantity"] for row in shipped[key] if _complies(facts, row, card)) for key in counted}
         measured = (card["units_measured"] or 0) + sum(line["quantity"] for line in counted.values())
         if ((card["units_compliant"] or 0) + sum(good.values())) * BASIS >= measured * card["threshold"]:
             continue
@@ -152,6 +151,12 @@ def _scorecard_fines(facts: Facts, rows: list[Row]) -> Iterator[int]:
             rate = half_up(line["price_cents"] * (card["fine_rate"] or 0), BASIS)
             fine += rate * (line["quantity"] - good[key])
         yield fine
+
+
+def _complies(facts: Facts, row: Row, card: Row) -> bool:
+    if card["measure"].lower() == "fill":
+        return bool(row["ship_date"] <= card["period_end"])
+    return facts.days_late(row) == 0
 
 
 def _is_due(line: Row, card: Row) -> bool:

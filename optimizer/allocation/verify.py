@@ -261,20 +261,22 @@ def _lot_faults(facts: Facts, rows: list[Row]) -> Iterator[str]:
 
 
 def _limit_faults(facts: Facts, rows: list[Row]) -> Iterator[str]:
-    supply = facts.supply()
-    for rule in rows_of(facts.data.reservations):
-        if rule["cap_quantity"] is None and not rule["buffer_quantity"]:
-            continue
+    limiting = [
+        rule for rule in rows_of(facts.data.reservations) if rule["cap_quantity"] is not None or rule["buffer_quantity"]
+    ]
+    supply = facts.supply() if limiting else {}
+    draws: dict[tuple[str, str, str], list[Row]] = defaultdict(list)
+    for row in rows if limiting else ():
+        draws[facts.line(row)["sku"], row["node_id"], facts.line(row)["channel"]].append(row)
+    for rule in limiting:
         cell, ends = (rule["sku"], rule["node_id"]), facts.release_date(rule)
-        draws = [
+        own = [
             (row["ship_date"], row["quantity"])
-            for row in rows
-            if (facts.line(row)["sku"], row["node_id"]) == cell
-            and facts.line(row)["channel"] == rule["channel"]
-            and rule["customer_id"] in (None, facts.line(row)["customer_id"])
+            for row in draws[*cell, rule["channel"]]
+            if rule["customer_id"] in (None, facts.line(row)["customer_id"])
         ]
-        for day in sorted({ship_date for ship_date, _ in draws}):
-            drawn = sum(units for ship_date, units in draws if ship_date <= day)
+        for day in sorted({ship_date for ship_date, _ in own}):
+            drawn = sum(units for ship_date, units in own if ship_date <= day)
             there = sum(units for ready, units in supply[cell].items() if ready <= day)
             most = max(0, there - (rule["buffer_quantity"] or 0))
             if rule["cap_quantity"] is not None and day < ends:
