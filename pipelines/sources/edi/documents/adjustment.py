@@ -57,7 +57,7 @@ def read(document: Document, rows: EventRows) -> Business:
     if at(header, 11) == "07":
         rows.reject(document.ref(0), f"adjustment {number} is marked as a duplicate (BCD11 = 07)", document.set.text)
         return business
-    total *= _sign(at(header, 5), "D")
+    total *= _sign(document, at(header, 5), "D")
     reasons = _reasons(document, rows, header) or [_Reason(0, "", "", total)]
     currency = next((at(segment, 2) for segment in document.segments if segment[0] == "CUR"), "") or document.currency
     for reason in reasons:
@@ -88,9 +88,10 @@ def read(document: Document, rows: EventRows) -> Business:
     return business
 
 
-def _sign(flag: str, default: str) -> int:
-    """A retailer's debit takes money from us, its credit gives some back."""
-    return -1 if (flag or default) == "C" else 1
+def _sign(document: Document, flag: str, default: str) -> int:
+    """A retailer's debit takes money from us, its credit gives some back; some mean the flags from our side."""
+    taking = "C" if document.profile.adjustment_flag == "seller" else "D"
+    return 1 if (flag.strip().upper() or default) == taking else -1
 
 
 def _reference(document: Document, header: list[str], *qualifiers: str) -> str:
@@ -115,7 +116,7 @@ def _reasons(document: Document, rows: EventRows, header: list[str]) -> list[_Re
                 refusal = f"CDD04 is {at(segment, 4)!r}: expected an amount with implied cents"
                 rows.reject(document.ref(offset), refusal, document.raw(offset))
                 continue
-            signed = amount * _sign(at(segment, 2), at(header, 5))
+            signed = amount * _sign(document, at(segment, 2), at(header, 5).strip().upper() or "D")
             found.append(_Reason(offset, at(segment, 1), at(segment, 1), signed, _texts(at(segment, 14))))
         elif found and name in ("REF", "N9") and at(segment, 1) in _OWN_CODE:
             found[-1].code = at(segment, 2).strip() or found[-1].code

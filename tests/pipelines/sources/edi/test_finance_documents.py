@@ -9,7 +9,10 @@ from decimal import Decimal
 
 import pytest
 
+from pipelines.sources.base import AdapterContext
 from pipelines.sources.edi.lines import cents_of
+from storage.settings import PartnerProfile
+from tests.pipelines.sources.edi.conftest import CONTEXT
 
 INVOICE = "BIG*20260305*INV1*20260227*4500012345***DI~"
 DEBIT = "BCD*20260320*D1**9402*D*20260305*INV1**20260227*4500012345~"
@@ -161,3 +164,14 @@ def test_adjustments_that_cannot_be_used_are_rejected(read_document, body, reaso
 )
 def test_n2_amounts_have_two_implied_decimals_unless_the_point_is_written(text, amount):
     assert cents_of(text) == (Decimal(amount) if amount else None)
+
+
+def test_a_partner_may_mean_the_flags_from_our_side(read_text, interchange):
+    edi = CONTEXT.edi.model_copy(update={"profiles": {"walmart": PartnerProfile(adjustment_flag="seller")}})
+    context = AdapterContext(zone=CONTEXT.zone, edi=edi)
+    for body, amount in (
+        (DEBIT, "-94.02"),
+        (DEBIT.replace("*D*", "*C*"), "94.02"),
+        (DEBIT + "CDD*59***9402~", "-94.02"),
+    ):
+        assert rows(read_text(interchange("812", body), context), "amount") == [(Decimal(amount),)]
