@@ -32,7 +32,8 @@ ROLES: Final[tuple[tuple[str, str], ...]] = (
     ("shipped_at", rf"(ship|shipped|shipping|dispatch|dispatched|despatched|fulfil+ed){_WHEN}"),
     ("delivered_at", rf"(delivery|delivered|arrival|arrived){_WHEN}|(order )?delivered customer date"),
     ("ship_by_at", r"(ship by|latest ship|shipping limit|must ship by)( (date|at))?"),
-    ("promised_at", rf"((estimated|expected|requested|required) delivery|promised?|requested|required|due){_WHEN}"),
+    ("requested_at", rf"(requested|required)( delivery)?{_WHEN}"),
+    ("promised_at", rf"((estimated|expected) delivery|promised?|due){_WHEN}"),
     ("cancelled_at", r"(cancell?ed|cancell?ation) (date|at|on)"),
     ("ordered_at", rf"(order|ordered|invoice|purchase|created|(order )?placed|order purchase){_WHEN}|(tran )?date"),
     ("returned_at", r"return(ed)? (date|at|on)"),
@@ -60,7 +61,7 @@ NUMBERS: Final = frozenset({"quantity", "shipped_quantity", "unit_price", "unit_
 REQUIREMENTS: Final[Mapping[str, str]] = {
     "has_orders": "order_id",
     "has_order_lines": "line_id",
-    "has_promise_or_window": "promise_at",
+    "has_promise_or_window": "deadline",
     "has_promise": "promise_at",
     "has_delivered": "delivered",
     "has_shipped_quantity": "ship.confirmed.quantity",
@@ -307,11 +308,25 @@ def _tables(
         if look.separator not in (",", "\t") or (look.separator == "\t" and look.file.kind != ".tsv"):
             mark = "\\t" if look.separator == "\t" else look.separator
             yield f'    separator: "{mark}"'
-        partner = header if table is lines else lines if table is not header else None
-        if partner is not None:
-            own, other = table.roles["order_id"].name, partner.roles["order_id"].name
-            by = _quoted(own) if own == other else f"{{{_quoted(own)}: {_quoted(other)}}}"
-            yield f"    lookups: [{{table: {partner.name}, by: {by}, required: true}}]"
+        partners = [(header, True)] if table is lines and header is not None else []
+        if table is lines:  # which lines came back stands in the lines; that they did, in the other table
+            partners += [(other, False) for other in used if _is_returns(other) and _of_whole_orders(other, lines)]
+        elif lines is not None and _is_returns(table) and not _of_whole_orders(table, lines):
+            partners = [(lines, True)] if "returned_at" not in table.roles else []
+        lookups = [_lookup(table, partner, required=required) for partner, required in partners if partner is not None]
+        if lookups:
+            yield f"    lookups: [{', '.join(lookups)}]"
+
+
+def _lookup(table: _Table, partner: _Table, *, required: bool) -> str:
+    own, other = table.roles["order_id"].name, partner.roles["order_id"].name
+    by = _quoted(own) if own == other else f"{{{_quoted(own)}: {_quoted(other)}}}"
+    return f"{{table: {partner.name}, by: {by}{', required: true' if required else ''}}}"
+
+
+def _of_whole_orders(returns: _Table, lines: _Table) -> bool:
+    """Say whether a table of returns names orders only, while the lines know what was in them."""
+    return not {"sku", "quantity"} & set(returns.roles) and "quantity" in lines.roles
 
 
 @dataclass(frozen=True, slots=True)
@@ -353,7 +368,7 @@ def _events(draft: _Draft, lines: _Table, header: _Table | None, returns: Sequen
         draft.has.add("delivered")
     yield from _cancellations(draft, lines, ordered, orders.place("cancelled_at"), short, orders.place("status"))
     for table in returns:
-        yield from _returns(draft, table, lines)
+        yield from _returns(draft, table, lines, short)
 
 
 def _captured(draft: _Draft, orders: _Orders) -> Iterator[tuple[str, str]]:
@@ -369,11 +384,12 @@ def _captured(draft: _Draft, orders: _Orders) -> Iterator[tuple[str, str]]:
     yield from columns
     currency = orders.place("currency")
     yield "currency", _quoted(currency[0]) if currency else f"{{constant: {draft.currency}}}"
-    for role, target in (("promised_at", "promise_at"), ("ship_by_at", "ship_by_at")):
+    targets = {"requested_at": "requested_at", "promised_at": "promise_at", "ship_by_at": "ship_by_at"}
+    for role, target in targets.items():
         found = orders.place(role)
         if found is not None:
             yield target, _quoted(found[0]) if found[1].has_time else f"{{date_end_of_day: {_quoted(found[0])}}}"
-            draft.has.add(target)
+            draft.has |= {target} | ({"deadline"} if role != "ship_by_at" else set())
     if "line_total" in lines.roles and "unit_price" not in lines.roles:
         draft.notes.append(
             f"{lines.roles['line_total'].name} looks like the total of a line; `unit_price` is per unit, and a mapping "
@@ -487,36 +503,42 @@ def _cancellations(
             draft.notes.append(f"{status[0]} holds: {', '.join(status[1].values)}. Only cancellations were used.")
 
 
-def _returns(draft: _Draft, table: _Table, lines: _Table) -> Iterator[str]:
+def _returns(draft: _Draft, table: _Table, lines: _Table, keys: Sequence[tuple[str, str]]) -> Iterator[str]:
     own = table.roles
-    at: tuple[str, ColumnLook] | None = None
-    quality = None
-    if "returned_at" in own:
-        at = own["returned_at"].name, own["returned_at"]
-    elif (shipped := lines.roles.get("shipped_at") or lines.roles.get("ordered_at")) is not None:
-        at, quality = (f"{lines.name}.{shipped.name}", shipped), "estimated"
-        draft.notes.append(
-            f"Table {table.name} does not say when goods came back: {lines.name}.{shipped.name} stands in (estimated)."
-        )
+    whole = _of_whole_orders(table, lines)
+    before, after = (f"{table.name}.", "") if whole else ("", f"{lines.name}.")
+    at, quality = own.get("returned_at"), None
+    place = before
     if at is None:
-        return
-    columns = [
-        ("rma_id", _quoted((own.get("rma_id") or own["order_id"]).name)),
-        ("order_id", _quoted(own["order_id"].name)),
-    ]
-    columns += [(role, _quoted(own[role].name)) for role in ("sku", "quantity", "reason") if role in own]
-    where = []
-    if "returned" in own:
-        truths = [value for value in own["returned"].values if value.lower() in ("yes", "y", "true", "t", "1")]
-        where = (
-            [f"{{column: {_quoted(own['returned'].name)}, in: [{', '.join(map(_quoted, truths))}]}}"] if truths else []
+        at, quality, place = lines.roles.get("shipped_at") or lines.roles.get("ordered_at"), "estimated", after
+        if at is None:
+            return
+        draft.notes.append(
+            f"Table {table.name} does not say when goods came back: {at.name} of {lines.name} stands in (estimated)."
         )
-    yield from _event("return.received", table.name, at, columns, where, quality)
-    draft.has.add("return.received")
+    number = own.get("rma_id") or own["order_id"]
+    columns = [("rma_id", _quoted(before + number.name))]
+    if whole:
+        columns += [*keys, ("quantity", _quoted(lines.roles["quantity"].name))]
+        draft.notes.append(f"Table {table.name} names orders only: all units of such an order count as returned.")
+    else:
+        columns += [
+            (role, _quoted(own[role].name)) for role in ("order_id", "line_id", "sku", "quantity") if role in own
+        ]
     if "reason" in own:
+        columns.append(("reason", _quoted(before + own["reason"].name)))
         draft.has.add("reason")
-    if "quantity" not in own:
-        draft.notes.append(f"Table {table.name} tells no quantity: a return is of the whole order.")
+    mark = own.get("returned") or own["order_id"]
+    truths = [value for value in mark.values if value.lower() in ("yes", "y", "true", "t", "1")]
+    condition = f"in: [{', '.join(map(_quoted, truths))}]" if "returned" in own and truths else "is: present"
+    where = [f"{{column: {_quoted(before + mark.name)}, {condition}}}"] if whole or "returned" in own else []
+    yield from _event(
+        "return.received", lines.name if whole else table.name, (place + at.name, at), columns, where, quality
+    )
+    if whole or "quantity" in own:
+        draft.has.add("return.received")
+    else:
+        draft.notes.append(f"Table {table.name} tells no quantity: return rates are not measurable.")
 
 
 def _glob(name: str) -> str:
