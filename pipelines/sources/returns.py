@@ -147,14 +147,26 @@ def _inspection(line: Record) -> Record:
 
 
 def _stages(record: Record, line: Record) -> Mapping[str, datetime | None]:
-    scanned = stamp(record, "label_updated_at") if text(record, "label_status") == ON_THE_WAY else None
     return {
-        "return.in_transit": stamp(child(record, "label"), "in_transit_at") or scanned,
+        "return.in_transit": stamp(child(record, "label"), "in_transit_at") or _scanned_at(record),
         "return.received": stamp(record, "received_at"),
         "return.graded": stamp(record, "graded_at") or stamp(_inspection(line), "inspected_at"),
         "return.restocked": stamp(record, "restocked_at"),
         "refund.issued": stamp(record, "refunded_at"),
     }
+
+
+def _scanned_at(record: Record) -> datetime | None:
+    """Return the first scan of a label: the stamp of its state while that is in transit."""
+    if text(record, "label_status") == ON_THE_WAY:
+        return stamp(record, "label_updated_at")
+    labels = record.get("labels")
+    moving = [
+        at
+        for label in (labels if isinstance(labels, list) else [])
+        if isinstance(label, dict) and text(label, "status") == ON_THE_WAY and (at := stamp(label, "updated_at"))
+    ]
+    return min(moving, default=None)
 
 
 def _details(event_type: str, record: Record, line: Record, context: AdapterContext) -> dict[str, object]:

@@ -62,6 +62,8 @@ def test_only_the_first_scan_of_the_label_is_the_return_under_way(read, seen):
     assert seen(moving, "return", "event_type", "event_at", "tracking_number")[1:] == [
         ("return.in_transit", at("2026-05-02T16:07:35"), "94612"),
     ]
+    many = loop(item(1), labels=[{"status": "in_transit", "updated_at": "2026-05-03T08:00:00Z"}, {"status": "new"}])
+    assert seen(read("returns", many, "c.json"), "return", "event_at")[1:] == [(at("2026-05-03T08:00"),)]
     arrived = read("returns", loop(item(1), label_status="delivered"), "b.json")
     assert seen(arrived, "return", "event_type") == [("rma.created",)], "the stamp is no longer the first scan's"
 
