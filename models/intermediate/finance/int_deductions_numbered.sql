@@ -1,6 +1,7 @@
 {#-
     One row per deduction and reason. A document with one reason keeps its number as id; further reasons of the
-    same number (several adjustments in one 812, or two partners with the same number) get a suffix.
+    same number (several adjustments in one 812, or two partners with the same number) get a suffix. A deduction that a
+    debit memo (812) announced is not taken again by the remittance (820) that pays it.
 -#}
 with ranked as (
     select
@@ -14,6 +15,10 @@ with ranked as (
         currency,
         due_at,
         event_at,
+        {{ json_text("attributes", "'$.remittance'") }} is not null as is_remitted,
+        min(case when {{ json_text("attributes", "'$.remittance'") }} is null then 0 else 1 end) over (
+            partition by document_id, customer_id
+        ) = 0 as is_announced,
         rank() over (
             partition by document_id, customer_id, order_id, line_id, sku, reason_code, violation
             order by event_at desc, observed_at desc
@@ -35,7 +40,7 @@ rolled_up as (
         min(due_at) as due_at,
         min(event_at) as taken_at
     from ranked
-    where recency = 1
+    where recency = 1 and not (is_remitted and is_announced)
     group by document_id, customer_id, reason_code
 ),
 

@@ -16,6 +16,7 @@ select
     events.set_control,
     events.document_id,
     coalesce(renames.order_id, events.order_id) as order_id,
+    events.answered_by,
     events.status,
     events.reason,
     events.attributes

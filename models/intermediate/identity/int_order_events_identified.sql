@@ -19,6 +19,7 @@ select
     events.category,
     events.seller_id,
     events.quantity,
+    events.quantity_change,
     events.uom,
     events.pack_quantity,
     events.unit_price,

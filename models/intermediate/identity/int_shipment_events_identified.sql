@@ -22,6 +22,7 @@ select
     events.status_code,
     events.reason,
     events.estimated_delivery_at,
+    events.appointment_at,
     events.origin_region,
     events.ship_to_region,
     events.cost_amount,

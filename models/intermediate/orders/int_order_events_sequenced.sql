@@ -1,4 +1,7 @@
-{#- Order events in the order of the business, however late and in whatever order they were learned. -#}
+{#-
+    Order events in the order of the business, however late and in whatever order they were learned. The dates a
+    warehouse is told with a release are our plan: they say nothing about what the customer asked for.
+-#}
 select
     events.event_id,
     events.event_type,
@@ -15,19 +18,20 @@ select
     events.category,
     events.seller_id,
     events.quantity,
+    events.quantity_change,
     events.unit_price,
     events.unit_cost,
     events.freight_amount,
     events.node_id,
     events.ship_to_region,
     events.clock_zone,
-    events.requested_at,
+    case when events.event_type <> 'order.released' then events.requested_at end as requested_at,
     events.promise_at,
-    events.window_start_at,
-    events.window_end_at,
-    events.ship_window_start_at,
-    events.ship_by_at,
-    events.cancel_after_at,
+    case when events.event_type <> 'order.released' then events.window_start_at end as window_start_at,
+    case when events.event_type <> 'order.released' then events.window_end_at end as window_end_at,
+    case when events.event_type <> 'order.released' then events.ship_window_start_at end as ship_window_start_at,
+    case when events.event_type <> 'order.released' then events.ship_by_at end as ship_by_at,
+    case when events.event_type <> 'order.released' then events.cancel_after_at end as cancel_after_at,
     events.actor,
     events.hold_type,
     row_number() over (

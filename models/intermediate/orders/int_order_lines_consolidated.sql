@@ -1,5 +1,63 @@
 {#- What is known of an order line: its own words first, the order's where it has none. -#}
-with known as (
+with lines as (
+    select distinct
+        order_id,
+        line_id
+    from {{ ref('int_order_events_sequenced') }}
+    where line_id is not null and event_type in ('order.captured', 'order.changed')
+),
+
+-- What the buyer changes for the whole order holds for every line from then on.
+said as (
+    select
+        order_id,
+        line_id,
+        event_type,
+        event_at,
+        event_order,
+        sku,
+        category,
+        seller_id,
+        unit_price,
+        order_type,
+        unit_cost,
+        freight_amount,
+        requested_at,
+        window_start_at,
+        window_end_at,
+        ship_window_start_at,
+        ship_by_at,
+        cancel_after_at,
+        node_id
+    from {{ ref('int_order_events_sequenced') }}
+    where line_id is not null
+    union all
+    select
+        changes.order_id,
+        lines.line_id,
+        changes.event_type,
+        changes.event_at,
+        changes.event_order,
+        cast(null as varchar) as sku,
+        cast(null as varchar) as category,
+        cast(null as varchar) as seller_id,
+        cast(null as decimal(18, 4)) as unit_price,
+        cast(null as varchar) as order_type,
+        cast(null as decimal(18, 4)) as unit_cost,
+        cast(null as decimal(18, 4)) as freight_amount,
+        changes.requested_at,
+        changes.window_start_at,
+        changes.window_end_at,
+        changes.ship_window_start_at,
+        changes.ship_by_at,
+        changes.cancel_after_at,
+        cast(null as varchar) as node_id
+    from {{ ref('int_order_events_sequenced') }} as changes
+    inner join lines on changes.order_id = lines.order_id
+    where changes.line_id is null and changes.event_type = 'order.changed'
+),
+
+known as (
     select
         order_id,
         line_id,
@@ -23,8 +81,7 @@ with known as (
         min(case when event_type = 'order.captured' then event_at end) as captured_at,
         min(case when event_type = 'order.released' then event_at end) as released_at,
         max(case when event_type in ('order.captured', 'order.changed') then 1 else 0 end) = 1 as is_ordered
-    from {{ ref('int_order_events_sequenced') }}
-    where line_id is not null
+    from said
     group by order_id, line_id
 ),
 

@@ -1,24 +1,48 @@
 {#-
     What was ordered, and what the buyer wants now (G8). Change events carry the line's new total, so repeats change
-    nothing and late arrivals fall into place. Only the buyer's own changes move the revised base: each one by its
-    difference to the total before it. A buyer who raises a total that the seller had cut does not raise the base
-    above the largest total ever asked for.
+    nothing and late arrivals fall into place; where a partner tells only the difference, it counts from the last total
+    before it. Only the buyer's own changes move the revised base: each one by its difference to the total before it. A
+    buyer who raises a total that the seller had cut does not raise the base above the largest total ever asked for.
 -#}
-with totals as (
+with told as (
     select
         order_id,
         line_id,
         event_type,
         actor,
         quantity,
+        coalesce(quantity, quantity_change) as quantity_told,
         event_at,
         event_order,
+        case when event_type = 'order.captured' then 0 else 1 end as rank_of_type,
         row_number() over (partition by order_id, line_id, event_type order by event_order) as position
     from {{ ref('int_order_events_sequenced') }}
     where
         line_id is not null
-        and quantity is not null
+        and (quantity is not null or (quantity_change is not null and event_type = 'order.changed'))
         and event_type in ('order.captured', 'order.changed')
+),
+
+-- Each total begins a run; the differences behind it add to it.
+runs as (
+    select
+        *,
+        count(quantity) over (
+            partition by order_id, line_id
+            order by rank_of_type, event_order
+        ) as run
+    from told
+    where event_type = 'order.changed' or position = 1
+),
+
+totals as (
+    select
+        *,
+        greatest(sum(quantity_told) over (
+            partition by order_id, line_id, run
+            order by rank_of_type, event_order
+        ), 0) as total
+    from runs
 ),
 
 differences as (
@@ -27,27 +51,26 @@ differences as (
         line_id,
         event_type,
         actor,
-        quantity,
+        total,
         event_at,
         event_order,
-        quantity - coalesce(lag(quantity) over (
+        total - coalesce(lag(total) over (
             partition by order_id, line_id
-            order by case when event_type = 'order.captured' then 0 else 1 end, event_order
+            order by rank_of_type, event_order
         ), 0) as difference
     from totals
-    where event_type = 'order.changed' or position = 1
 ),
 
 revised as (
     select
         order_id,
         line_id,
-        coalesce(max(case when event_type = 'order.captured' then quantity end), 0) as base_original,
+        coalesce(max(case when event_type = 'order.captured' then total end), 0) as base_original,
         coalesce(sum(case when event_type = 'order.changed' and actor = 'customer' then difference end), 0)
             as buyer_difference,
-        coalesce(max(case when event_type = 'order.captured' or actor = 'customer' then quantity end), 0)
+        coalesce(max(case when event_type = 'order.captured' or actor = 'customer' then total end), 0)
             as most_asked_for,
-        {{ last_known('quantity', "case when event_type = 'order.captured' then 0 else event_order end") }}
+        {{ last_known('total', "case when event_type = 'order.captured' then 0 else event_order end") }}
             as current_total,
         max(case when event_type = 'order.changed' and actor = 'customer' then event_at end) as last_buyer_change_at
     from differences

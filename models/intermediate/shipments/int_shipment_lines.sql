@@ -66,7 +66,10 @@ of_record as (
                                 shipment_events.sku
                         )
             end
-        ) as piece_tracking
+        ) as piece_tracking,
+        max(case when shipment_events.event_type <> 'received' then 1 else 0 end) over (
+            partition by shipment_events.order_id
+        ) = 1 as is_shipping_told
     from shipment_events
     inner join systems
         on
@@ -85,6 +88,8 @@ corrected as (
             order by observed_at desc
         ) as recency
     from of_record
+    -- What the buyer counted is no further shipment where the system tells what left.
+    where event_type <> 'received' or not is_shipping_told
 ),
 
 recorded as (
@@ -164,7 +169,7 @@ unquantified as (
     where
         shipment_events.order_id is not null
         and systems.order_id is null
-        and shipment_events.event_type <> 'label.voided'
+        and shipment_events.event_type not in ('label.voided', 'appt.requested', 'appt.scheduled', 'eta.updated')
     group by
         shipment_events.order_id,
         shipment_events.line_id,
@@ -247,7 +252,7 @@ scans as (
     where
         carrier_events.quantity is null
         and carrier_events.event_type in (
-            'carrier.accepted', 'in_transit', 'exception', 'arrived', 'delivered', 'label.created'
+            'carrier.accepted', 'in_transit', 'exception', 'arrived', 'delivered', 'label.created', 'eta.updated'
         )
     group by spans.shipment_line_id
 ),
@@ -266,6 +271,40 @@ order_scans as (
         and tracking_number is null and shipment_id is null
         and event_type in ('carrier.accepted', 'arrived', 'delivered', 'received')
     group by order_id
+),
+
+-- What the buyer counted, for the pieces it can be about: its own shipment where it names one we know.
+receipts as (
+    select
+        received.order_id,
+        received.line_id,
+        received.sku,
+        shipments.shipment_id,
+        received.event_at as received_at
+    from shipment_events as received
+    left join (
+        select distinct
+            order_id,
+            shipment_id
+        from pieces
+    ) as shipments
+        on received.order_id = shipments.order_id and received.shipment_id = shipments.shipment_id
+    where received.event_type = 'received' and received.quantity is not null
+),
+
+receipts_matched as (
+    select
+        pieces.shipment_line_id,
+        min(receipts.received_at) as received_at
+    from pieces
+    inner join receipts
+        on
+            pieces.order_id = receipts.order_id
+            and coalesce(receipts.line_id, pieces.line_id, '') = coalesce(pieces.line_id, receipts.line_id, '')
+            and coalesce(receipts.sku, pieces.sku, '') = coalesce(pieces.sku, receipts.sku, '')
+            and coalesce(receipts.shipment_id, pieces.shipment_id, '') = coalesce(pieces.shipment_id, '')
+            and receipts.received_at >= {{ add_days('pieces.first_at', -1) }}
+    group by pieces.shipment_line_id
 ),
 
 voids as (
@@ -293,6 +332,8 @@ scanned_carriers as (
     select distinct coalesce(pieces.carrier, scans.carrier, '') as carrier
     from scans
     inner join pieces on scans.shipment_line_id = pieces.shipment_line_id
+    -- A forecast is no scan.
+    where coalesce(scans.accepted_at, scans.in_transit_at, scans.arrived_at, scans.delivered_at) is not null
 ),
 
 only_lines as (
@@ -356,7 +397,7 @@ joined as (
         end as confirmed_at,
         coalesce(scans.arrived_at, pieces.arrived_at, order_scans.arrived_at) as arrived_at,
         coalesce(scans.delivered_at, pieces.delivered_at, order_scans.delivered_at) as carrier_delivered_at,
-        coalesce(pieces.received_at, order_scans.received_at) as received_at,
+        coalesce(pieces.received_at, receipts_matched.received_at, order_scans.received_at) as received_at,
         coalesce(scans.estimated_first_at, pieces.estimated_first_at) as estimated_delivery_first_at,
         coalesce(scans.estimated_latest_at, pieces.estimated_latest_at) as estimated_delivery_latest_at,
         spans.scans_from_at,
@@ -370,6 +411,7 @@ joined as (
             and pieces.sku = line_renames.sku
     left join scans on pieces.shipment_line_id = scans.shipment_line_id
     left join order_scans on pieces.order_id = order_scans.order_id
+    left join receipts_matched on pieces.shipment_line_id = receipts_matched.shipment_line_id
     left join voided on pieces.shipment_line_id = voided.shipment_line_id
     left join releases on pieces.shipment_line_id = releases.shipment_line_id
     left join scanned_carriers on coalesce(pieces.carrier, scans.carrier, '') = scanned_carriers.carrier

@@ -15,6 +15,7 @@ select
     set_control,
     document_id,
     order_id,
+    answered_by,
     status,
     reason,
     attributes

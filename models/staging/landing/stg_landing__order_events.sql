@@ -18,6 +18,7 @@ select
     category,
     seller_id,
     quantity,
+    quantity_change,
     uom,
     pack_quantity,
     unit_price,

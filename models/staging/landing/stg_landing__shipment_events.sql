@@ -21,6 +21,7 @@ select
     status_code,
     reason,
     estimated_delivery_at,
+    appointment_at,
     origin_region,
     ship_to_region,
     cost_amount,
