@@ -12,6 +12,7 @@ import typer
 from optimizer.errors import OptimizerError
 from otif import __version__
 from otif.cli_allocate import allocate
+from otif.cli_buffers import buffers
 from otif.cli_edi import edi_app
 from otif.cli_rules import rules_app
 from otif.cli_sources import register as register_sources
@@ -32,6 +33,7 @@ app = typer.Typer(
 report_app = typer.Typer(help="Reports: render and send.", no_args_is_help=True)
 app.add_typer(rules_app, name="rules")
 app.command()(allocate)
+app.command()(buffers)
 app.add_typer(report_app, name="report")
 register_sources(app)
 app.add_typer(edi_app, name="edi")

@@ -300,7 +300,7 @@ def _plan_lines(run: ScenarioRun, rules: ScenarioRun) -> list[dict[str, Any]]:
     for side in sides:
         lines = lines.join(side, on=key, how="left")
     shorts = run.result.shorts.select(*key, pl.col("short_quantity").alias("short_units"), "reason", "competing_lines")
-    told = confirmations(run.data, run.result).select(*key, "code", "text")
+    told = confirmations(data, run.result, allocations=run.allocations).select(*key, "code", "text")
     joined = lines.join(shorts, on=key, how="left").join(told, on=key, how="left")
     return joined.with_columns(pl.col("^.*units.*$").fill_null(0)).sort(key).to_dicts()
 
@@ -371,7 +371,8 @@ def write_plan(solved: SolvedScenario, folder: Path) -> None:
     tables = {name: getattr(plan, name) for name in ("shorts", "lates", "summary", "releases")}
     tables |= {name: getattr(compared, name) for name in ("measures", "money", "moves", "orders")}
     tables["allocations"] = solved.run.allocations
-    tables["confirmations"] = confirmations(solved.run.data, plan)
+    run = solved.run
+    tables["confirmations"] = confirmations(run.first_data or run.data, plan, allocations=run.allocations)
     if solved.marginals is not None:
         tables["marginals"] = solved.marginals
     write_tables(tables, folder)

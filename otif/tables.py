@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 
     from optimizer.allocation import AllocationResult
     from optimizer.scenarios import Scenario
+    from otif.buffers import BufferAdvice
     from otif.decisions import SolvedScenario
 
 _KNOWN: Final = frozenset(
@@ -90,6 +91,80 @@ def exception_table(frame: pl.DataFrame) -> RenderableType:
             for row in frame.iter_rows(named=True)
         ],
     )
+
+
+def buffer_tables(advice: BufferAdvice) -> list[RenderableType]:
+    """Regret of the policies, the curve of service against stranded stock, the reserves, and today's that are idle."""
+    regret = [
+        (
+            row["policy"],
+            cents(row["regret_cents"]),
+            cents(row["lost_cents"]),
+            row["unserved_units"],
+            row["stranded_units"],
+        )
+        for row in advice.regret().iter_rows(named=True)
+    ]
+    curve = [
+        (
+            f"{row['factor']:g} ×",
+            row["units"],
+            f"{row['protected_fill']:.1%}",
+            f"{row['other_fill']:.1%}",
+            f"{row['stranded_units']:.1f}",
+            cents(row["lost_cents"]),
+        )
+        for row in advice.curve.iter_rows(named=True)
+    ]
+    top = advice.chosen.reserves.sort("saved_cents", "sku", "channel", descending=[True, False, False]).head(
+        _SHOWN_BUFFERS
+    )
+    chosen = [
+        (row["sku"], row["channel"], row["units"], row["stock"], cents(row["saved_cents"]))
+        for row in top.iter_rows(named=True)
+    ]
+    idle = advice.worthless.filter(advice.worthless["protected_nothing"])
+    idle_rows = [
+        (row["sku"], row["channel"], row["units"], row["cost_units"])
+        for row in idle.head(_SHOWN_BUFFERS).iter_rows(named=True)
+    ]
+    weeks = advice.judged["week"].n_unique()
+    return [
+        table(
+            f"Regret on {weeks} held-out weeks",
+            _columns("", "regret", "lost", "unserved units", "stranded units"),
+            regret,
+        ),
+        "",
+        table(
+            "All chosen reserves scaled together, expected for the coming week",
+            _columns("", "units kept", "protected fill", "other fill", "stranded units", "lost"),
+            curve,
+        ),
+        "",
+        table(
+            f"{advice.chosen.reserves.height} reserves to keep, most valuable first",
+            _columns("sku", "channel", "units", "stock of the week", "saves a week", texts=2),
+            chosen,
+        ),
+        "",
+        table(
+            f"{idle.height} of {advice.worthless.height} reserves of today protected nothing in {weeks} weeks",
+            _columns("sku", "channel", "units", "units it cost others", texts=2),
+            idle_rows,
+        ),
+        "",
+        f"safety stock against overselling: {int(advice.chosen.safety['units'].sum()):,} units of "
+        f"{advice.chosen.safety.height} SKUs",
+        *(f"note: {note}" for note in advice.notes),
+    ]
+
+
+_SHOWN_BUFFERS: Final = 10
+
+
+def _columns(*names: str, texts: int = 1) -> list[tuple[str, Literal["left", "right"]]]:
+    return [(name, "left" if place < texts else "right") for place, name in enumerate(names)]
 
 
 def scenario_list_table(scenarios: Mapping[str, Scenario]) -> RenderableType:

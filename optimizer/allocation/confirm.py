@@ -35,15 +35,18 @@ IH on hold, IR rejected (its cancel date has passed).
 """
 
 
-def confirmations(data: AllocationData, result: AllocationResult) -> pl.DataFrame:
+def confirmations(
+    data: AllocationData, result: AllocationResult, *, allocations: pl.DataFrame | None = None
+) -> pl.DataFrame:
     """Return the CONFIRMATIONS frame of a plan.
 
     Args:
         data: The problem.
         result: Its plan.
+        allocations: What ships, where more than the plan's own (an earlier stage of it).
     """
     key = ["order_id", "line_id"]
-    shipped = result.allocations.group_by(key).agg(
+    shipped = (result.allocations if allocations is None else allocations).group_by(key).agg(
         pl.col("quantity").sum().alias("confirmed"),
         pl.col("arrival_date").max().alias("confirmed_date"),
         pl.col("days_late").max().alias("days_late"),
@@ -89,7 +92,7 @@ def _local(moment: datetime, zone: str | None) -> date:
 def _code() -> pl.Expr:
     short = pl.col("confirmed") < pl.col("ordered")
     return (
-        pl.when(pl.col("is_on_hold"))
+        pl.when(pl.col("is_on_hold") & (pl.col("confirmed") == 0))
         .then(pl.lit("IH"))
         .when(short & (pl.col("reason") == "PAST_CANCEL").fill_null(value=False))
         .then(pl.lit("IR"))
