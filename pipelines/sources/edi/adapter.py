@@ -36,6 +36,9 @@ BULK_BYTES: Final = 16 << 20
 COMPILING_BYTES: Final = 256 << 20
 """From this size on the kernels are compiled where that was not done before; below it, compiling would cost more."""
 
+_RUN_BYTES: Final = 4 << 20
+"""How much is read at a time for the kernels: a set that is cut off is read the ordinary way."""
+
 _PACKING: Final = 5
 """How many times smaller gzip makes X12, about."""
 
@@ -180,7 +183,7 @@ class _Desk:
     def _parts(self, file: SourceFile) -> Iterator[Part | Run]:
         if self._express is None:
             return read_parts(file.path)
-        return read_runs(file.path, self._express.scanner)
+        return read_runs(file.path, self._express.scanner, chunk_bytes=_RUN_BYTES)
 
     def _count_sets(self, file: SourceFile, count: int) -> None:
         self._rows.rows_in[file.name] = self._rows.rows_in.get(file.name, 0) + count

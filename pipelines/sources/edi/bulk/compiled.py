@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, TypeVar, cast
+from typing import Any, Final, TypeVar, cast
 
 import numba
 import numpy.typing as npt
@@ -14,6 +14,9 @@ Array = npt.NDArray[Any]
 _config: Any = numba.config
 _types: Any = numba.types
 _njit: Any = numba.njit
+_OPTIONS: Final = {"error_model": "numpy", "_nrt": False}
+"""Kernels allocate nothing, so nothing need be counted: counting references of ten arrays cost more than reading."""
+
 _Kernel = TypeVar("_Kernel", bound=Callable[..., Any])
 
 
@@ -22,7 +25,7 @@ def kernel(function: _Kernel) -> _Kernel:
 
     Numba would compile it anew for each constant that it is called with, which more than doubles the time it takes.
     """
-    dispatcher = _njit(error_model="numpy", no_cpython_wrapper=True, no_cfunc_wrapper=True)(function)
+    dispatcher = _njit(**_OPTIONS, no_cpython_wrapper=True, no_cfunc_wrapper=True)(function)
     template_of = dispatcher.get_call_template
     dispatcher.get_call_template = lambda args, kws: template_of(tuple(map(_widened, args)), kws)
     return cast("_Kernel", dispatcher)
@@ -42,6 +45,6 @@ def entry(function: _Kernel) -> _Kernel:
     folder, given = cache.folder(), _config.CACHE_DIR
     _config.CACHE_DIR = str(folder or "")
     try:
-        return cast("_Kernel", _njit(cache=folder is not None, error_model="numpy", nogil=True)(function))
+        return cast("_Kernel", _njit(**_OPTIONS, cache=folder is not None, nogil=True)(function))
     finally:
         _config.CACHE_DIR = given

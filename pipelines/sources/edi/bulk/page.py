@@ -10,7 +10,7 @@ from typing import Final, NamedTuple
 
 import numpy as np
 
-from pipelines.sources.edi.bulk.compiled import Array, kernel
+from pipelines.sources.edi.bulk.compiled import Array, entry, kernel
 from pipelines.sources.edi.bulk.layouts import ORDER_PREFIX, ORIGIN
 from pipelines.sources.edi.bulk.tape import LONGEST, Tape
 
@@ -24,6 +24,9 @@ place of the document; its transmission; 0 in, 1 out, 2 as its kind says; segmen
 FAMILY_CELL, PLACE_CELL = range(2)
 
 INLINE: Final = 12
+_LENGTH: Final = 0xFFFFFFFF
+"""Where a string view has its length."""
+
 _COMMA: Final = ord(",")
 _OPEN: Final = ord("{")
 _CLOSE: Final = ord("}")
@@ -260,3 +263,21 @@ def add_true(page: Page, name: Array) -> None:
     """Add a field that says `true`; its name ends where the value begins."""
     emit(page, name, 0, len(name))
     emit(page, _TRUE, 0, len(_TRUE))
+
+
+@entry
+def gather(rows: Array, family: int, arena: int, views: Array, numbers: Array) -> None:
+    """Turn the rows of a family into columns: place and text views, instants and numbers; views name their arena."""
+    texts, at = views.shape[0], 0
+    first = PLACE_CELL + 1
+    for row in range(len(rows)):
+        if rows[row, FAMILY_CELL] != family:
+            continue
+        numbers[0, at] = rows[row, PLACE_CELL]
+        for column in range(texts):
+            low, high = rows[row, first + 2 * column], rows[row, first + 2 * column + 1]
+            views[column, at, 0] = low
+            views[column, at, 1] = high | arena if low & _LENGTH > INLINE else high
+        for column in range(1, numbers.shape[0]):
+            numbers[column, at] = rows[row, first + 2 * texts + column - 1]
+        at += 1

@@ -14,6 +14,7 @@ LONGEST: Final = 1 << 16
 """No element of a regular set is as long as this."""
 
 _LONGEST_CODE: Final = 7
+_LENGTH_BIT: Final = 56
 _SPACE: Final = ord(" ")
 _ZERO: Final = ord("0")
 _NINE: Final = ord("9")
@@ -37,7 +38,7 @@ class Tape(NamedTuple):
 
 def word(text: str) -> int:
     """Return the code of a text of at most seven ASCII characters."""
-    return int.from_bytes(text.encode("ascii"), "little")
+    return int.from_bytes(text.encode("ascii"), "little") | len(text) << _LENGTH_BIT
 
 
 @kernel
@@ -45,7 +46,7 @@ def code_at(data: Array, start: int, length: int) -> int:
     """Return the code of a piece of text; -1 where it is too long to have one."""
     if length > _LONGEST_CODE:
         return -1
-    code = 0
+    code = length << _LENGTH_BIT  # tells a text from the same with a zero byte behind it
     for i in range(length):
         code |= data[start + i] << (8 * i)
     return code

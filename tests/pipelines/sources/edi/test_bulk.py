@@ -274,6 +274,13 @@ def test_many_faulty_sets_between_sound_ones_read_the_same(readers, scratch, man
     assert readers.compare([scratch]).rejects.height > 8
 
 
+def test_what_fuzzing_found_reads_the_same(readers, scratch, interchange):
+    body = "BEG*00*SA*45001**20260302~PO1*1*5*EA*1**VN*A~"
+    for old, new in (("SE*4", "SE\0\0*4"), ("PO1*", "PO1\0*"), ("ST*850", "ST\0*850"), ("*EA", "*EA\0")):
+        scratch.path.write_text(interchange("850", body, body).replace(old, new, 1))
+        readers.compare([scratch])
+
+
 def test_small_inputs_take_the_ordinary_way_and_large_ones_the_quick_one_once_it_is_compiled(
     scratch, monkeypatch, many
 ):
