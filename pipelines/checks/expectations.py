@@ -404,4 +404,4 @@ def _failure(suite: str, result: ExpectationValidationResult) -> Failure:
     percent = result.result.get("unexpected_percent")
     share = f" ({percent:.1f} % of the rows)" if percent else ""
     sentence = f"{suite}: expected that {meaning}: {column} {arguments}; found {values}{share}"
-    return Failure(config.type, f"{suite}.{column}", sentence, is_grave=str(config.severity) != "warning")
+    return Failure(config.type, f"{suite}.{column}", sentence, is_grave="warning" not in str(config.severity).lower())

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from pipelines.checks import expectations
 from pipelines.checks.expectations import data_docs_index, load_suites
 from pipelines.errors import PipelineError
 from pipelines.landing import ingest
@@ -98,3 +99,43 @@ def test_a_malformed_suite_file_is_named(settings: Settings, tmp_path: Path) -> 
     (tmp_path / "checks.yml").write_text("order: nonsense")
     with pytest.raises(PipelineError, match=r"checks\.yml: order"):
         load_suites(settings)
+
+
+def test_values_judged_once_with_their_counts_give_the_verdict_over_all_rows(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "checks.yml").write_text(
+        """
+order:
+  - {expectation: expect_column_values_to_be_between, column: quantity, min_value: 1, max_value: 5, mostly: 0.9}
+  - {expectation: expect_column_values_to_be_between, column: quantity, min_value: 1, max_value: 5, mostly: 0.99}
+  - {expectation: expect_column_values_to_be_between, column: event_at, min_value: "2026-03-02"}
+  - {expectation: expect_column_values_to_match_regex, column: currency, regex: "^[A-Z]{3}$", mostly: 0.5}
+  - {expectation: expect_column_values_to_not_be_null, column: currency, mostly: 0.8}
+  - {expectation: expect_column_values_to_not_be_null, column: currency, mostly: 0.9}
+  - {expectation: expect_column_values_to_be_in_set, column: sku, value_set: [S]}
+  - {expectation: expect_column_values_to_be_unique, column: order_id}
+  - {expectation: expect_column_values_to_be_unique, column: sku}
+  - {expectation: expect_column_mean_to_be_between, column: quantity, min_value: 2, max_value: 3}
+  - {expectation: expect_table_row_count_to_be_between, min_value: 100, max_value: 100}
+"""
+    )
+    settings = Settings(home=tmp_path)
+    lines = [
+        f"order.captured,2026-03-{1 + n % 9:02d} 10:00:00,A{n},1,S,{9 if n < 5 else 2},{'' if n % 7 == 0 else 'USD'}\n"
+        for n in range(100)
+    ]
+    path = tmp_path / "events.csv"
+    path.write_text("event_type,event_at,order_id,line_id,sku,quantity,currency\n" + "".join(lines))
+
+    def failures(whole_rows: int) -> list[tuple[str, str]]:
+        monkeypatch.setattr(expectations, "WHOLE_ROWS", whole_rows)
+        [report] = ingest(settings, [path])  # quarantined, so nothing lands and the file stays new
+        assert report.status == "quarantined"
+        return [tuple(sentence.split("; found ")) for sentence in report.failures]  # type: ignore[misc]
+
+    by_row, by_value = failures(1000), failures(10)
+    assert [expected for expected, _ in by_value] == [expected for expected, _ in by_row]
+    assert len(by_row) == 4  # quantity at 99 %, event_at, currency null at 90 %, sku unique
+    shares = [[text.partition("(")[2] for _, text in found] for found in (by_row, by_value)]
+    assert shares[0] == shares[1]
