@@ -37,6 +37,7 @@ from pipelines.sources.tracking import (
     newest_on_the_way,
     place_zone,
     scan_events,
+    told_at,
 )
 
 SYSTEM: Final = "aftership"
@@ -154,10 +155,10 @@ def _add_estimates(
     if frozen is not None:
         parsed.add("shipment", **common, **estimate_event(first.at, frozen, status_code=first.code))
     current = next((found for key in _ESTIMATES if (found := _estimate(tracking, key, zone)) is not None), None)
-    if last is not None and current is not None and (last.at, current) != (first.at, frozen):
-        if frozen is not None and last.at == first.at:
-            return  # revised before the parcel moved on: the first one stands for this instant
-        parsed.add("shipment", **common, **estimate_event(last.at, current, status_code=text(tracking, "tag")))
+    if last is not None and current is not None and current != frozen:
+        at = told_at(tracking, last)
+        if frozen is None or at > first.at:  # otherwise the first one stands for this instant
+            parsed.add("shipment", **common, **estimate_event(at, current, status_code=text(tracking, "tag")))
 
 
 def _estimate(tracking: Record, key: str, zone: tzinfo) -> Any:  # noqa: ANN401 - an instant or None

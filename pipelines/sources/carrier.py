@@ -35,6 +35,7 @@ from pipelines.sources.tracking import (
     newest_on_the_way,
     place_zone,
     scan_events,
+    told_at,
 )
 
 SYSTEM: Final = "easypost"
@@ -92,7 +93,8 @@ def tracker_events(tracker: Record, context: AdapterContext, *, observed_at: dat
     last = newest_on_the_way(scans)
     estimate = _estimate(tracker, context)
     if last is not None and estimate is not None:
-        parsed.add("shipment", **common, **estimate_event(last.at, estimate, status_code=text(tracker, "status")))
+        at = told_at(tracker, last)
+        parsed.add("shipment", **common, **estimate_event(at, estimate, status_code=text(tracker, "status")))
     return parsed
 
 

@@ -82,6 +82,12 @@ def scan_events(scans: Sequence[Scan], *, is_returned: bool = False) -> Iterator
             yield columns | {"event_type": "in_transit" if event_type == "carrier.accepted" else event_type}
 
 
+def told_at(record: Record, last: Scan) -> datetime:
+    """Return when an estimate was told: at the record's last update, which may be later than its newest scan."""
+    updated_at = stamp(record, "updated_at")
+    return last.at if updated_at is None else max(last.at, updated_at)
+
+
 def estimate_event(at: datetime, estimate: datetime, *, status_code: str | None) -> dict[str, object]:
     """Return the event of an estimate."""
     return {

@@ -75,12 +75,12 @@ def test_an_estimated_date_is_the_whole_local_day(read, seen, carrier_detail, es
     assert seen(batch, "shipment", "reason", "estimated_delivery_at")[-1] == ("estimate", at(expected))
 
 
-def test_the_first_estimate_stays_when_the_carrier_moves_it(tmp_path, seen):
+def test_the_first_estimate_stays_when_the_carrier_moves_it_between_two_scans(tmp_path, seen):
     inbox = tmp_path / "inbox"
     inbox.mkdir()
     days = [detail(1, "in_transit"), detail(2, "in_transit")]
     for number, estimate in ((1, "2026-05-05T20:00:00Z"), (2, "2026-05-08T20:00:00Z")):
-        told = tracker(*days[:number], est_delivery_date=estimate)
+        told = tracker(*days, est_delivery_date=estimate, updated_at=f"2026-05-02T1{number + 2}:00:00Z")
         (inbox / f"{number}.json").write_text(json.dumps({"trackers": [told], "has_more": False}))
         ingest(Settings(home=tmp_path), [inbox], judge=lambda *_: Verdict())
     from storage.duck import connect
@@ -90,7 +90,7 @@ def test_the_first_estimate_stays_when_the_carrier_moves_it(tmp_path, seen):
         "select event_at, estimated_delivery_at from landing.shipment_events where reason = 'estimate' order by 1"
     ).fetchall()
     connection.close()
-    assert rows == [(at("2026-05-01T12:00"), at("2026-05-05T20:00")), (at("2026-05-02T12:00"), at("2026-05-08T20:00"))]
+    assert rows == [(at("2026-05-02T13:00"), at("2026-05-05T20:00")), (at("2026-05-02T14:00"), at("2026-05-08T20:00"))]
 
 
 def test_api_and_webhook_tell_the_same_scan_as_the_same_event(tmp_path):
