@@ -71,12 +71,10 @@ def _solve_folder(folder: Path, *, out: Path | None, as_json: bool) -> None:
     from otif.tables import result_tables
 
     plan = solve(read_problem(folder))
+    names = ("allocations", "shorts", "lates", "summary", "releases", "commitments", "thresholds")
     if out is not None:
-        write_tables(
-            {name: getattr(plan, name) for name in ("allocations", "shorts", "lates", "summary", "releases")}, out
-        )
+        write_tables({name: getattr(plan, name) for name in names}, out)
     if as_json:
-        names = ("allocations", "shorts", "lates", "summary", "releases")
         facts = {"status": plan.status.value, "objective_cents": plan.objective_cents, "bound_cents": plan.bound_cents}
         tables = {name: records(getattr(plan, name)) for name in names}
         print_json(
