@@ -2,7 +2,8 @@
 
 Three removals, all exact (the optimum stays; reasons in FORMULATION.md, "What is left out and why that is safe"):
 dominated lanes, arcs that gain nothing, and later days of one stock step beyond the number of days that could be full.
-Lines for which more counts than gain, stock and capacity (a lock, a threshold, lots, appointments) keep all their arcs.
+Arcs are compared only with those that count alike for thresholds and confirmations (their `mark`); lines for which the
+arc itself counts (a lock, packs, a single shipment, dated lots, appointments) keep all theirs.
 """
 
 from __future__ import annotations
@@ -16,13 +17,20 @@ from typing import Final
 import numpy as np
 import polars as pl
 
-from optimizer.allocation.candidates import candidates, lane_days, planner_rows
+from optimizer.allocation.candidates import lane_days, ways
 from optimizer.allocation.data import AllocationData
 from optimizer.allocation.options import CarrierCap
 from optimizer.allocation.stock import FAR, Ints, Stock
 
-_CHUNK: Final = 20_000
+_CHUNK: Final = 5_000
 _FREE: Final = -1
+
+_LINE_COLUMNS: Final = (
+    *("line", "order_id", "line_id", "sku", "channel", "customer_id", "lane_zone", "handling", "is_on_hold"),
+    *("not_before_at", "deliver_not_before_at", "cancel_after_at", "need_at", "ship_by_at", "min_shelf_life_days"),
+    *("quantity", "limit", "group", "is_complete", "is_single_shipment", "allocation_class", "pack_multiple"),
+    *("work_units", "min_units", "order_fine_cents", "is_consumer", "margin_cents", "fine_cents", "short_cents"),
+)
 
 COLUMNS: Final = (
     *("line", "order_id", "line_id", "sku", "channel", "customer_id", "node_id", "carrier", "service"),
@@ -58,14 +66,24 @@ class Arcs:
 
 def build_arcs(data: AllocationData, stock: Stock) -> Arcs:
     """Return the arcs that a best plan could use."""
-    calendar = with_lane_class(lane_days(data), data)
-    blocked = _blockable_days(data, stock)
-    lines = data.lines.with_columns(_is_pinned(data), _may_lose(data))
+    calendar = with_lane_class(lane_days(data), data).with_columns(
+        *(pl.col(name).rank("dense").cast(pl.Int64).alias(f"{name}_no") for name in ("node_id", "lane_class")),
+        pl.struct("carrier", "service").rank("dense").cast(pl.Int64).alias("lane_no"),
+    )
+    blocked, capacity = _blockable_days(data, stock), node_capacity(data)
+    lines = data.lines.select(_LINE_COLUMNS).with_columns(_is_pinned(data), _may_lose(data))
+    marks = _marks(data)
     parts = []
     for start in range(0, max(lines.height, 1), _CHUNK):
-        found = candidates(data, lines.slice(start, _CHUNK), calendar)
-        parts.append(_needed(_usable(_capped(found, data.carrier_caps), data, stock), blocked))
+        found = ways(data, lines.slice(start, _CHUNK), calendar)
+        usable = _usable(found.filter(_pays()), data, stock, capacity)
+        marked = _with_mark(usable, data, marks)
+        parts.append(_needed(marked, blocked))
     return Arcs(with_order(_whole(pl.concat(parts), data.lines)))
+
+
+def _pays() -> pl.Expr:
+    return ((pl.col("gain_cents") > 0) | pl.col("may_lose") | pl.col("is_pinned")) & (pl.col("limit") > 0)
 
 
 def with_order(frame: pl.DataFrame) -> pl.DataFrame:
@@ -137,20 +155,18 @@ def with_lane_class(calendar: pl.DataFrame, data: AllocationData) -> pl.DataFram
 
 
 def _is_pinned(data: AllocationData) -> pl.Expr:
-    """Tell which lines keep all arcs: something beside gain, stock and capacity depends on the arc they take."""
-    keys = [(row["order_id"], row["line_id"]) for row in planner_rows(data, "lock")]
-    keys += list(data.extras["last_plan"].select("order_id", "line_id").unique().iter_rows())
-    named = pl.DataFrame(keys, schema={"order_id": pl.String, "line_id": pl.String}, orient="row")
-    held = data.lines.select("line", "order_id", "line_id").join(named, on=["order_id", "line_id"], how="semi")["line"]
-    scored = data.scored["line"].unique()
+    """Tell which lines keep all arcs: something beside gain, stock, capacity and marks depends on the arc they take."""
+    locked = data.extras["planner_decisions"].filter(pl.col("decision").str.to_lowercase() == "lock")
+    key = ["order_id", "line_id"]
+    lines = data.lines.select("line", *key)
+    held = lines.join(locked.select(key).unique(), on=key, how="semi")["line"]
+    counted = data.scored.group_by("line").agg(pl.len().alias("cards")).filter(pl.col("cards") > 1)["line"]
     has_docks = bool(
         data.nodes["daily_dock_appointments"].count() or data.extras["node_days"]["dock_appointments"].count()
     )
     has_docks = has_docks or data.options.weights.appointment_cents > 0
     flags = [
-        pl.col("line").is_in(pl.concat([held, scored]).unique().implode()),
-        pl.col("allocation_class").is_in(["win", "gain", "skip"]),
-        pl.col("order_fine_cents") > 0,
+        pl.col("line").is_in(pl.concat([held, counted]).unique().implode()),
         pl.col("is_single_shipment"),
         pl.col("pack_multiple") > 1,
     ]
@@ -159,38 +175,85 @@ def _is_pinned(data: AllocationData) -> pl.Expr:
     return reduce(or_, flags).alias("is_pinned")
 
 
+def _marks(data: AllocationData) -> pl.DataFrame:
+    """Return for which lines arcs that are on time, by a date or within a period are worth more: one row per line."""
+    cards = data.extras["scorecards"].with_row_index("scorecard").with_columns(pl.col("scorecard").cast(pl.Int64))
+    is_fill = pl.col("measure").str.to_lowercase() == "fill"
+    scored = (
+        data.scored.join(cards.select("scorecard", "measure", "period_end"), on="scorecard", how="inner")
+        .group_by("line")
+        .agg((~is_fill).any().alias("is_scored"), pl.col("period_end").filter(is_fill).min().alias("fill_by"))
+    )
+    kept = pl.col("allocation_class").is_in(["gain", "skip"])
+    return (
+        data.lines.select("line", "allocation_class", "order_fine_cents", "confirmed_at")
+        .join(scored, on="line", how="left", maintain_order="left")
+        .select(
+            "line",
+            (
+                pl.col("is_scored").fill_null(value=False)
+                | (pl.col("allocation_class") == "win")
+                | (pl.col("order_fine_cents") > 0)
+            ).alias("asks_on_time"),
+            pl.when(kept).then("confirmed_at").alias("keep_by"),
+            "fill_by",
+        )
+        .filter(pl.col("asks_on_time") | pl.col("keep_by").is_not_null() | pl.col("fill_by").is_not_null())
+    )
+
+
+def _with_mark(usable: pl.DataFrame, data: AllocationData, marks: pl.DataFrame) -> pl.DataFrame:
+    """Add `mark`: arcs of a line with the same mark count alike for thresholds and confirmations; pin last plan's."""
+    marked = usable.with_columns(pl.lit(0, pl.Int64).alias("mark"))
+    if marks.height:
+        marked = marked.join(marks, on="line", how="left", maintain_order="left").with_columns(
+            (
+                ((pl.col("days_late") == 0) & pl.col("asks_on_time")).fill_null(value=False).cast(pl.Int64)
+                + 2 * (pl.col("arrive_at") <= pl.col("keep_by")).fill_null(value=False).cast(pl.Int64)
+                + 4 * (pl.col("ship_date") <= pl.col("fill_by")).fill_null(value=False).cast(pl.Int64)
+            ).alias("mark")
+        )
+    last = data.extras["last_plan"].select("order_id", "line_id", "node_id", "ship_date").unique()
+    if last.height:
+        key = ["order_id", "line_id", "node_id", "ship_date"]
+        same = last.with_columns(pl.lit(value=True).alias("is_last"))
+        marked = marked.join(same, on=key, how="left", maintain_order="left").with_columns(
+            pl.col("is_pinned") | pl.col("is_last").fill_null(value=False)
+        )
+    return marked
+
+
 def _may_lose(data: AllocationData) -> pl.Expr:
     """Tell which lines may ship at a loss because something else pays for it."""
+    key = ["order_id", "line_id"]
+    planned = data.lines.select("line", *key).join(data.extras["last_plan"].select(key).unique(), on=key, how="semi")
+    paid = pl.concat([planned["line"], data.scored["line"].unique()]).unique()
     flags = [
         pl.col("group").is_not_null(),
         pl.col("min_units") > 0,
-        pl.col("allocation_class").is_in(["improve"]),
+        pl.col("order_fine_cents") > 0,
+        pl.col("allocation_class").is_in(["win", "gain", "improve", "skip"]),
+        pl.col("line").is_in(paid.implode()),
     ]
     if data.extras["service_floors"].height:
         flags.append(pl.lit(value=True))
     return reduce(or_, flags).alias("may_lose")
 
 
-def _capped(found: pl.DataFrame, caps: tuple[CarrierCap, ...]) -> pl.DataFrame:
-    return with_caps(found, caps).filter(pl.col("cap_units").fill_null(1) > 0)
-
-
-def _usable(found: pl.DataFrame, data: AllocationData, stock: Stock) -> pl.DataFrame:
-    steps = stock.steps.with_row_index("row").with_columns(pl.col("row").cast(pl.Int64)).sort("day")
+def _usable(found: pl.DataFrame, data: AllocationData, stock: Stock, capacity: pl.DataFrame) -> pl.DataFrame:
+    """Keep what has a carrier, capacity for a unit and supply on its day; add its cap, cell, step and holder."""
+    steps = stock.steps.with_row_index("row").select(pl.col("row").cast(pl.Int64), "cell", "step", "day").sort("day")
     dated = stock.lots.select("cell").unique()["cell"]
-    return _with_holder(
-        found.filter(
-            (pl.col("gain_cents") > 0) | pl.col("may_lose") | pl.col("is_pinned"),
-            pl.col("limit") > 0,
-        )
-        .join(node_capacity(data), on=["node_id", "ship_date"], how="left", maintain_order="left")
+    there = (
+        found.join(stock.cells, on=["sku", "node_id"], how="inner")
+        .join(capacity, on=["node_id", "ship_date"], how="left", maintain_order="left")
         .filter((pl.col("use") <= pl.col("capacity")).fill_null(value=True))
         .sort("day")
-        .join_asof(steps, on="day", by=["sku", "node_id"], strategy="backward", check_sortedness=False)
-        .filter(pl.col("cell").is_not_null())
-        .with_columns((pl.col("is_pinned") | pl.col("cell").is_in(dated.implode())).alias("is_pinned")),
-        stock,
+        .join_asof(steps, on="day", by="cell", strategy="backward", check_sortedness=False)
+        .filter(pl.col("row").is_not_null())
+        .with_columns((pl.col("is_pinned") | pl.col("cell").is_in(dated.implode())).alias("is_pinned"))
     )
+    return _with_holder(with_caps(there, data.carrier_caps).filter(pl.col("cap_units").fill_null(1) > 0), stock)
 
 
 def node_capacity(data: AllocationData) -> pl.DataFrame:
@@ -220,20 +283,38 @@ def _with_holder(found: pl.DataFrame, stock: Stock) -> pl.DataFrame:
 
 
 def _needed(usable: pl.DataFrame, blocked: pl.DataFrame) -> pl.DataFrame:
-    best_first = ["line", "node_id", "day", "lane_class", "gain_cents", "carrier", "service"]
-    ranked = usable.sort(best_first, descending=[False] * 4 + [True] + [False] * 2).with_columns(
-        pl.int_range(pl.len()).over("line", "node_id", "day", "lane_class").alias("place")
-    )
-    best = ranked.filter((pl.col("place") == 0) | pl.col("is_pinned"))
-    best = best.join(blocked, on=["cell", "lane_class"], how="left", maintain_order="left").with_columns(
+    """Leave out dominated lanes and days, and sort what stays by line, node, day and lane."""
+    joined = usable.join(blocked, on=["cell", "lane_class"], how="left", maintain_order="left").with_columns(
         pl.when(pl.col("is_abundant")).then(0).otherwise(pl.col("step")).alias("stretch"),
     )
-    # A unit moves to any day of its stretch that gains as much, unless all those days are full.
-    stretch = best.sort(["gain_cents", "day"], descending=[True, False]).with_columns(
-        pl.int_range(pl.len()).over("line", "node_id", "lane_class", "stretch").alias("days_better")
+    numbers = ("line", "node_id_no", "lane_class_no", "lane_no", "mark", "day", "stretch", "gain_cents", "blockable")
+    line, node, kind, lane, mark, day, stretch, gain, blockable = (
+        joined[name].to_numpy().astype(np.int64) for name in numbers
     )
-    kept = stretch.filter((pl.col("days_better") <= pl.col("blockable")) | pl.col("is_pinned"))
-    return kept.select(COLUMNS).sort("line", "node_id", "day", "carrier", "service")
+    pinned = joined["is_pinned"].to_numpy()
+    # On one day from one node the best lane of each class and mark.
+    best = (_place((line, node, day, kind, mark), (-gain, lane)) == 0) | pinned
+    # A unit moves to any day of its stretch that gains as much, unless all those days are full.
+    kept = np.flatnonzero(best)
+    same = tuple(key[kept] for key in (line, node, kind, mark, stretch))
+    better = _place(same, (-gain[kept], day[kept]))
+    kept = kept[(better <= blockable[kept]) | pinned[kept]]
+    order = np.lexsort(tuple(key[kept] for key in (lane, day, node, line)))
+    chosen: pl.DataFrame = joined.select(COLUMNS)[kept[order]]
+    return chosen
+
+
+def _place(same: tuple[Ints, ...], by: tuple[Ints, ...]) -> Ints:
+    """Return each row's place, from 0, among the rows with the same keys, ordered by the others."""
+    order = np.lexsort((*reversed(by), *reversed(same)))
+    is_first = np.ones(order.size, dtype=np.bool_)
+    if order.size:
+        changes = [key[order][1:] != key[order][:-1] for key in same]
+        is_first[1:] = np.logical_or.reduce(changes)
+    number = np.arange(order.size, dtype=np.int64)
+    places = np.empty(order.size, dtype=np.int64)
+    places[order] = number - np.maximum.accumulate(np.where(is_first, number, 0))
+    return places
 
 
 def _blockable_days(data: AllocationData, stock: Stock) -> pl.DataFrame:

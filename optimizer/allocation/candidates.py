@@ -146,6 +146,11 @@ def candidates(data: AllocationData, lines: pl.DataFrame, calendar: pl.DataFrame
         which its units must keep), `days_late`, `late_cents`, `waiting_cents`, `override_cents` and `gain_cents`, the
         gain per unit of shipping it against leaving it short.
     """
+    return ways(data, lines, calendar).sort("line", "node_id", "day", "carrier", "service")
+
+
+def ways(data: AllocationData, lines: pl.DataFrame, calendar: pl.DataFrame) -> pl.DataFrame:
+    """Return `candidates` in no order."""
     open_lines = lines.filter(~pl.col("is_on_hold"))
     dated = open_lines.join(calendar, on="lane_zone", how="inner").filter(
         (pl.col("ship_at") >= pl.col("not_before_at")).fill_null(value=True),
@@ -157,9 +162,9 @@ def candidates(data: AllocationData, lines: pl.DataFrame, calendar: pl.DataFrame
     return (
         allowed.with_columns(
             _days_late().alias("days_late"),
-            pl.col("arrival_date")
-            .dt.offset_by(pl.format("{}d", pl.col("min_shelf_life_days").fill_null(0)))
-            .alias("fresh_until"),
+            (pl.col("arrival_date") + pl.duration(days=pl.col("min_shelf_life_days").fill_null(0))).alias(
+                "fresh_until"
+            ),
         )
         .with_columns(
             late_cents(weights).alias("late_cents"),
@@ -176,7 +181,6 @@ def candidates(data: AllocationData, lines: pl.DataFrame, calendar: pl.DataFrame
                 - pl.col("waiting_cents")
             ).alias("gain_cents")
         )
-        .sort("line", "node_id", "day", "carrier", "service")
     )
 
 
