@@ -43,13 +43,15 @@ _SHIPPED: Final = (
     "actual_ship_date", "date_shipped",
 )  # fmt: skip
 
+_QUANTITY_SHIPPED: Final = ("qty_shipped", "shipped_qty", "shipped_quantity", "ship_qty", "units_shipped")
+
 SHIPMENTS: Final = Layout(
     "shipments",
     {
         "warehouse": WAREHOUSE,
         "shipment_id": _SHIPMENT,
         **_COMMON,
-        "quantity_shipped": ("qty_shipped", "shipped_qty", "shipped_quantity", "ship_qty", "units_shipped"),
+        "quantity_shipped": _QUANTITY_SHIPPED,
         "shipped_at": _SHIPPED,
         "pick_started_at": _PICK_START,
         "pick_completed_at": _PICK_END,
@@ -58,7 +60,8 @@ SHIPMENTS: Final = Layout(
         **_PARCEL,
         "freight_cost": ("freight", "freight_amount", "shipping_cost", "ship_cost", "carrier_cost"),
     },
-    required=frozenset({"warehouse", "shipment_id", "order_number", "sku", "quantity_shipped", "shipped_at"}),
+    required=frozenset({"order_number", "sku", "quantity_shipped", "shipped_at"}),
+    foreign=frozenset({"amazon_order_id", "tran_id", "transaction_id"}),
 )
 ORDERS: Final = Layout(
     "orders",
@@ -71,7 +74,7 @@ ORDERS: Final = Layout(
     required=frozenset({"warehouse", "order_number", "sku", "quantity", "received_at"}),
     foreign=frozenset({
         "receipt_id", "receipt_number", "receipt_no", "asn", "asn_number", "quantity_received", "qty_received", "rma",
-        "rma_id", "rma_number", "hold_type", "quantity_shipped", "customer_email",
+        "rma_id", "rma_number", "hold_type", "quantity_shipped", "customer_email", *_QUANTITY_SHIPPED,
     }),
 )  # fmt: skip
 PICKS: Final = Layout(
@@ -85,7 +88,7 @@ PICKS: Final = Layout(
         "pick_completed_at": (*_PICK_END, "completed_at", "completed"),
     },
     required=frozenset({"order_number", "sku", "quantity_picked", "pick_completed_at"}),
-    foreign=frozenset({"quantity_shipped", "qty_shipped", "shipped_qty", "quantity_packed", "qty_packed"}),
+    foreign=frozenset({"quantity_shipped", "quantity_packed", "qty_packed", *_QUANTITY_SHIPPED}),
     lossy=frozenset({"quantity_picked"}),
 )
 PACKS: Final = Layout(
@@ -100,7 +103,7 @@ PACKS: Final = Layout(
         **_PARCEL,
     },
     required=frozenset({"order_number", "sku", "quantity_packed", "packed_at"}),
-    foreign=frozenset({"quantity_shipped", "qty_shipped", "shipped_qty"}),
+    foreign=frozenset({"quantity_shipped", *_QUANTITY_SHIPPED}),
     lossy=frozenset({"quantity_packed", "carton"}),
 )
 LAYOUTS: Final = (SHIPMENTS, ORDERS, PICKS, PACKS)
@@ -149,7 +152,7 @@ def _release() -> dict[str, Any]:
 
 
 def _stage(event_type: str, column: str, context: AdapterContext) -> dict[str, Any]:
-    columns = _line("quantity_shipped")
+    columns = _line("quantity_shipped") | {"shipment_id": {"coalesce": ["shipment_id", "tracking_number"]}}
     if event_type == "ship.confirmed":
         # Once per shipment line only, so that sums over events are right.
         columns |= {"cost_amount": "freight_cost", "currency": {"constant": context.currency}}

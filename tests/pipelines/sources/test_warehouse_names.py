@@ -35,6 +35,14 @@ def test_shipments_under_other_names_and_separators(read, seen):
     ]
 
 
+def test_without_a_shipment_number_the_parcel_is_the_shipment(read, seen):
+    content = "Order Number,SKU,Qty Shipped,Shipped On,Tracking Number\n#100123,MUG,2,2026-05-20T10:00:00Z,SP1\n"
+    batch = read("wms", content, "x.csv")
+    assert seen(batch, "shipment", "event_type", "shipment_id", "tracking_number", "node_id") == [
+        ("ship.confirmed", "SP1", "SP1", None),
+    ]
+
+
 PICKS = (
     "order_number,sku,qty_picked,pick_start_time,pick_end_time{head}\n"
     "100123,MUG,2,2026-05-20 09:00,2026-05-20 09:10{cell}\n"
