@@ -125,7 +125,7 @@ def _loss(stock: int, demand: Ints, reserves: Ints, ranks: Ints, lost_cents: Int
 def _saved(stock: int, demand: Ints, reserves: Ints, ranks: Ints, lost_cents: Ints) -> int:
     none = np.zeros_like(reserves)
     both = [_loss(stock, demand, kept, ranks, lost_cents) for kept in (none, reserves)]
-    return round((both[0] - both[1]) / demand.shape[0])
+    return round((both[0] - both[1]) / len(demand))
 
 
 def _against_overselling(demand: Ints, lost_cents: Ints, sold_out: float) -> int:

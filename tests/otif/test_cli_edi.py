@@ -75,7 +75,10 @@ def test_show_works_outside_a_workspace_and_on_what_is_no_edi(tmp_path):
     path.write_text("hello")
     result = otif(tmp_path / "nowhere", "edi", "show", path)
     assert result.exit_code == 0
-    assert "fault  text_outside_interchange: segment 0 text is 'hello', expected an interchange starting with ISA" in result.stdout
+    assert (
+        "fault  text_outside_interchange: segment 0 text is 'hello', expected an interchange starting with ISA"
+        in result.stdout
+    )
     missing = otif(tmp_path, "edi", "show", tmp_path / "missing.edi")
     assert "no such file" in str(missing.exception)
 
