@@ -10,6 +10,7 @@ import codecs
 import gzip
 import io
 import zlib
+from collections.abc import Callable
 from pathlib import Path
 from typing import Final, cast
 
@@ -17,6 +18,8 @@ from pipelines.sources.edi.envelope import Fault, FaultCode, Separators
 from pipelines.sources.edi.isa import BLANK, ISA_WINDOW, find_isa
 
 Source = bytes | Path
+Normaliser = Callable[[str, str], str]
+"""Takes out of a text, given its segment terminator, what `normalise` takes out."""
 
 SHOWN: Final = 40
 """How much of an offending text a fault shows."""
@@ -131,11 +134,12 @@ class Feed:
 class Body:
     """Text of one interchange behind its ISA: no line breaks, no indentation, no empty segments."""
 
-    def __init__(self, feed: Feed, separators: Separators) -> None:
+    def __init__(self, feed: Feed, separators: Separators, normalise: Normaliser) -> None:
         self.text = ""
         self.at = 0
         self.separators = separators
         self._feed = feed
+        self._normalise = normalise
         self._is_complete = False
 
     def more(self) -> bool:
@@ -143,7 +147,7 @@ class Body:
         if self._is_complete:
             return False
         piece, self._is_complete = self._feed.take(self.separators.segment)
-        self.text = self.text[self.at :] + _normalise(piece, self.separators.segment)
+        self.text = self.text[self.at :] + self._normalise(piece, self.separators.segment)
         self.at = 0
         return True
 
@@ -171,7 +175,8 @@ class Body:
         return taken
 
 
-def _normalise(piece: str, terminator: str) -> str:
+def normalise(piece: str, terminator: str) -> str:
+    """Take line breaks, blanks around segments and empty segments out of a text of whole segments."""
     for line_break in "\r\n":
         if line_break != terminator and line_break in piece:
             piece = piece.replace(line_break, "")

@@ -24,7 +24,7 @@ from pipelines.sources.edi.envelope import (
     Segment,
     TransactionSet,
 )
-from pipelines.sources.edi.feed import SHOWN, Body, Feed, Source, opened
+from pipelines.sources.edi.feed import SHOWN, Body, Feed, Source, normalise, opened
 from pipelines.sources.edi.isa import BLANK, read_isa
 
 Part = InterchangeHeader | GroupHeader | TransactionSet | Segment | Fault
@@ -47,6 +47,9 @@ RunT_co = TypeVar("RunT_co", bound=SetRun, covariant=True)
 
 class RunFinder(Protocol[RunT_co]):
     """Finds runs of sets, so that they need not be read one by one."""
+
+    def normalise(self, piece: str, terminator: str) -> str:
+        """Do what `feed.normalise` does."""
 
     def find(
         self, text: str, at: int, header: InterchangeHeader, group: GroupHeader, number: int
@@ -115,7 +118,8 @@ def _read(source: Source, chunk_bytes: int, finder: RunFinder[RunT_co] | None) -
             yield found.header
             yield from found.faults
             feed.at = found.end
-            yield from _Walk(Body(feed, found.header.separators), found.header, finder).parts()
+            body = Body(feed, found.header.separators, finder.normalise if finder else normalise)
+            yield from _Walk(body, found.header, finder).parts()
         if feed.damage:
             yield InterchangeHeader(ordinal + 1, is_readable=False)
             yield Fault(FaultCode.DAMAGED_FILE, "interchange", 0, "", 0, feed.damage, "a complete gzip file")

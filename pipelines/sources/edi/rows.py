@@ -126,7 +126,10 @@ def _plain(value: object) -> str | None:
     return f"{value:f}" if isinstance(value, Decimal) else str(value).strip()
 
 
+_ENCODER: Final = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"), default=str)
+
+
 def attributes(values: Mapping[str, object]) -> str | None:
     """Return the non-empty values as a JSON object, or None."""
     kept = {key: value for key, value in values.items() if value not in ("", None, [], {})}
-    return json.dumps(kept, ensure_ascii=False, separators=(",", ":"), default=str) if kept else None
+    return _ENCODER.encode(kept) if kept else None

@@ -96,7 +96,7 @@ def read_functional_ack(  # noqa: C901, PLR0911 - a walk through states
             is_ended = True
             if asked >= 0 or not _write_rest(tape, segment, page, header, answers, is_out):
                 return ODD
-    return ODD if asked >= 0 else group_control
+    return ODD if asked >= 0 or not (answers or is_ended) else group_control
 
 
 @kernel

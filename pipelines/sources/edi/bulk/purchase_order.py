@@ -134,7 +134,7 @@ def read_purchase_order(tape: Tape, first: int, last: int, page: Page) -> int:
             return ODD
     if line >= 0 and not _write_line(tape, header, line, page, order, is_replacement):
         return ODD
-    return number if counts(tape, notes[_FACTS, _TOTAL], notes[_FACTS, _LINES]) else ODD
+    return number if line >= 0 and counts(tape, notes[_FACTS, _TOTAL], notes[_FACTS, _LINES]) else ODD
 
 
 @kernel

@@ -14,11 +14,14 @@ import numpy as np
 from pipelines.sources.edi.bulk.compiled import Array, entry, kernel
 from pipelines.sources.edi.bulk.tape import LONGEST, Tape, code_at, element, element_count, whole_number, word
 from pipelines.sources.edi.envelope import GroupHeader, InterchangeHeader, Separators, TransactionSet
+from pipelines.sources.edi.feed import normalise
 
 _PLAIN, _ELEMENT, _SEGMENT, _ODD = range(4)
 _ST: Final = word("ST")
 _SE: Final = word("SE")
 _ZERO: Final = ord("0")
+_SPACE: Final = ord(" ")
+_NEW_LINE, _RETURN, _TAB, _NOTHING, _END_OF_FILE = 0x0A, 0x0D, 0x09, 0x00, 0x1A
 
 FIRST, LAST, BEGIN, END, IS_ODD = range(5)
 """Columns of `Run.sets`: its first segment, the one behind its last, its text, and whether it has odd characters."""
@@ -73,6 +76,14 @@ class Scanner:
         self._data = b""
         self._kinds: dict[tuple[str, str], Array] = {}
 
+    def normalise(self, piece: str, terminator: str) -> str:
+        """Do what `feed.normalise` does: at once where only line breaks must go."""
+        if not piece.isascii() or not terminator.isascii():
+            return normalise(piece, terminator)
+        plain = np.empty(len(piece), np.uint8)
+        length = without_breaks(np.frombuffer(piece.encode(), np.uint8), ord(terminator), plain)
+        return normalise(piece, terminator) if length < 0 else plain[:length].tobytes().decode()
+
     def find(
         self, text: str, at: int, header: InterchangeHeader, group: GroupHeader, number: int
     ) -> tuple[Run, int] | None:
@@ -106,6 +117,25 @@ class Scanner:
             kinds[ord(separators.segment)] = _SEGMENT
             self._kinds[key] = kinds
         return self._kinds[key]
+
+
+@entry
+def without_breaks(data: Array, terminator: int, plain: Array) -> int:
+    """Copy a text without its line breaks and return its length; -1 if it has blanks around segments or empty ones."""
+    length, before = 0, terminator
+    for byte in data:
+        if byte in (_NEW_LINE, _RETURN) and byte != terminator:
+            continue
+        if byte in (_TAB, _NOTHING, _END_OF_FILE):
+            return -1
+        if before == terminator and byte in (terminator, _SPACE):
+            return -1
+        if before == _SPACE and byte == terminator:
+            return -1
+        plain[length] = byte
+        length += 1
+        before = byte
+    return length
 
 
 @entry

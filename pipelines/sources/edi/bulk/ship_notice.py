@@ -7,6 +7,7 @@ from typing import Final
 from pipelines.sources.edi.bulk.compiled import kernel
 from pipelines.sources.edi.bulk.layouts import SHIPMENT
 from pipelines.sources.edi.bulk.page import (
+    COUNT,
     NULL,
     SENT_AT,
     Page,
@@ -130,7 +131,8 @@ def read_ship_notice(tape: Tape, first: int, last: int, page: Page) -> tuple[int
     end = _read_tree(tape, header + 1, last, page)
     if end < 0 or not _totals_agree(tape, end, last, page) or not _list_orders(tape, page):
         return ODD, nothing, nothing
-    if not _write_items(tape, header, page, number):
+    rows = page.state[COUNT]
+    if not _write_items(tape, header, page, number) or page.state[COUNT] == rows:
         return ODD, nothing, nothing
     facts, orders = page.notes[_FACTS], page.notes[_ORDERS]
     if facts[_ORDER_COUNT] == 1:

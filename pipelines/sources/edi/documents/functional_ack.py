@@ -72,7 +72,10 @@ def read(document: Document, rows: EventRows) -> Business:
     if not at(group, 2):
         rows.reject(document.ref(0), "997 without AK1: it names no group that it answers to", document.set.text)
         return Business()
-    for answer in _answers(document, group):
+    answers = _answers(document, group)
+    if not answers:
+        rows.reject(document.ref(0), "997 without AK2 and AK9: it accepts and rejects nothing", document.set.text)
+    for answer in answers:
         if answer.status not in _STATUSES:
             reason = f"AK501 is {answer.status!r}: expected one of {', '.join(_STATUSES)}"
             rows.reject(document.ref(answer.offset), reason, document.raw(answer.offset))

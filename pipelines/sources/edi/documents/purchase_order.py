@@ -125,6 +125,8 @@ def read(document: Document, rows: EventRows) -> Business:
     if events == ("order.cancelled",):
         rows.sink("order", COLUMNS).append(_cancellation(document, header, order))
         return business
+    if not order.lines:
+        rows.reject(document.ref(0), "850 without PO1: it orders nothing", document.set.text)
     for line in order.lines:
         _add_line(document, rows, events, header=header, order=order, line=line)
     if order.line_total and order.line_total.lstrip("0") != str(len(order.lines)):

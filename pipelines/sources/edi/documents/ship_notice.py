@@ -48,7 +48,6 @@ COLUMNS: Final = (
 )
 
 _VOIDS: Final = "01"
-_REFUSED: Final = frozenset({"07"})
 _ESTIMATES: Final = ("017", "067")
 _SHIPPED: Final = "011"
 _SSCC_KINDS: Final = frozenset({"GM", "AA"})
@@ -92,11 +91,13 @@ def read(document: Document, rows: EventRows) -> Business:
     orders = {at(prf, 1).strip() for node in nodes if (prf := node.first("PRF"))} - {""}
     order_id = document.order_id(next(iter(orders))) if len(orders) == 1 else None
     business = Business(number, order_id, attributes({"orders": sorted(orders) if len(orders) > 1 else None}))
-    refusal = _refusal(bsn, number, nodes)
+    refusal = _refusal(number, nodes)
     if refusal:
         rows.reject(document.ref(0), refusal, document.set.text)
         return business
     shipment = _shipment(document, rows, bsn, head=head, nodes=nodes)
+    if shipment.purpose != _VOIDS and not any(node.first("SN1") for node in nodes):
+        rows.reject(document.ref(0), "856 without SN1: it names nothing that was shipped", document.set.text)
     if shipment.purpose == _VOIDS:
         _add(document, rows, shipment, offset=0, item=None, quantity=None)
         return business
@@ -105,11 +106,9 @@ def read(document: Document, rows: EventRows) -> Business:
     return business
 
 
-def _refusal(bsn: list[str], number: str, nodes: list[Node]) -> str:
+def _refusal(number: str, nodes: list[Node]) -> str:
     if not number:
         return "BSN02 (shipment id) is missing"
-    if at(bsn, 1) in _REFUSED:
-        return f"ship notice {number} is marked as a duplicate (BSN01 = {at(bsn, 1)})"
     return "" if nodes else "856 without HL loops: expected at least shipment, order and item"
 
 

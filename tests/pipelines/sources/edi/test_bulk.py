@@ -307,14 +307,14 @@ def test_machine_code_is_named_after_every_module_it_was_made_of():
     outside = {
         node.module.removeprefix("pipelines.sources.edi.").replace(".", "/") + ".py"
         for path in package.glob("*.py")
-        if path.name not in ("express.py", "cache.py")
+        if path.name not in ("express.py", "cache.py")  # these compile nothing
         for node in ast.walk(ast.parse(path.read_text()))
         if isinstance(node, ast.ImportFrom)
         and node.module
         and node.module.startswith("pipelines.sources.edi.")
         and not node.module.startswith("pipelines.sources.edi.bulk")
     }
-    assert outside - {"envelope.py"} == set(cache.CONSTANTS)
+    assert outside - {"envelope.py", "feed.py"} == set(cache.CONSTANTS)
 
 
 def test_a_cache_that_cannot_be_written_to_is_done_without(tmp_path, monkeypatch):

@@ -45,16 +45,40 @@ def test_there_is_a_document_of_every_kind_that_is_read():
     assert BODIES.keys() == READERS.keys()
 
 
-def read(code: str, body: str) -> ParsedBatch:
+def read(code: str, body: str, version: str = "004010") -> ParsedBatch:
+    text = make_interchange(code, body, version=version)
+    if version >= "005010":
+        text = text.replace("*U*00401*", "*^*00501*")
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "test.edi"
-        path.write_text(make_interchange(code, body), encoding="utf-8")
+        path.write_text(text, encoding="utf-8")
         return apply_row_contracts(parse([SourceFile(path, "test.edi")], CONTEXT), source="edi")
 
 
 @pytest.mark.parametrize("code", sorted(BODIES))
 def test_the_document_itself_gives_events(code):
     assert len(read(code, BODIES[code]).events) >= 1
+
+
+@pytest.mark.parametrize("code", sorted(BODIES))
+def test_a_document_cut_short_says_something_or_why_it_does_not(code):
+    segments = BODIES[code].rstrip("~").split("~")
+    cut = [segments[:end] for end in range(1, len(segments))]
+    without = [segments[:index] + segments[index + 1 :] for index in range(len(segments))]
+    for kept in (*cut, *without):
+        batch = read(code, "".join(f"{segment}~" for segment in kept))
+        events = sum(frame.height for frame in batch.events.values()) - 1  # the document's own
+        assert events > 0 or batch.rejects.height, kept
+
+
+@pytest.mark.parametrize("code", sorted(BODIES))
+def test_release_5010_is_read_like_4010(code):
+    old = read(code, BODIES[code])
+    new = read(code, BODIES[code], version="005010")
+    assert old.events.keys() == new.events.keys()
+    for family, frame in old.events.items():
+        assert frame.equals(new.events[family])
+    assert old.rejects.equals(new.rejects)
 
 
 @st.composite

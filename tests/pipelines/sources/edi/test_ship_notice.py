@@ -132,6 +132,15 @@ def test_a_cancelled_notice_voids_its_shipment(read_document):
     ]
 
 
+@pytest.mark.parametrize("purpose", ["05", "07"])
+def test_a_notice_sent_anew_says_so(read_document, purpose):
+    body = HEAD.replace("*00*S1", f"*{purpose}*S1") + "HL*2*1*O~PRF*7~HL*3*2*I~LIN*1*VN*A~SN1**5*EA~"
+    batch = read_document("856", body)
+    assert rows(batch, "event_type", "shipment_id", "quantity") == [("asn.sent", "S1", 5)]
+    assert json.loads(batch.events["shipment"]["attributes"][0])["purpose"] == purpose
+    assert batch.rejects.is_empty()
+
+
 def test_the_document_names_its_order_or_all_of_them(read_document):
     one = read_document("856", HEAD + "HL*2*1*O~PRF*7~").events["document"].to_dicts()[0]
     assert (one["document_id"], one["order_id"]) == ("S1", "walmart-7")
@@ -144,7 +153,6 @@ def test_the_document_names_its_order_or_all_of_them(read_document):
     ("body", "reason"),
     [
         ("BSN*00**20260305*1200~HL*1**S~", "BSN02"),
-        ("BSN*07*S1*20260305*1200~HL*1**S~", "duplicate"),
         ("BSN*00*S1*20260305*1200~", "without HL loops"),
         (HEAD + "HL*2*1*I~LIN*1*VN*A~SN1**5*EA~", "no PRF above this item"),
         (HEAD + "HL*2*1*O~PRF*7~HL*3*2*I~LIN*1*VN*A~SN1**five*EA~", "quantity 'five' is not a number"),
