@@ -45,8 +45,15 @@ def plain(name: str) -> str:
     return _PLAIN.sub("", name.lower()) or name
 
 
-def header_of(file: SourceFile, separator: str) -> list[str]:
+def separator_of(file: SourceFile, usual: str) -> str:
+    """Return the separator of a file: the one that parts its first line most; the usual one in doubt."""
+    first = file.head.partition(b"\n")[0]
+    return max((usual, ",", ";", "\t"), key=lambda mark: first.count(mark.encode()))
+
+
+def header_of(file: SourceFile, usual: str = ",") -> list[str]:
     """Return the column names of a file as they are written, stripped; empty where there is none."""
+    separator = separator_of(file, usual)
     line = io.StringIO(file.head.decode("utf-8", errors="replace").removeprefix("\ufeff"), newline="")
     try:
         return [cell.strip() for cell in next(csv.reader(line, delimiter=separator), [])]
@@ -54,9 +61,9 @@ def header_of(file: SourceFile, separator: str) -> list[str]:
         return []
 
 
-def plain_header(file: SourceFile, separator: str = ",") -> frozenset[str]:
+def plain_header(file: SourceFile, usual: str = ",") -> frozenset[str]:
     """Return the `plain` column names of a CSV, TSV or text file; empty for any other."""
-    return frozenset(map(plain, header_of(file, separator))) if file.kind in (".csv", ".tsv", ".txt") else frozenset()
+    return frozenset(map(plain, header_of(file, usual))) if file.kind in (".csv", ".tsv", ".txt") else frozenset()
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +74,7 @@ class Layout:
         columns: Our name → names under which the column is known (`plain` spelling).
         required: Our names without which a file is refused.
         ignored: Columns (`plain` spelling) that are known and not kept: names, mail, phone numbers of people.
-        separator: Cell separator.
+        separator: Usual cell separator; a file that is parted by another one is read by that.
     """
 
     columns: Mapping[str, Sequence[str]]
@@ -126,7 +133,8 @@ class Sheets:
             self._refuse_file(file, f"the file cannot be read: {error}")
             return None
         csv.field_size_limit(_FIELD_LIMIT)
-        records = csv.reader(io.StringIO(text, newline=""), delimiter=self.layout.separator)
+        separator = separator_of(file, self.layout.separator)
+        records = csv.reader(io.StringIO(text, newline=""), delimiter=separator)
         try:
             header = [cell.strip() for cell in next(records, [])]
             cells = list(records)

@@ -28,6 +28,10 @@ __all__ = ["parse", "recognises"]
 
 _WRAPPERS: Final = (
     "data",
+    "detail",
+    "payload",
+    "customer",
+    "orderByIdentifier",
     "node",
     "nodes",
     "edges",

@@ -228,6 +228,16 @@ def test_dates_that_could_be_either_refuse_the_export_and_lose_nothing(read):
     assert "SO123" in batch.rejects["raw"][0]
 
 
+def test_a_decimal_comma_is_rejected_not_read_as_thousands(read):
+    batch = read("netsuite", search(ORDER | {"rate": "10,00"}), "orders.csv")
+    assert batch.rejects["reason"].to_list() == ["column rate: '10,00' is not a number written like 1,234.5"]
+
+
+def test_an_export_parted_by_semicolons_is_read_by_them(read, seen):
+    batch = read("netsuite", search(ORDER | {"amount": "1000"}).replace(",", ";"), "orders.csv")
+    assert of_type(seen(batch, "order", "event_type", "sku"), "order.captured") == [("MUG",)]
+
+
 def test_a_status_nobody_knows_is_rejected_with_what_was_expected(read):
     batch = read("netsuite", search(ORDER | {"status": "Shipped by pigeon"}), "orders.csv")
     assert batch.rejects["reason"].to_list() == [
