@@ -1,76 +1,136 @@
-"""Landing a CSV through a mapping, against pandas reading it and writing it to SQLite.
+"""Landing canonical files and a mapped CSV, against DuckDB reading the same file into a table of a database file.
 
-Ours does more: zones, row contract, content ids, duplicate check, manifest, one durable transaction.
+Ours does more: casts and row contract, content ids, search for known events, the expectation suite with Data Docs,
+manifest, rejects, one durable transaction. Each measurement is a process of its own, so that its peak memory is its
+own too.
+
+    python -m benchmarks.landing            1 and 10 million rows
+    python -m benchmarks.landing 1000000    this many
 """
 
 from __future__ import annotations
 
+import json
 import shutil
-import sqlite3
+import subprocess
+import sys
 import tempfile
 from pathlib import Path
+from typing import Any
 
-import pandas as pd
+from benchmarks.harness import Result
+from storage.duck import connect
 
-from benchmarks.harness import Result, best_of
-from pipelines.checks.verdict import Verdict
+SIZES = (1_000_000, 10_000_000)
+
+_ROWS = """
+select 'order.captured' as event_type, timestamp '2025-01-01' + to_seconds(i * 37 % 31000000) as event_at,
+    'instant' as time_quality, 'shop' as source, 'A' || i // 3 as order_id, cast(i % 3 + 1 as varchar) as line_id,
+    ['dtc', 'amazon', 'wholesale'][1 + i % 3] as channel, 'C' || i % 50000 as customer_id, 'SKU-' || i % 5000 as sku,
+    cast(1 + i % 5 as decimal(18, 3)) as quantity, cast(i % 9000 / 100 as decimal(18, 4)) as unit_price,
+    'USD' as currency, ['NY', 'CA', 'TX'][1 + i % 3] as ship_to_region, 'US' as ship_to_country,
+    timestamp '2025-01-05' + to_seconds(i * 37 % 31000000) as promise_at
+from range({rows}) as numbers (i)
+"""
+
+_OURS = """
+import json, resource, sys
+from pathlib import Path
+from typing import Any
 from pipelines.landing import ingest
 from storage.settings import Settings
+home, path, mapping = Path(sys.argv[1]), Path(sys.argv[2]), sys.argv[3] if len(sys.argv) > 3 else None
+[report] = ingest(Settings(home=home), [path], mapping=Path(mapping) if mapping else None)
+assert report.status == "landed", report
+peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+told = {"seconds": report.seconds, "stages": dict(report.stages), "peak": peak, "events": report.events_landed}
+print(json.dumps(told))
+"""
 
-ROWS = 200_000
-MAPPING = """
+_PEER = """
+import json, resource, sys, time
+import duckdb
+started = time.perf_counter()
+connection = duckdb.connect(sys.argv[1] + "/peer.duckdb")
+reader = "read_csv" if sys.argv[2].endswith(".csv") else "read_json"
+connection.execute(f"create table events as select * from {reader}('{sys.argv[2]}')")
+connection.close()
+seconds = time.perf_counter() - started
+print(json.dumps({"seconds": seconds, "peak": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024}))
+"""
+
+_MAPPING = """
 name: shop
-zone: America/New_York
+zone: UTC
+ignore: "mapping.yml"
 tables:
-  orders: {files: "*orders*.csv"}
+  orders: {files: "*.csv"}
 events:
   - type: order.captured
     from: orders
-    at: placed
-    columns: {order_id: order, line_id: line, sku: sku, quantity: qty, unit_price: price}
+    at: event_at
+    columns:
+      order_id: order_id
+      line_id: line_id
+      channel: channel
+      customer_id: customer_id
+      sku: sku
+      quantity: quantity
+      unit_price: unit_price
+      currency: currency
+      ship_to_region: ship_to_region
+      ship_to_country: ship_to_country
+      promise_at: promise_at
 """
 
 
-def run() -> list[Result]:
+def run(sizes: tuple[int, ...] = SIZES) -> list[Result]:
     """Measure and compare."""
     folder = Path(tempfile.mkdtemp())
+    results = []
     try:
-        source = folder / "in" / "orders.csv"
-        source.parent.mkdir()
-        _write_orders(source)
-
-        def ours() -> None:
-            home = Path(tempfile.mkdtemp(dir=folder))
-            (home / "mapping.yml").write_text(MAPPING)
-            ingest(Settings(home=home), [source.parent], mapping=home / "mapping.yml", judge=lambda *_: Verdict())
-
-        def theirs() -> None:
-            frame = pd.read_csv(source, dtype=str)
-            frame["placed"] = pd.to_datetime(frame["placed"], format="%Y-%m-%d %H:%M:%S")
-            connection = sqlite3.connect(Path(tempfile.mkdtemp(dir=folder)) / "peer.sqlite")
-            frame.to_sql("orders", connection, index=False)
-            connection.close()
-
-        return [
-            Result(
-                name="land a CSV of order lines",
-                data=f"{ROWS:,} generated rows, {source.stat().st_size / 1e6:.0f} MB",
-                peer=f"pandas {pd.__version__} read_csv + to_sql(SQLite)",
-                ours=best_of(ours),
-                theirs=best_of(theirs),
-                unit="s",
-                note="the expectation suite is left out on our side; the peer checks nothing",
-            )
-        ]
+        mapping = folder / "mapping.yml"
+        mapping.write_text(_MAPPING, encoding="utf-8")
+        for rows in sizes:
+            for kind, options in (("csv", "header"), ("jsonl", "format json")):
+                path = folder / f"events.{kind}"
+                connection = connect()
+                connection.execute(f"copy ({_ROWS.format(rows=rows)}) to '{path}' ({options})")
+                connection.close()
+                theirs = _measure(folder, _PEER, str(path))
+                ways = [("canonical rows", [])] + ([("a mapped file", [str(mapping)])] if kind == "csv" else [])
+                for what, arguments in ways:
+                    ours = _measure(folder, _OURS, str(path), *arguments)
+                    stages = ", ".join(f"{name} {seconds:.1f}" for name, seconds in ours["stages"].items())
+                    results.append(
+                        Result(
+                            name=f"land {what} from {'CSV' if kind == 'csv' else 'JSON lines'}",
+                            data=f"{rows:,} rows, {path.stat().st_size / 1e6:,.0f} MB",
+                            peer="DuckDB into a table",
+                            ours=ours["seconds"],
+                            theirs=theirs["seconds"],
+                            unit="s",
+                            note=f"{ours['seconds'] / theirs['seconds']:.1f} times the peer's time; s: {stages}; "
+                            f"peak {ours['peak'] / 1024:.1f} GB, peer's {theirs['peak'] / 1024:.1f} GB",
+                        )
+                    )
+                path.unlink()
     finally:
         shutil.rmtree(folder)
+    return results
 
 
-def _write_orders(path: Path) -> None:
-    with path.open("w") as handle:
-        handle.write("order,line,sku,placed,qty,price\n")
-        for number in range(ROWS):
-            day, hour = 1 + number % 28, number % 24
-            handle.write(
-                f"A{number},1,SKU-{number % 500},2026-03-{day:02d} {hour:02d}:15:00,{1 + number % 5},{number % 90}.50\n"
-            )
+def _measure(folder: Path, program: str, *arguments: str) -> dict[str, Any]:
+    home = Path(tempfile.mkdtemp(dir=folder))
+    done = subprocess.run(
+        [sys.executable, "-c", program, str(home), *arguments], check=True, capture_output=True, text=True
+    )
+    shutil.rmtree(home)
+    return json.loads(done.stdout.splitlines()[-1])  # type: ignore[no-any-return]
+
+
+if __name__ == "__main__":
+    for result in run(tuple(int(text) for text in sys.argv[1:]) or SIZES):
+        print(
+            f"{result.name} ({result.data}): {result.ours:.1f} s, peer {result.theirs:.1f} s; {result.note}", flush=True
+        )
