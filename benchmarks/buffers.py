@@ -28,7 +28,7 @@ def run() -> list[Result]:
         with tempfile.TemporaryDirectory() as folder:
             simulate(Path(folder), orders=ORDERS, seed=seed, weeks=26)
             settings = Settings.load(Path(folder))
-            run_ingest(settings, [])
+            run_ingest(settings, [Path(folder) / "inbox"])
             run_build(settings, settings.resolve_as_of())
             results += _judged(settings, seed)
     return results

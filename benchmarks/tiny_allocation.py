@@ -376,7 +376,7 @@ def _extras(
             [
                 {
                     "customer_id": customer,
-                    "measure": dice.pick("on_time_in_full", "fill"),
+                    "measure": dice.pick("on_time_in_full", "on_time", "fill"),
                     "period_start": MONDAY - timedelta(days=15),
                     "period_end": MONDAY + timedelta(days=dice.within(1, 14)),
                     "threshold": dice.pick(0.8, 0.9, 1.0),
@@ -463,13 +463,14 @@ def worths(problem: Problem, table: Table) -> Table:
         kept = table[:, commitments.arc[commitments.commitment == number]].sum(axis=1)
         worth -= price * np.maximum(target - kept, 0)
     for number, need, fine in cliffs.frame.select("cliff", "need", "fixed_cents").iter_rows():
-        good = table[:, cliffs.arc[cliffs.cliff == number]].sum(axis=1)
+        own = cliffs.cliff == number
+        score = table[:, cliffs.arc[own]] @ cliffs.score[own]
         cost = np.full(len(table), fine, dtype=np.int64)
-        for member, (cliff, quantity, rate) in enumerate(cliffs.lines.select("cliff", "quantity", "fine_cents").rows()):
+        for member, (cliff, base, rate) in enumerate(cliffs.lines.select("cliff", "base", "fine_cents").rows()):
             if cliff == number:
-                served = table[:, cliffs.arc[cliffs.member == member]].sum(axis=1)
-                cost += rate * (quantity - served)
-        worth -= np.where(good >= need, 0, cost)
+                part = cliffs.member == member
+                cost += rate * (base + table[:, cliffs.arc[part]] @ cliffs.fined[part])
+        worth -= np.where(score >= need, 0, cost)
     return worth
 
 

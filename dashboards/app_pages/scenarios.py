@@ -8,16 +8,51 @@ from datetime import UTC, datetime
 import polars as pl
 import streamlit as st
 
-from dashboards import charts, components
+from dashboards import charts, comparing, components
 from dashboards.decisions import by_channel, compare_figures, lines_frame, plan_gain, releases, shorts, version_changes
 from dashboards.formats import counted, day_text, money_text, value_text, words
 from dashboards.loading import ask, ledger
 from dashboards.queries import build_info
-from storage.ledger import VersionState
+from storage.ledger import Plan, VersionState
 
 info = ask(build_info)
 components.page_header("Scenarios", info)
 number = st.column_config.NumberColumn
+
+
+def _show_reasons(plan: Plan) -> None:
+    """Show the dearest short and late lines with what would have to change, and what one more is worth."""
+    explained = comparing.explained(plan)
+    if explained:
+        st.markdown("**What would have to change**")
+        st.caption("Each change was solved again; the money is what the whole plan is worth more or less with it.")
+    for line in explained:
+        taken = f", its units went to {', '.join(line['competing_lines'])}" if line["competing_lines"] else ""
+        st.markdown(f"{line['order_id']}, {line['sku']}: {words(line['reason'].lower())}{taken}")
+        found = comparing.remedies(line, currency=info.currency)
+        if found.is_empty():
+            components.nothing("No single change serves this line.")
+        else:
+            components.table(found, {"words": "Change", "worth": "Plan", "arrives": "Arrives", "pays": "Who pays"})
+    worth = comparing.marginals(plan)
+    if not worth.is_empty():
+        st.markdown("**What one more is worth**")
+        money = number("The next one", format="%.2f")
+        components.table(worth, {"words": "One more", "value": money, "valid": "Worth that for"})
+
+
+def _show_changed_orders(plan: Plan, others: list[str]) -> None:
+    """Show what changes per order in one of the compared scenarios."""
+    if not others:
+        return
+    st.markdown("**What changes per order**")
+    chosen = st.selectbox("Scenario", others, key="scenarios_other", width=420)
+    changed = comparing.orders(plan, chosen)
+    if changed.is_empty():
+        components.nothing("Every order is treated alike.")
+    else:
+        components.table(changed, {name: words(name) for name in changed.columns})
+
 
 with ledger() as book:
     plans = {plan.plan_id: plan for plan in book.list_plans()}
@@ -42,23 +77,39 @@ else:
         ("Solved by", plan.created_by),
         ("Instance", plan.fingerprint[:12]),
     ])  # fmt: skip
-    components.table(
-        compare_figures(plan),
-        {
-            "figure": "Figure",
-            "baseline": number("Baseline", format="localized"),
-            "plan": number("Plan", format="localized"),
-            "change": number("Change", format="localized"),
-        },
-    )
+    for place, sentence in enumerate(comparing.conflict(plan, currency=info.currency)):
+        (st.warning if place == 0 else st.caption)(sentence.replace("$", "\\$"))
+    compared = {f"s{place}": name for place, name in enumerate(comparing.names(plan))}
+    if compared:
+        st.markdown("**Service on the same orders**")
+        level = st.segmented_control("Counted in", comparing.LEVELS, default="unit", key="scenarios_level") or "unit"
+        components.table(comparing.service(plan, level=level), {"lens": "", "channel": "Channel", **compared})
+        st.markdown("**Money by term**")
+        whole = {column: number(name, format="localized") for column, name in compared.items()}
+        components.table(comparing.money(plan), {"term": "", **whole})
+        st.markdown(f"**Moved against {compared['s0']}**")
+        moved = comparing.moves(plan)
+        components.table(moved, {name: words(name) for name in moved.columns})
+    else:
+        components.table(
+            compare_figures(plan),
+            {
+                "figure": "Figure",
+                "baseline": number("Baseline", format="localized"),
+                "plan": number("Plan", format="localized"),
+                "change": number("Change", format="localized"),
+            },
+        )
+    _show_reasons(plan)
+    with ledger() as book:
+        lines = lines_frame(book.plan_lines(picked))
+    _show_changed_orders(plan, list(compared.values())[1:])
     freed = releases(plan)
     if not freed.is_empty():
         st.markdown("**Reserves worth releasing**")
         components.table(freed, {name: words(name) for name in freed.columns})
-    with ledger() as book:
-        lines = lines_frame(book.plan_lines(picked))
     channels = by_channel(lines)
-    if not channels.is_empty():
+    if not channels.is_empty() and not compared:
         st.markdown("**By channel**")
         components.table(channels, {name: words(name) for name in channels.columns})
     left_short = shorts(lines)
@@ -70,6 +121,10 @@ else:
             charts.share_bars(reasons, category="name", value="lines", title="lines short"), width="stretch"
         )
         components.table(left_short, {name: words(name) for name in left_short.columns})
+    late = comparing.lates(plan)
+    if not late.is_empty():
+        st.markdown(f"**{counted(late.height, 'line')} late**")
+        components.table(late, {name: words(name) for name in late.columns})
 
 st.subheader("Rule changes", anchor=False)
 if not versions:

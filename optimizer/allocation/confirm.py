@@ -46,10 +46,14 @@ def confirmations(
         allocations: What ships, where more than the plan's own (an earlier stage of it).
     """
     key = ["order_id", "line_id"]
-    shipped = (result.allocations if allocations is None else allocations).group_by(key).agg(
-        pl.col("quantity").sum().alias("confirmed"),
-        pl.col("arrival_date").max().alias("confirmed_date"),
-        pl.col("days_late").max().alias("days_late"),
+    shipped = (
+        (result.allocations if allocations is None else allocations)
+        .group_by(key)
+        .agg(
+            pl.col("quantity").sum().alias("confirmed"),
+            pl.col("arrival_date").max().alias("confirmed_date"),
+            pl.col("days_late").max().alias("days_late"),
+        )
     )
     lines = data.lines.select(*key, "customer_id", "sku", pl.col("quantity").alias("ordered"), "is_on_hold")
     reasons = result.shorts.select(*key, "reason")

@@ -303,7 +303,7 @@ EXTRA_SPECS: Final = (
 
 CLASSES: Final = ("win", "gain", "improve", "redistribute", "fill", "lose", "skip")
 DECISIONS: Final = ("lock", "exclude", "override")
-MEASURES: Final = ("on_time_in_full", "fill")
+MEASURES: Final = ("on_time_in_full", "on_time", "fill")
 
 
 def missing_columns(spec: FrameSpec, frame: pl.DataFrame) -> list[str]:

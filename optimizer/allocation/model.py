@@ -246,10 +246,10 @@ def _group_index(frame: pl.DataFrame) -> pl.DataFrame:
 
 
 def _can_meet(problem: Problem) -> Ints:
-    """Return 1 for each threshold that the lines' complying arcs could reach together."""
+    """Return 1 for each threshold that the lines' best scoring arcs could reach together."""
     cliffs, limit = problem.cliffs, problem.arcs.column("limit")
     most = np.zeros(cliffs.lines.height, dtype=np.int64)
-    np.maximum.at(most, cliffs.member, limit[cliffs.arc])
+    np.maximum.at(most, cliffs.member, limit[cliffs.arc] * cliffs.score)
     reach = np.zeros(cliffs.frame.height, dtype=np.int64)
     np.add.at(reach, _ints(cliffs.lines, "cliff"), most)
     return (reach >= _ints(cliffs.frame, "need")).astype(np.int64)
@@ -668,31 +668,35 @@ def add_floor_constraints(rows: Rows, problem: Problem, variables: Variables) ->
 
 
 def add_score_constraints(rows: Rows, problem: Problem, variables: Variables) -> None:
-    """Meet a threshold only with the units it needs: need_c b_c - sum_{a complies} x_a <= 0."""
+    """Meet a threshold only with the score it needs: reach_c b_c - sum_a score_a x_a <= reach_c - need_c."""
     cliffs = problem.cliffs
+    reach = _ints(cliffs.frame, "reach")
     rows.add(
         "score",
         [
-            (cliffs.cliff, variables.ship.columns[cliffs.arc], -1),
-            (np.arange(cliffs.frame.height), variables.met.columns, _ints(cliffs.frame, "need")),
+            (cliffs.cliff, variables.ship.columns[cliffs.arc], -cliffs.score),
+            (np.arange(cliffs.frame.height), variables.met.columns, reach),
         ],
-        upper=np.zeros(cliffs.frame.height, dtype=np.int64),
+        upper=reach - _ints(cliffs.frame, "need"),
     )
 
 
 def add_fine_constraints(rows: Rows, problem: Problem, variables: Variables) -> None:
-    """Fine each unit that does not comply unless the threshold is met: sum_{a complies} x_a + v_cl + q_l b_c >= q_l."""
+    """Fine what does not comply unless the threshold is met: base_cl + sum_a fined_a x_a - v_cl - q_l b_c <= 0."""
     cliffs, index = problem.cliffs, variables.fined.index
     members = _ints(index, "member")
-    mask = np.isin(cliffs.member, members)
-    quantity = _ints(index, "quantity")
+    counts = np.isin(cliffs.member, members) & (cliffs.fined != 0)
     number = np.arange(index.height)
     rows.add(
         "fine",
         [
-            (np.searchsorted(members, cliffs.member[mask]), variables.ship.columns[cliffs.arc[mask]], -1),
+            (
+                np.searchsorted(members, cliffs.member[counts]),
+                variables.ship.columns[cliffs.arc[counts]],
+                cliffs.fined[counts],
+            ),
             (number, variables.fined.columns, -1),
-            (number, variables.met.columns[_ints(index, "cliff")], -quantity),
+            (number, variables.met.columns[_ints(index, "cliff")], -_ints(index, "quantity")),
         ],
-        upper=-quantity,
+        upper=-_ints(index, "base"),
     )

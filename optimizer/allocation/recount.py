@@ -143,13 +143,16 @@ def _scorecard_fines(facts: Facts, rows: list[Row]) -> Iterator[int]:
         if not counted:
             continue
         good = {key: sum(row["quantity"] for row in shipped[key] if _complies(facts, row, card)) for key in counted}
-        measured = (card["units_measured"] or 0) + sum(line["quantity"] for line in counted.values())
+        asked = {key: line["quantity"] for key, line in counted.items()}
+        if card["measure"].lower() == "on_time":
+            asked = {key: sum(row["quantity"] for row in shipped[key]) for key in counted}
+        measured = (card["units_measured"] or 0) + sum(asked.values())
         if ((card["units_compliant"] or 0) + sum(good.values())) * BASIS >= measured * card["threshold"]:
             continue
         fine = (card["fine_flat"] or 0) + (card["fine_so_far"] or 0)
         for key, line in counted.items():
             rate = half_up(line["price_cents"] * (card["fine_rate"] or 0), BASIS)
-            fine += rate * (line["quantity"] - good[key])
+            fine += rate * (asked[key] - good[key])
         yield fine
 
 

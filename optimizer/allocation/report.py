@@ -7,6 +7,7 @@ import polars as pl
 
 from optimizer.allocation.commitments import KINDS
 from optimizer.allocation.money import late_cents
+from optimizer.allocation.options import BASIS
 from optimizer.allocation.plan import Plan, Problem, shipments
 from optimizer.allocation.result import ALLOCATIONS, COMMITMENTS, RELEASES, SUMMARY, TERMS, THRESHOLDS
 
@@ -138,14 +139,20 @@ def commitments(problem: Problem, plan: Plan) -> pl.DataFrame:
 def thresholds(problem: Problem, plan: Plan) -> pl.DataFrame:
     """Return the THRESHOLDS frame."""
     cliffs = problem.cliffs
-    complying = np.zeros(cliffs.frame.height, dtype=np.int64)
-    np.add.at(complying, cliffs.cliff, plan.units[cliffs.arc])
+    counted, complying = (np.zeros(cliffs.frame.height, dtype=np.int64) for _ in range(2))
+    np.add.at(counted, cliffs.cliff, plan.units[cliffs.arc])
+    np.add.at(complying, cliffs.cliff, plan.units[cliffs.arc] * (cliffs.score > 0))
+    measured = pl.col("measured") + pl.Series("counted", counted, dtype=pl.Int64)
+    # What is measured of an on-time rate depends on what ships.
+    needed = (measured * pl.col("threshold") + BASIS - 1) // BASIS - pl.col("compliant")
+    is_met = pl.Series(cliffs.scores(plan.units)) >= cliffs.frame["need"]
     return (
         cliffs.frame.with_columns(
+            pl.coalesce(needed, "need").alias("need"),
             pl.Series("complying", complying, dtype=pl.Int64),
             pl.Series("fine_cents", cliffs.cost(plan.units), dtype=pl.Int64),
+            is_met.alias("is_met"),
         )
-        .with_columns((pl.col("complying") >= pl.col("need")).alias("is_met"))
         .select(THRESHOLDS.names())
         .cast(THRESHOLDS)
     )

@@ -100,3 +100,24 @@ def test_the_marginal_worth_of_a_case_jumps_at_the_cliff(contest):
     steps = np.diff(values).tolist()
     # Five cases reach the threshold: the fifth saves the flat fine and the rate of the five that stay short.
     assert steps == [MARGIN + GOODWILL + RATE] * 4 + [MARGIN + GOODWILL + FLAT + 6 * RATE, MARGIN + GOODWILL]
+
+
+@pytest.mark.parametrize(("flat", "ships"), [(5_000, False), (50, True)])
+def test_an_on_time_rate_measures_only_what_ships(world, day, flat, ships):
+    """90 of 100 on time so far: ten late units break the 90 %, so they ship only where the fine is worth it."""
+    line = world.line(channel_type="wholesale", customer_id="target", open_quantity=10, need_at=day(1))
+    card = {
+        "customer_id": "target",
+        "measure": "on_time",
+        "period_start": date(2026, 11, 1),
+        "period_end": date(2026, 11, 30),
+        "threshold": 0.9,
+        "units_measured": 100,
+        "units_compliant": 90,
+        "fine_flat": flat,
+    }
+    late = world.receipt(quantity=10, days=2)
+    result = allocate(world.make([line], [], receipts=[late], extras={"scorecards": [card]}))
+    assert result.allocations["quantity"].sum() == (10 if ships else 0)
+    assert result.terms["chargeback"] == (-100 * flat if ships else 0)
+    assert result.thresholds.select("need", "complying", "is_met").row(0) == (9 * ships, 0, not ships)
