@@ -1,10 +1,12 @@
 """From a problem to a plan with a status and a bound: which columns the solver sees, and what is claimed of its answer.
 
-Three paths, chosen by size only, so that the same data always takes the same one:
+The path is chosen by size and by the rules that are there, so the same data always takes the same one:
 
 - *exact*: the whole program;
 - *kernel*: the columns that the prices of the linear relaxation call promising; the bound is the relaxation's;
-- *greedy*: above `exact_line_limit` lines, the better rule-based plan with the relaxation's bound.
+- *prices*: above `exact_line_limit` lines, the compiled kernels (kernels/engine.py) with the bound of their prices;
+- *greedy*: the same size, but with a rule that the kernels do not know (`size["rules_beyond_kernels"]` counts them):
+  the better rule-based plan with the relaxation's bound.
 """
 
 from __future__ import annotations
@@ -20,6 +22,7 @@ import polars as pl
 from optimizer.allocation.backend import Status, first_order_prices, simplex_prices, solve_program
 from optimizer.allocation.baseline import better_plan, rule_plan, value_plan
 from optimizer.allocation.bound import certified_bound, reduced_gains
+from optimizer.allocation.kernels.compile import compile_problem, unsupported
 from optimizer.allocation.model import Floats, Model, model_of
 from optimizer.allocation.plan import Plan, Problem, objective_cents
 from optimizer.allocation.stock import Ints
@@ -57,6 +60,8 @@ class Solved:
 def solve(problem: Problem) -> Solved:
     """Find the best plan the chosen path can, never worse than the rule-based ones."""
     started = time.monotonic()
+    if _is_for_kernels(problem):
+        return _solve_prices(problem, started)
     model = model_of(problem)
     start = better_plan(problem, (rule_plan(problem), value_plan(problem)), objective_cents)
     path = _path(problem, model)
@@ -79,13 +84,43 @@ def solve(problem: Problem) -> Solved:
         bound_cents=max(bound, objective),
         path=path,
         seconds=time.monotonic() - started,
-        size=model.size,
+        size=model.size if path != "greedy" else {**model.size, "rules_beyond_kernels": len(unsupported(problem))},
         is_reproducible=not killed,
+    )
+
+
+def _is_for_kernels(problem: Problem) -> bool:
+    is_large = problem.data.lines.height > problem.data.options.exact_line_limit and problem.arcs.count > 0
+    return is_large and not unsupported(problem)
+
+
+def _solve_prices(problem: Problem, started: float) -> Solved:
+    # Numba takes its time to load; small problems never need it.
+    from optimizer.allocation.kernels.engine import solve_arrays  # noqa: PLC0415
+
+    compiled = compile_problem(problem)
+    answer = solve_arrays(compiled.problem, seed=problem.data.options.seed)
+    plan = compiled.plan(answer.plan)
+    objective, bound = objective_cents(problem, plan), compiled.offset + answer.bound_cents
+    return Solved(
+        plan=plan,
+        status=Status.OPTIMAL if objective >= bound else Status.FEASIBLE,
+        objective_cents=objective,
+        bound_cents=max(bound, objective),
+        path="prices",
+        seconds=time.monotonic() - started,
+        size={"lines": compiled.problem.lines, "arcs": compiled.problem.arcs, "skus": compiled.problem.skus},
+        is_reproducible=True,
     )
 
 
 def relaxed_bound(problem: Problem) -> int:
     """Return an upper bound on any plan's objective without looking for a plan."""
+    if _is_for_kernels(problem):
+        from optimizer.allocation.kernels.engine import flow_bound  # noqa: PLC0415
+
+        compiled = compile_problem(problem)
+        return compiled.offset + flow_bound(compiled.problem)
     model = model_of(problem)
     trivial = certified_bound(model, np.zeros(model.upper.size))
     return min(trivial, certified_bound(model, _prices(problem, model)[0])) if problem.arcs.count else trivial

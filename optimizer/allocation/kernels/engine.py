@@ -11,12 +11,13 @@ All stops are counts, none is a time.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import Final
 
 import numpy as np
 
 from optimizer.allocation.kernels import pricing
+from optimizer.allocation.kernels.assignment import is_assignment, solve_assignment
 from optimizer.allocation.kernels.check import check
 from optimizer.allocation.kernels.deal import deal, part_size
 from optimizer.allocation.kernels.orderbound import OrderPrices, learn_orders, order_bound
@@ -47,7 +48,9 @@ FILL_SHARES: Final = (100, 70, 50, 20, 0)
 POLISH_SHARES: Final = (1.0, 1.0, 0.7, 0.0)
 ORDER_STEPS: Final = 80
 ORDER_STEP: Final = (0.1, 0.002)
-MOST_MOVES: Final = 250_000
+MOVES: Final = (20_000, 250_000)
+"""Fewest and most moves of the order search; between them MOVES_PER_ORDER decides."""
+
 MOVES_PER_ORDER: Final = 25
 RUIN: Final = 12
 
@@ -76,8 +79,12 @@ def solve_arrays(
     Raises:
         PlanRejectedError: The plan breaks a rule (a defect; it is not shown).
     """
+    problem = settled(problem)
     engine = _Engine(problem, seed, effort or Effort())
-    if problem.has_order_rules:
+    assigned = engine.assignment() if is_assignment(problem) else None
+    if assigned is not None:
+        answer = assigned
+    elif problem.has_order_rules:
         answer = engine.orders(start)
     elif problem.is_coupled:
         answer = engine.paced(start)
@@ -92,6 +99,26 @@ def solve_arrays(
     if faults:
         raise PlanRejectedError(faults)
     return answer
+
+
+def settled(problem: KernelProblem) -> KernelProblem:
+    """Return the problem with contiguous, writable arrays of the stated types: kernels are compiled for these only."""
+    orders = ("line_order", "line_holder", "line_group", "line_quota", "cell_node", "order_max_nodes")
+    arcs = ("arc_cell", "arc_step", "arc_node_row", "arc_lane_row", "arc_use", "arc_lane_use")
+    types = dict.fromkeys((*orders, *arcs, "bucket_step", "bucket_holder"), np.int32)
+    flags = dict.fromkeys(("line_single", "order_complete"), np.bool_)
+    given = {item.name: getattr(problem, item.name) for item in fields(problem)}
+    kept = {
+        name: np.require(array, {**types, **flags}.get(name, np.int64), ["C", "W"]) for name, array in given.items()
+    }
+    return KernelProblem(**kept)
+
+
+def flow_bound(problem: KernelProblem) -> int:
+    """Return the bound that one exact pass without prices proves: every SKU for itself, rows and orders relaxed."""
+    passed, prices = Passed.empty(problem), Prices.zero(problem)
+    solve_skus(problem, prices, pricing.balanced(problem), passed)
+    return certified_bound(problem, prices, passed.lots, passed.quotas)
 
 
 def greedy(problem: KernelProblem, sequence: Ints) -> KernelPlan:
@@ -116,6 +143,13 @@ class _Engine:
     def __init__(self, problem: KernelProblem, seed: int, effort: Effort) -> None:
         self.problem, self.seed, self.effort = problem, seed, effort
         self.trace: dict[str, float] = {}
+
+    def assignment(self) -> KernelAnswer | None:
+        found = solve_assignment(self.problem, seed=self.seed)
+        if found is None:
+            return None
+        lots = np.zeros(self.problem.bucket_supply.size, np.int64)
+        return self._answer("assignment", *found, Prices.zero(self.problem), lots)
 
     def flow(self) -> KernelAnswer:
         problem, prices, passed = self.problem, Prices.zero(self.problem), Passed.empty(self.problem)
@@ -202,9 +236,8 @@ class _Engine:
         worth = {name: self._worth(world, state) for name, state in candidates.items()}
         self.trace.update({f"start_{name}": float(cents) for name, cents in worth.items()})
         state = candidates[max(sorted(worth), key=worth.__getitem__)]
-        moves = (
-            self.effort.moves if self.effort.moves is not None else min(MOVES_PER_ORDER * problem.orders, MOST_MOVES)
-        )
+        usual = min(max(MOVES_PER_ORDER * problem.orders, MOVES[0]), MOVES[1])
+        moves = usual if self.effort.moves is None else self.effort.moves
         self._search(world, state, best.tariff, moves)
         plan = plan_of(world, state)
         prices = Prices(best.rows, best.groups)

@@ -141,12 +141,19 @@ def is_open(w: Any, arc: int, line: int, bucket: int) -> bool:
 
 
 @jit
-def room_of(w: Any, s: Any, arc: int, line: int) -> int:
-    """Return how many more units of the line an arc can take now."""
+def stock_of(w: Any, s: Any, arc: int, line: int) -> int:
+    """Return how many more units an arc could draw from its cell now."""
     cell, there = w.arc_cell[arc], 0
     for bucket in range(w.cell_buckets[cell], w.cell_buckets[cell + 1]):
         if is_open(w, arc, line, bucket):
             there += s.left[bucket]
+    return there
+
+
+@jit
+def room_of(w: Any, s: Any, arc: int, line: int) -> int:
+    """Return how many more units of the line an arc can take now."""
+    there = stock_of(w, s, arc, line)
     if w.node_row[arc] >= 0:
         there = min(there, s.row_left[w.node_row[arc]] // w.use[arc])
     if w.lane_row[arc] >= 0:
@@ -279,8 +286,8 @@ def net_of(w: Any, s: Any, tariff: Any, arc: int, line: int, share: int) -> int:
 
 @jit
 def value_subset(
-    mask: int, count: int, starts: Any, arc_node: Any, net: Any, room: Any, asked: Any, single: Any, whole: bool,
-    taken: Any,
+    mask: int, count: int, starts: Any, arc_node: Any, net: Any, room: Any, stock: Any, asked: Any, single: Any,
+    whole: bool, taken: Any,
 ) -> int:  # fmt: skip
     """Return what an order is worth from the nodes in `mask`, NEVER if it must be whole and cannot."""
     total = np.int64(0)
@@ -299,7 +306,7 @@ def value_subset(
                     total += need * net[j]
                     need = 0
                 continue
-            amount = min(need, room[j] - taken[node])
+            amount = min(need, room[j], stock[j] - taken[node])
             if amount > 0:
                 total += amount * net[j]
                 taken[node] += amount
@@ -322,7 +329,7 @@ def insert(w: Any, s: Any, tariff: Any, order: int, share: int) -> bool:
     asked = np.empty(count, np.int64)
     single = np.empty(count, np.bool_)
     arcs, node_of = np.empty(size, np.int64), np.empty(size, np.int64)
-    net, room = np.empty(size, np.int64), np.empty(size, np.int64)
+    net, room, stock = np.empty(size, np.int64), np.empty(size, np.int64), np.empty(size, np.int64)
     n = 0
     for i in range(count):
         line = w.order_line[first + i]
@@ -337,9 +344,11 @@ def insert(w: Any, s: Any, tariff: Any, order: int, share: int) -> bool:
                 continue
             j = n
             while j > begin and net[j - 1] < worth:
-                arcs[j], net[j], room[j], node_of[j] = arcs[j - 1], net[j - 1], room[j - 1], node_of[j - 1]
+                arcs[j], net[j], node_of[j] = arcs[j - 1], net[j - 1], node_of[j - 1]
+                room[j], stock[j] = room[j - 1], stock[j - 1]
                 j -= 1
-            arcs[j], net[j], room[j], node_of[j] = arc, worth, space, w.cell_node[w.arc_cell[arc]]
+            arcs[j], net[j], node_of[j] = arc, worth, w.cell_node[w.arc_cell[arc]]
+            room[j], stock[j] = space, stock_of(w, s, arc, line)
             n += 1
         starts[i + 1] = n
         if whole and n == begin:
@@ -381,14 +390,14 @@ def insert(w: Any, s: Any, tariff: Any, order: int, share: int) -> bool:
     taken = np.empty(local, np.int64)
     best, chosen, size = np.int64(0), 0, 0
     for a in range(local):
-        here = value_subset(1 << a, count, starts, node_of, net, room, asked, single, whole, taken)
+        here = value_subset(1 << a, count, starts, node_of, net, room, stock, asked, single, whole, taken)
         if here > best:
             best, chosen, size = here, 1 << a, 1
     if limit >= 2:
         for a in range(local):
             for b in range(a + 1, local):
                 here = -split + value_subset(
-                    (1 << a) | (1 << b), count, starts, node_of, net, room, asked, single, whole, taken
+                    (1 << a) | (1 << b), count, starts, node_of, net, room, stock, asked, single, whole, taken
                 )
                 if here > best:
                     best, chosen, size = here, (1 << a) | (1 << b), 2
@@ -398,7 +407,7 @@ def insert(w: Any, s: Any, tariff: Any, order: int, share: int) -> bool:
                 for c in range(b + 1, local):
                     mask = (1 << a) | (1 << b) | (1 << c)
                     here = -2 * split + value_subset(
-                        mask, count, starts, node_of, net, room, asked, single, whole, taken
+                        mask, count, starts, node_of, net, room, stock, asked, single, whole, taken
                     )
                     if here > best:
                         best, chosen, size = here, mask, 3
@@ -407,7 +416,7 @@ def insert(w: Any, s: Any, tariff: Any, order: int, share: int) -> bool:
         for a in range(local):
             if not (chosen >> a) & 1:
                 here = -size * split + value_subset(
-                    chosen | (1 << a), count, starts, node_of, net, room, asked, single, whole, taken
+                    chosen | (1 << a), count, starts, node_of, net, room, stock, asked, single, whole, taken
                 )
                 if here > best:
                     best, add = here, a

@@ -21,7 +21,7 @@ from optimizer.allocation.kernels.problem import KernelPlan
 QUICK = Effort(steps=20, refine=4, order_steps=10, moves=400)
 
 
-def optimum(problem) -> int:
+def optimum(problem) -> int:  # noqa: C901
     """The exact optimum of a small problem, order rules included, by HiGHS."""
     line = np.repeat(np.arange(problem.lines), np.diff(problem.line_arcs))
     pairs = [

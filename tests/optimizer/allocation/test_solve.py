@@ -85,20 +85,26 @@ def test_the_kernel_path_states_the_bound_of_the_relaxation(company, optimum, mo
     assert result.gap > 0
 
 
-def test_the_greedy_path_serves_where_the_solver_does_not_reach(company, optimum):
+@pytest.fixture
+def beyond_kernels(monkeypatch):
+    """Let every problem have a rule that the kernels do not know."""
+    monkeypatch.setattr(solve, "unsupported", lambda _: ("a rule",))
+
+
+def test_the_greedy_path_serves_where_neither_solver_nor_kernels_reach(company, optimum, beyond_kernels):
     result = allocate(company, replace(company.options, exact_line_limit=10))
     assert (result.path, result.status) == ("greedy", Status.FEASIBLE)
     assert result.objective_cents <= optimum.objective_cents <= result.bound_cents
 
 
-def test_prices_come_from_pdlp_where_a_simplex_method_is_too_slow(company, optimum, monkeypatch):
+def test_prices_come_from_pdlp_where_a_simplex_method_is_too_slow(company, optimum, monkeypatch, beyond_kernels):
     monkeypatch.setattr(solve, "SIMPLEX_COLUMNS", 10)
     result = allocate(company, replace(company.options, exact_line_limit=10))
     assert result.is_reproducible
     assert optimum.objective_cents <= result.bound_cents
 
 
-def test_a_relaxation_that_the_clock_stopped_marks_the_plan(company, optimum, monkeypatch):
+def test_a_relaxation_that_the_clock_stopped_marks_the_plan(company, optimum, monkeypatch, beyond_kernels):
     monkeypatch.setattr(solve, "simplex_prices", lambda *_, **__: None)
     result = allocate(company, replace(company.options, exact_line_limit=10))
     assert not result.is_reproducible
