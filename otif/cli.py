@@ -14,6 +14,7 @@ from otif import __version__
 from otif.cli_allocate import allocate
 from otif.cli_buffers import buffers
 from otif.cli_edi import edi_app
+from otif.cli_intake import register as register_intake
 from otif.cli_rules import rules_app
 from otif.cli_sources import register as register_sources
 from otif.command import EXIT_BAD_INPUT, EXIT_FAILED, EXIT_WARNINGS, CommandState, JsonOption, load_settings
@@ -36,6 +37,7 @@ app.command()(allocate)
 app.command()(buffers)
 app.add_typer(report_app, name="report")
 register_sources(app)
+register_intake(app)
 app.add_typer(edi_app, name="edi")
 
 FormatOption = Annotated[str, typer.Option("--format", help="table, json or csv", metavar="table|json|csv")]
@@ -263,13 +265,17 @@ def simulate(
 def serve(
     port: Annotated[int, typer.Option(help="port of the dashboards")] = 8501,
     host: Annotated[str, typer.Option(help="address to listen on")] = "127.0.0.1",
+    webhook_port: Annotated[int, typer.Option(help="port of the webhook receiver")] = 8502,
 ) -> None:
-    """Open the dashboards."""
+    """Open the dashboards; take webhooks, pull feeds and watch the inbox, as far as they are set up."""
+    from otif.intake import intake_processes
     from otif.jobs import serve_dashboards
 
     settings = load_settings()
-    print(f"dashboards of {settings.company.name}: http://{host}:{port}  (stop with Ctrl-C)")
-    raise typer.Exit(serve_dashboards(settings, host=host, port=port))
+    print(f"dashboards of {settings.company.name}: http://{host}:{port}  (stop with Ctrl-C)", flush=True)
+    with intake_processes(settings, host=host, port=webhook_port, say=lambda line: print(line, flush=True)):
+        code = serve_dashboards(settings, host=host, port=port)
+    raise typer.Exit(code)
 
 
 @app.command()

@@ -5,6 +5,7 @@ OtifError
     ├── SourceError        a file cannot be read as any known source
     ├── MappingError       a mapping file is wrong (what, where, expected)
     ├── BatchStoppedError  the expectation suite failed and the workspace says stop
+    ├── PullError          a feed is set up wrongly, or its server refuses or does not answer
     ├── TransformError     dbt failed; nothing was published
     └── OutboundError      a rule push or a mail could not be delivered
 """
@@ -28,6 +29,10 @@ class MappingError(PipelineError):
 
 class BatchStoppedError(PipelineError):
     """The expectation suite failed and the workspace says stop."""
+
+
+class PullError(PipelineError):
+    """A feed is set up wrongly, or its server refuses or does not answer."""
 
 
 class TransformError(PipelineError):

@@ -108,6 +108,34 @@ class EdiSettings(_Section):
     profiles: dict[str, PartnerProfile] = Field(default_factory=dict)
 
 
+class InboxSettings(_Section):
+    """How the inbox is watched.
+
+    Attributes:
+        watch: `otif serve` watches it too; `otif watch` always does.
+        settle_seconds: How long a file must not have changed to be complete.
+    """
+
+    watch: bool = False
+    settle_seconds: int = Field(default=10, ge=0)
+
+
+class FeedSettings(BaseModel):
+    """A feed that is pulled. Its secret comes from `OTIF_FEED_<NAME>`; other keys fill the definition's parameters.
+
+    Attributes:
+        use: Definition; default = the feed's own name.
+        since: First day of the very first pull.
+        every_minutes: How often a schedule pulls it.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="allow")
+
+    use: str = ""
+    since: date | None = None
+    every_minutes: int = Field(default=15, ge=1)
+
+
 class Settings(_Section):
     """The whole configuration of one workspace."""
 
@@ -118,6 +146,8 @@ class Settings(_Section):
     oms: OmsSettings = OmsSettings()
     ledger: LedgerSettings = LedgerSettings()
     edi: EdiSettings = EdiSettings()
+    inbox: InboxSettings = InboxSettings()
+    feeds: dict[str, FeedSettings] = Field(default_factory=dict)
     keep_publications: int = Field(default=5, ge=1)
 
     @classmethod
