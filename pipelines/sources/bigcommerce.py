@@ -192,8 +192,8 @@ def _order_type(record: Record) -> str:
 
 def _included(record: Record) -> list[Record]:
     """Return the products that stand in the order itself: in its list, or in its consignments."""
-    held = record.get("products")
-    lines = held if isinstance(held, list) else []
+    # Where they are not included, a link stands in their place.
+    lines = children(record, "products") if isinstance(record.get("products"), list) else []
     lines = lines or [
         line for consignment in _consignments(record) for line in children(consignment, "line_items")
     ]  # fmt: skip
@@ -203,7 +203,7 @@ def _included(record: Record) -> list[Record]:
 def _consignments(record: Record) -> list[Record]:
     held = record.get("consignments")
     if isinstance(held, list):
-        return [part for consignment in held for part in children(consignment, "shipping")]
+        return [part for consignment in children(record, "consignments") for part in children(consignment, "shipping")]
     return children(held, "shipping") if isinstance(held, dict) and isinstance(held.get("shipping"), list) else []
 
 
