@@ -10,11 +10,11 @@ import re
 from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
 from pathlib import Path
-from typing import Any, Literal, Self
+from typing import Annotated, Any, Literal, Self
 from zoneinfo import ZoneInfo
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from pipelines.errors import PullError
 
@@ -51,7 +51,8 @@ class Since(_Part):
 
     Attributes:
         into: Where the instant goes: `query.<name>` or `body.<path>`.
-        field: Path in a row of the stamp that the server compares; the newest one is where the next pull goes on.
+        field: Path in a row of the stamp that the server compares (or several, the first that is there counts); the
+            newest one is where the next pull goes on.
         format: `iso`, `epoch`, or a strftime pattern.
         template: Text around it, e.g. `updated_at:>='{since}'`.
         overlap_minutes: How far before that the next pull starts: rows that became visible late. Repeated rows land
@@ -61,7 +62,7 @@ class Since(_Part):
     """
 
     into: str
-    field: str
+    field: Annotated[tuple[str, ...], BeforeValidator(lambda given: (given,) if isinstance(given, str) else given)]
     format: str = "iso"
     template: str = "{since}"
     overlap_minutes: int = Field(default=15, ge=0)

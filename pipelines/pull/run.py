@@ -193,9 +193,11 @@ class _Reading:
         since = self._feed.definition.since
         if since is None or not rows:
             return []
-        stamps = [since.read(look_up(row, since.field)) for row in rows]
+        told = ((look_up(row, path) for path in since.field) for row in rows)
+        stamps = [since.read(next(filter(None, paths), None)) for paths in told]
         if not any(stamps):
-            message = f"feed {self._feed.name}: no row has a stamp at {since.field!r}; correct `since.field`"
+            where = " or ".join(since.field)
+            message = f"feed {self._feed.name}: no row has a stamp at {where}; correct `since.field`"
             raise PullError(message)
         return stamps
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
-from urllib.parse import parse_qs, urlsplit
+from urllib.parse import parse_qs, urlencode, urlsplit
 
 START = datetime(2026, 3, 2, 14, tzinfo=UTC)
 
@@ -79,7 +79,7 @@ def serving(shop: Shop) -> Iterator[Shop]:
     class Handler(BaseHTTPRequestHandler):
         protocol_version = "HTTP/1.1"
 
-        def do_GET(self) -> None:  # noqa: N802 - the library's name
+        def do_GET(self) -> None:
             parts = urlsplit(self.path)
             query = {key: values[0] for key, values in parse_qs(parts.query).items()}
             shop.authorizations.add(self.headers.get("Authorization", ""))
@@ -107,6 +107,13 @@ def serving(shop: Shop) -> Iterator[Shop]:
                 shop.asked.append((parts.path, query))
             elif trouble == "break":
                 self.close_connection = True
+
+        def do_POST(self) -> None:
+            """Answer a query; its variables count as the address's."""
+            body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+            variables = {name: str(value) for name, value in body["variables"].items() if value is not None}
+            self.path += "?" + urlencode(variables)
+            self.do_GET()
 
         def log_message(self, *_: object) -> None:
             """Say nothing."""

@@ -235,7 +235,7 @@ def test_two_pulls_of_a_feed_do_not_run_at_once(settings: Settings, shop: Shop) 
         (200, {}, b"<html>Log in</html>", "the answer is no JSON: '<html>Log in</html>'"),
         (200, {}, {"data": []}, "no list of rows at 'orders'; the answer holds data"),
         (200, {}, {"errors": [{"message": "Throttled"}]}, "answers with errors: .*Throttled"),
-        (200, {}, {"orders": [{"id": 1}]}, "no row has a stamp at 'updated_at'"),
+        (200, {}, {"orders": [{"id": 1}]}, "no row has a stamp at updated_at"),
         (200, {"Link": '<https://elsewhere.example/2>; rel="next"'}, {"orders": [order(1)]}, "another server"),
     ],
 )
