@@ -1,21 +1,23 @@
 """What the ledger keeps of a compared plan, made fit to show: service by lens, money, moves, orders, reasons.
 
-Read here: the parts `comparison`, `explained`, `marginals`, `conflict`, `broken` and `lates` of a plan's `kpis` as
-`otif allocate` writes them. A plan of an older version has none of them; then everything here is empty.
+Read here: the parts `comparison`, `explained`, `marginals`, `conflict` and `broken` of a plan's `kpis` and its lines,
+as `otif allocate` writes them. A plan of an older version has none of them; then everything here is empty.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from datetime import date
 from typing import Any, Final
 
 import polars as pl
 
-from dashboards.formats import MISSING, counted, money_text, value_text, words
+from dashboards.formats import MISSING, counted, day_text, money_text, value_text, words
 from storage.ledger import Plan
 
 LENSES: Final = {"fill": "shipped in full", "need": "by the customer's date", "ship_by": "by the ship-by date"}
 LEVELS: Final = ("unit", "line", "order")
+KINDS: Final = ("short", "late", "split", "displaced")
 ALL: Final = "(all)"
 
 
@@ -25,7 +27,7 @@ def names(plan: Plan) -> list[str]:
 
 
 def service(plan: Plan, *, level: str) -> pl.DataFrame:
-    """Return one row per lens and channel and one column per scenario, shares written with their counts.
+    """Return one row per lens and channel and one column per scenario, with `n` where all count the same.
 
     Columns are numbered (`s0`, `s1`, …) because people choose the names.
     """
@@ -33,23 +35,25 @@ def service(plan: Plan, *, level: str) -> pl.DataFrame:
     found = {(row["lens"], row["channel"], row["scenario"]): row for row in rows}
     channels = [ALL, *sorted({row["channel"] for row in rows} - {ALL})]
     shown = names(plan)
-    table = [
-        {
-            "lens": words(LENSES[lens]),
-            "channel": "All" if channel == ALL else channel,
-            **{f"s{place}": _share(found.get((lens, channel, name))) for place, name in enumerate(shown)},
-        }
-        for lens in LENSES
-        for channel in channels
-        if any((lens, channel, name) in found for name in shown)
-    ]
+    table = []
+    for lens in LENSES:
+        for channel in channels:
+            cells = [found.get((lens, channel, name)) for name in shown]
+            counts = {cell["denominator"] for cell in cells if cell}
+            if not counts - {0}:
+                continue
+            same = counts.pop() if len(counts) == 1 else None
+            shares = {f"s{place}": _share(cell, told=same is not None) for place, cell in enumerate(cells)}
+            who = "All" if channel == ALL else channel
+            table.append({"lens": words(LENSES[lens]), "channel": who, "n": same, **shares})
     return pl.DataFrame(table)
 
 
-def _share(row: Mapping[str, Any] | None) -> str:
+def _share(row: Mapping[str, Any] | None, *, told: bool) -> str:
     if row is None or not row["denominator"]:
         return MISSING
-    return f"{value_text(row['numerator'] / row['denominator'], 'ratio')} of {row['denominator']:,}"
+    share = value_text(row["numerator"] / row["denominator"], "ratio")
+    return share if told else f"{share} of {row['denominator']:,}"
 
 
 def money(plan: Plan) -> pl.DataFrame:
@@ -79,7 +83,13 @@ def orders(plan: Plan, scenario: str) -> pl.DataFrame:
     if not rows:
         return frame
     reasons = pl.Series("reason", [words(code.lower()) if code else "" for code in frame["reason"]], dtype=pl.String)
-    return frame.with_columns(reasons).select(*columns, "what", "reason")
+    days = pl.col("arrives_before", "arrives_after").cast(pl.String).str.to_date()
+    return frame.with_columns(reasons, days).select(*columns, "what", "reason")
+
+
+def orders_in_all(plan: Plan, scenario: str) -> int:
+    """Return how many orders a scenario treats otherwise than the reference; the ledger keeps the most changed."""
+    return int((_part(plan).get("orders_in_all") or {}).get(scenario, orders(plan, scenario).height))
 
 
 def conflict(plan: Plan, *, currency: str) -> list[str]:
@@ -93,7 +103,7 @@ def conflict(plan: Plan, *, currency: str) -> list[str]:
     if not found:
         return broken
     outs = [
-        f"Way out at {money_text(way['cost_cents'] / 100, currency=currency)}: give up {way['gives_up']}."
+        f"Way out at {money_text(way['cost_cents'] / 100, currency=currency)}: give up {way['words']}."
         for way in found["ways_out"]
     ]
     return [f"{found['words']}.", *broken, *outs]
@@ -104,19 +114,22 @@ def explained(plan: Plan) -> list[dict[str, Any]]:
     return list(plan.kpis.get("explained") or [])
 
 
-def remedies(line: Mapping[str, Any], *, currency: str) -> pl.DataFrame:
-    """Return what would have to change for a line: words, what the plan is worth more with it, arrival, who pays."""
-    schema = {"words": pl.String, "worth": pl.String, "arrives": pl.String, "pays": pl.String}
-    rows = [
+def headline(line: Mapping[str, Any]) -> str:
+    """Return a line that was solved again with its reason, and who took the stock."""
+    taken = f"; its units went to {', '.join(line['competing_lines'])}" if line["competing_lines"] else ""
+    return f"**{line['order_id']}**, {line['sku']}: {line['why']}{taken}"
+
+
+def remedies(line: Mapping[str, Any], *, currency: str) -> list[tuple[str, str, str]]:
+    """Return what would have to change for a line: what the plan is worth more with it, words, arrival and who pays."""
+    return [
         (
-            item["words"][:1].upper() + item["words"][1:],
             _gain(-item["cost_cents"] / 100, currency),
-            item["arrives"],
-            _payers(item["displaced"]),
+            item["words"][:1].upper() + item["words"][1:],
+            f"arrives {day_text(date.fromisoformat(item['arrives']))}{_payers(item['displaced'])}",
         )
         for item in line["remedies"]
     ]
-    return pl.DataFrame(rows, schema=schema, orient="row")
 
 
 def _gain(amount: float, currency: str) -> str:
@@ -129,7 +142,7 @@ def _payers(displaced: list[Mapping[str, Any]]) -> str:
         for item in displaced[:3]
     ]
     more = len(displaced) - len(named)
-    return ", ".join([*named, *([f"{more} more"] if more > 0 else [])])
+    return f" · paid by {', '.join([*named, *([f'{more} more'] if more > 0 else [])])}" if named else ""
 
 
 def marginals(plan: Plan) -> pl.DataFrame:
@@ -139,15 +152,22 @@ def marginals(plan: Plan) -> pl.DataFrame:
     return frame.select("words", value=pl.col("next_cents") / 100, valid="valid_units") if rows else frame
 
 
-def lates(plan: Plan) -> pl.DataFrame:
-    """Return late lines: order, SKU, units, days late, reason in words."""
-    frame = pl.DataFrame(plan.kpis.get("lates") or [], infer_schema_length=None)
-    if frame.is_empty():
-        return frame
-    named = pl.Series("reason", [words(code.lower()) for code in frame["reason"]])
-    return frame.with_columns(named).select(
-        "order_id", "line_id", "sku", "channel", "late_quantity", "days_late", "reason"
-    )
+def kinds(frame: pl.DataFrame) -> dict[str, int]:
+    """Return how many of a plan's lines are short, late, split and displaced; kinds without any are left out."""
+    counts = {kind: int((frame[f"{kind}_units"] > 0).sum()) for kind in KINDS if f"{kind}_units" in frame.columns}
+    return {kind: count for kind, count in counts.items() if count}
+
+
+def lines(frame: pl.DataFrame, kind: str) -> pl.DataFrame:
+    """Return a plan's lines of one kind, most units first: units, reason and `why` in words, `taken`, `text`."""
+    column = {"short": "reason", "late": "late_reason", "split": "split_reason"}
+    code = pl.col(column[kind]) if kind in column else pl.coalesce(pl.col("reason").replace("", None), "late_reason")
+    chosen = frame.filter(pl.col(f"{kind}_units") > 0).with_columns(code.alias("code"))
+    return chosen.with_columns(
+        pl.Series("reason", [words(code.lower()) if code else MISSING for code in chosen["code"]], dtype=pl.String),
+        pl.col("competing_lines").list.join(", ").alias("taken"),
+        pl.col(f"{kind}_units").alias("units"),
+    ).sort("units", "order_id", "line_id", descending=[True, False, False])
 
 
 def _part(plan: Plan) -> Mapping[str, Any]:

@@ -110,26 +110,6 @@ def lines_frame(lines: Sequence[Mapping[str, Any]]) -> pl.DataFrame:
     return frame.with_columns(reason=reason)
 
 
-def by_channel(lines: pl.DataFrame) -> pl.DataFrame:
-    """Return the sums of a plan's unit columns per channel."""
-    units = [
-        name
-        for name, kind in lines.schema.items()
-        if kind.is_numeric() and any(part in name for part in ("unit", "quantity")) and not name.startswith("unit_")
-    ]
-    if "channel" not in lines.columns or not units:
-        return pl.DataFrame()
-    return (
-        lines.group_by("channel").agg(pl.len().alias("lines"), *(pl.col(name).sum() for name in units)).sort("channel")
-    )
-
-
-def shorts(lines: pl.DataFrame) -> pl.DataFrame:
-    """Return lines that the plan leaves short, the reason before the figures."""
-    first = [name for name in ("order_id", "line_id", "sku", "channel", "reason") if name in lines.columns]
-    return lines.filter(pl.col("reason") != "").select(*first, pl.exclude(first))
-
-
 def rule_changes(before: Mapping[str, Any] | None, after: Mapping[str, Any]) -> tuple[RuleChange, ...]:
     """Return what differs between two rule-set documents, rules matched by kind and scope."""
     old = {_rule_key(rule): rule for rule in (before or {}).get("rules", ())}

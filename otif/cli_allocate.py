@@ -35,8 +35,8 @@ def allocate(
 ) -> None:
     """Solve who gets the scarce units, compare, explain and keep the plan in the ledger."""
     from otif.decisions import list_scenarios, read_scenario, solve_scenario, write_plan
+    from otif.plan_tables import allocation_tables, scenario_list_table
     from otif.render import console, print_json
-    from otif.tables import allocation_tables, scenario_list_table
 
     if problem is not None:
         _solve_folder(problem, out=out, as_json=as_json)
@@ -66,12 +66,12 @@ def allocate(
 def _solve_folder(folder: Path, *, out: Path | None, as_json: bool) -> None:
     from optimizer.allocation import allocate as solve
     from otif.decisions import write_tables
+    from otif.plan_tables import result_tables
     from otif.problems import read_problem
     from otif.render import console, print_json, records
-    from otif.tables import result_tables
 
     plan = solve(read_problem(folder))
-    names = ("allocations", "shorts", "lates", "summary", "releases", "commitments", "thresholds")
+    names = ("allocations", "shorts", "lates", "splits", "summary", "releases", "commitments", "thresholds")
     if out is not None:
         write_tables({name: getattr(plan, name) for name in names}, out)
     if as_json:
@@ -105,6 +105,7 @@ def _document(solved: Any) -> dict[str, Any]:  # noqa: ANN401 - imported lazily
         "orders": records(compared.orders),
         "shorts": records(plan.shorts),
         "lates": records(plan.lates),
+        "splits": records(plan.splits),
         "explained": [explained_document(line) for line in solved.explained],
         "marginals": [] if solved.marginals is None else records(solved.marginals),
         "conflict": solved.run.conflict.words() if solved.run.conflict else None,

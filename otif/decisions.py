@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from decimal import Decimal
@@ -282,7 +282,10 @@ def _money(cents: int) -> Decimal:
 
 
 def _plan_lines(run: ScenarioRun, rules: ScenarioRun) -> list[dict[str, Any]]:
-    """One object per open line: units under the rules and under the plan, why units stay short, what to tell."""
+    """One object per open line: units under the rules and under the plan, why it is not served well, what to tell.
+
+    `displaced_units` are those that the rules would serve, or serve on time, and the plan does not.
+    """
     import polars as pl
 
     from optimizer.allocation.confirm import confirmations
@@ -297,12 +300,38 @@ def _plan_lines(run: ScenarioRun, rules: ScenarioRun) -> list[dict[str, Any]]:
         for side, allocations in (("rules", rules.allocations), ("plan", run.allocations))
     ]
     lines = data.lines.select(*key, "sku", "channel", pl.col("quantity").alias("open_units"))
-    for side in sides:
-        lines = lines.join(side, on=key, how="left")
-    shorts = run.result.shorts.select(*key, pl.col("short_quantity").alias("short_units"), "reason", "competing_lines")
     told = confirmations(data, run.result, allocations=run.allocations).select(*key, "code", "text")
-    joined = lines.join(shorts, on=key, how="left").join(told, on=key, how="left")
-    return joined.with_columns(pl.col("^.*units.*$").fill_null(0)).sort(key).to_dicts()
+    for part in (*sides, *_reasoned(run.result), told):
+        lines = lines.join(part, on=key, how="left")
+    taken = pl.concat_list(pl.col("^.*competing_lines$").fill_null([])).list.unique(maintain_order=True)
+    counted = lines.with_columns(pl.col("^.*units.*$").fill_null(0), taken.alias("competing_lines"))
+    lost = [pl.col(f"{name}_rules") - pl.col(f"{name}_plan") for name in ("units", "on_time_units")]
+    rows = counted.with_columns(pl.max_horizontal(*lost).clip(lower_bound=0).alias("displaced_units"))
+    return [_explained_line(row) for row in rows.select(pl.exclude("^.+_competing_lines$")).sort(key).to_dicts()]
+
+
+def _reasoned(plan: AllocationResult) -> Iterator[pl.DataFrame]:
+    """Yield the lines that are short, late and split, with units, reason and who took the stock."""
+    import polars as pl
+
+    for kind, frame in (("short", plan.shorts), ("late", plan.lates), ("split", plan.splits)):
+        reason = "reason" if kind == "short" else f"{kind}_reason"
+        yield frame.select(
+            "order_id",
+            "line_id",
+            pl.col(f"{kind}_quantity").alias(f"{kind}_units"),
+            pl.col("reason").alias(reason),
+            pl.col("competing_lines").alias(f"{kind}_competing_lines"),
+        )
+
+
+def _explained_line(row: dict[str, Any]) -> dict[str, Any]:
+    """Add `why`: each reason of the line in words, with its units."""
+    from optimizer.allocation.explain import meaning
+
+    kinds = (("short", row["reason"]), ("late", row["late_reason"]), ("split", row["split_reason"]))
+    words = [f"{row[f'{kind}_units']:,} {kind}: {meaning(reason)}" for kind, reason in kinds if reason]
+    return {**row, "why": "; ".join(words)}
 
 
 def _lines_gained(rules: AllocationResult, plan: AllocationResult) -> pl.DataFrame:
@@ -316,23 +345,29 @@ def _lines_gained(rules: AllocationResult, plan: AllocationResult) -> pl.DataFra
 def _why_document(
     run: ScenarioRun, comparison: Comparison, explained: Sequence[ExplainedLine], marginals: pl.DataFrame | None
 ) -> dict[str, Any]:
-    """Return the comparison and the reasons as JSON for the ledger."""
+    """Return the comparison and the reasons as JSON for the ledger; of changed orders those that change most."""
+    import polars as pl
+
     conflict = run.conflict
+    kept = comparison.orders.group_by("scenario", maintain_order=True).head(_KEPT_ORDERS)
     return {
         "comparison": {
             "names": list(comparison.names),
             "measures": comparison.measures.to_dicts(),
             "money": comparison.money.to_dicts(),
             "moves": comparison.moves.to_dicts(),
-            "orders": [_dated(row) for row in comparison.orders.head(_KEPT_ORDERS).to_dicts()],
+            "orders": [_dated(row) for row in kept.to_dicts()],
+            "orders_in_all": dict(comparison.orders.group_by("scenario").agg(pl.len()).sort("scenario").iter_rows()),
         },
-        "lates": run.result.lates.to_dicts(),
         "explained": [explained_document(line) for line in explained],
         "marginals": [] if marginals is None else [_dated(row) for row in marginals.to_dicts()],
         "broken": [asdict(item) for item in run.broken],
         "conflict": None
         if conflict is None
-        else {"words": conflict.words(), "ways_out": [asdict(way) for way in conflict.ways_out]},
+        else {
+            "words": conflict.words(),
+            "ways_out": [{**asdict(way), "words": way.words()} for way in conflict.ways_out],
+        },
     }
 
 
@@ -342,11 +377,14 @@ def _dated(row: Mapping[str, Any]) -> dict[str, Any]:
 
 def explained_document(line: ExplainedLine) -> dict[str, Any]:
     """Return an explained line as JSON: reason, who took the stock, what would have to change."""
+    from optimizer.allocation.explain import meaning
+
     return {
         "order_id": line.order_id,
         "line_id": line.line_id,
         "sku": line.sku,
         "reason": line.reason,
+        "why": meaning(line.reason),
         "competing_lines": list(line.competing_lines),
         "remedies": [
             {
@@ -368,7 +406,7 @@ def write_plan(solved: SolvedScenario, folder: Path) -> None:
     from optimizer.allocation.confirm import confirmations
 
     plan, compared = solved.plan, solved.comparison
-    tables = {name: getattr(plan, name) for name in ("shorts", "lates", "summary", "releases")}
+    tables = {name: getattr(plan, name) for name in ("shorts", "lates", "splits", "summary", "releases")}
     tables |= {name: getattr(compared, name) for name in ("measures", "money", "moves", "orders")}
     tables["allocations"] = solved.run.allocations
     run = solved.run

@@ -87,3 +87,8 @@ def money(value: object) -> str:
 def cents(value: int) -> str:
     """Write integer cents as dollars."""
     return f"$ {value / 100:,.0f}"
+
+
+def exact_cents(value: int) -> str:
+    """Write integer cents as dollars and cents."""
+    return f"$ {value / 100:,.2f}"

@@ -8,123 +8,43 @@ from datetime import UTC, datetime
 import polars as pl
 import streamlit as st
 
-from dashboards import charts, comparing, components
-from dashboards.decisions import by_channel, compare_figures, lines_frame, plan_gain, releases, shorts, version_changes
-from dashboards.formats import counted, day_text, money_text, value_text, words
+from dashboards import comparing, components, plan_parts
+from dashboards.decisions import lines_frame, version_changes
+from dashboards.formats import counted, day_text, words
 from dashboards.loading import ask, ledger
 from dashboards.queries import build_info
-from storage.ledger import Plan, VersionState
+from storage.ledger import VersionState
 
 info = ask(build_info)
 components.page_header("Scenarios", info)
-number = st.column_config.NumberColumn
-
-
-def _show_reasons(plan: Plan) -> None:
-    """Show the dearest short and late lines with what would have to change, and what one more is worth."""
-    explained = comparing.explained(plan)
-    if explained:
-        st.markdown("**What would have to change**")
-        st.caption("Each change was solved again; the money is what the whole plan is worth more or less with it.")
-    for line in explained:
-        taken = f", its units went to {', '.join(line['competing_lines'])}" if line["competing_lines"] else ""
-        st.markdown(f"{line['order_id']}, {line['sku']}: {words(line['reason'].lower())}{taken}")
-        found = comparing.remedies(line, currency=info.currency)
-        if found.is_empty():
-            components.nothing("No single change serves this line.")
-        else:
-            components.table(found, {"words": "Change", "worth": "Plan", "arrives": "Arrives", "pays": "Who pays"})
-    worth = comparing.marginals(plan)
-    if not worth.is_empty():
-        st.markdown("**What one more is worth**")
-        money = number("The next one", format="%.2f")
-        components.table(worth, {"words": "One more", "value": money, "valid": "Worth that for"})
-
-
-def _show_changed_orders(plan: Plan, others: list[str]) -> None:
-    """Show what changes per order in one of the compared scenarios."""
-    if not others:
-        return
-    st.markdown("**What changes per order**")
-    chosen = st.selectbox("Scenario", others, key="scenarios_other", width=420)
-    changed = comparing.orders(plan, chosen)
-    if changed.is_empty():
-        components.nothing("Every order is treated alike.")
-    else:
-        components.table(changed, {name: words(name) for name in changed.columns})
-
 
 with ledger() as book:
     plans = {plan.plan_id: plan for plan in book.list_plans()}
     versions = {(version.rule_set_id, version.version): version for version in book.list_versions()}
 
-st.subheader("Plan against baseline", anchor=False)
+st.subheader("Plan against the rules", anchor=False)
 if not plans:
     components.nothing("No plan yet. `otif allocate` solves a scenario and puts it here.")
 else:
     picked = st.selectbox(
         "Plan", list(plans), key="scenarios_plan", width=420,
-        format_func=lambda key: f"{key} · {plans[key].scenario} · {day_text(plans[key].as_of)} · {plans[key].status}",
+        format_func=lambda key: f"{key} · {plans[key].scenario} · {day_text(plans[key].as_of)}",
     )  # fmt: skip
     plan = plans[picked]
-    gain = plan_gain(plan)
-    gap = plan.kpis.get("gap")
-    components.facts([
-        ("Gain over baseline", money_text(gain, currency=info.currency)),
-        ("Status", words(plan.status)),
-        ("Gap to the bound", value_text(gap, "ratio") if isinstance(gap, float) else "–"),
-        ("Data", plan.publication.split("-")[0]),
-        ("Solved by", plan.created_by),
-        ("Instance", plan.fingerprint[:12]),
-    ])  # fmt: skip
-    for place, sentence in enumerate(comparing.conflict(plan, currency=info.currency)):
-        (st.warning if place == 0 else st.caption)(sentence.replace("$", "\\$"))
-    compared = {f"s{place}": name for place, name in enumerate(comparing.names(plan))}
-    if compared:
-        st.markdown("**Service on the same orders**")
-        level = st.segmented_control("Counted in", comparing.LEVELS, default="unit", key="scenarios_level") or "unit"
-        components.table(comparing.service(plan, level=level), {"lens": "", "channel": "Channel", **compared})
-        st.markdown("**Money by term**")
-        whole = {column: number(name, format="localized") for column, name in compared.items()}
-        components.table(comparing.money(plan), {"term": "", **whole})
-        st.markdown(f"**Moved against {compared['s0']}**")
-        moved = comparing.moves(plan)
-        components.table(moved, {name: words(name) for name in moved.columns})
-    else:
-        components.table(
-            compare_figures(plan),
-            {
-                "figure": "Figure",
-                "baseline": number("Baseline", format="localized"),
-                "plan": number("Plan", format="localized"),
-                "change": number("Change", format="localized"),
-            },
-        )
-    _show_reasons(plan)
-    with ledger() as book:
-        lines = lines_frame(book.plan_lines(picked))
-    _show_changed_orders(plan, list(compared.values())[1:])
-    freed = releases(plan)
-    if not freed.is_empty():
-        st.markdown("**Reserves worth releasing**")
-        components.table(freed, {name: words(name) for name in freed.columns})
-    channels = by_channel(lines)
-    if not channels.is_empty() and not compared:
-        st.markdown("**By channel**")
-        components.table(channels, {name: words(name) for name in channels.columns})
-    left_short = shorts(lines)
-    st.markdown(f"**{counted(left_short.height, 'line')} short**")
-    if not left_short.is_empty():
-        named = left_short.with_columns(name=pl.Series([words(code.lower()) for code in left_short["reason"]]))
-        reasons = named.group_by("name").agg(lines=pl.len())
-        st.altair_chart(
-            charts.share_bars(reasons, category="name", value="lines", title="lines short"), width="stretch"
-        )
-        components.table(left_short, {name: words(name) for name in left_short.columns})
-    late = comparing.lates(plan)
-    if not late.is_empty():
-        st.markdown(f"**{counted(late.height, 'line')} late**")
-        components.table(late, {name: words(name) for name in late.columns})
+    plan_parts.show_facts(plan, currency=info.currency)
+    others = comparing.names(plan)[1:]
+    views = ["Compared", "Lines", "What would help", *(["Orders"] if others else [])]
+    view = st.segmented_control("View", views, default=views[0], key="scenarios_view", label_visibility="collapsed")
+    match view:
+        case "Lines":
+            with ledger() as book:
+                plan_parts.show_lines(lines_frame(book.plan_lines(picked)))
+        case "What would help":
+            plan_parts.show_help(plan, currency=info.currency)
+        case "Orders":
+            plan_parts.show_orders(plan, others)
+        case _:
+            plan_parts.show_comparison(plan)
 
 st.subheader("Rule changes", anchor=False)
 if not versions:

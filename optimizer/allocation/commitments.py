@@ -53,7 +53,7 @@ def build_commitments(data: AllocationData, stock: Stock, arcs: Arcs) -> Commitm
         return Commitments(pl.DataFrame(schema=_SCHEMA), nothing, nothing)
     frame = arcs.frame.with_row_index("arc").with_columns(pl.col("arc").cast(pl.Int64))
     lines = _of_lines(data)
-    floors, shares = _floors(data), _fair_shares(data, stock)
+    floors, shares = protected_minima(data), _fair_shares(data, stock)
     rows = pl.concat([lines.select(_ROW), floors.select(_ROW), shares.select(_ROW)]).with_row_index("commitment")
     rows = rows.with_columns(pl.col("commitment").cast(pl.Int64))
     members = pl.concat([_line_members(lines, frame), _scope_members(floors, frame), _scope_members(shares, frame)])
@@ -198,7 +198,7 @@ _FLOOR: Final = (
 )
 
 
-def _floors(data: AllocationData) -> pl.DataFrame:
+def protected_minima(data: AllocationData) -> pl.DataFrame:
     """Return the protected minimum of each service floor: a share of its open units or a quantity, never above them."""
     least = (pl.col("asked") * pl.col("floor_rate").fill_null(0) + BASIS - 1) // BASIS
     return (

@@ -1,4 +1,4 @@
-"""Why a line is short or late: one primary reason per line, by a fixed order of evidence, and who took the stock.
+"""Why a line is short, late or split: one reason per line, by a fixed order of evidence, and who took the stock.
 
 The evidence is the plan's own rest of stock and capacity; nothing is solved again. Order of evidence (the first that
 holds):
@@ -16,6 +16,9 @@ holds):
 11. SAFETY_BUFFER     units are there, kept as safety stock
 12. LOWER_PRIORITY    other lines of the SKU got the units; `competing_lines` names them
 13. NO_STOCK          there are no units in time
+
+A line is split when units of it ship from another node than most of its order's. The evidence is that node's, by the
+time the line really arrives; where nothing is in the way there, a second parcel is worth it: WORTH_A_PARCEL.
 """
 
 from __future__ import annotations
@@ -28,7 +31,7 @@ import polars as pl
 from optimizer.allocation.arcs import with_caps
 from optimizer.allocation.candidates import candidates, lane_days
 from optimizer.allocation.plan import Plan, Problem
-from optimizer.allocation.result import LATES, SHORTS
+from optimizer.allocation.result import LATES, SHORTS, SPLITS
 from optimizer.allocation.stock import SAFETY, Ints
 
 REASONS: Final = (
@@ -47,6 +50,36 @@ REASONS: Final = (
 )
 """Reason codes in the order of evidence, after HOLD_<TYPE>."""
 
+WORTH_A_PARCEL: Final = "WORTH_A_PARCEL"
+
+_MEANINGS: Final = {
+    "PAST_CANCEL": "its cancel date comes before any ship day",
+    "WINDOW_NOT_OPEN": "it must not ship yet",
+    "NO_LANE": "no node ships to its zone",
+    "CUTOFF": "even the next cut-off and the fastest lane come too late",
+    "SHIP_COMPLETE": "it could ship, but its order ships whole or not at all",
+    "UNECONOMIC": "stock and capacity are free, but using them costs more than it brings",
+    "LABOUR_CAP": "there is stock, but every node day is full",
+    "CARRIER_CAP": "there is stock, but every carrier day is full",
+    "CHANNEL_RESERVED": "the units there are kept for another channel",
+    "SAFETY_BUFFER": "the units there are kept as safety stock",
+    "LOWER_PRIORITY": "other lines got the units and bring more",
+    "NO_STOCK": "there are no units in time",
+    WORTH_A_PARCEL: "it could ship with its order, but a second parcel is worth more",
+}
+
+
+def meaning(reason: str) -> str:
+    """Return a reason code in words.
+
+    >>> meaning("NO_STOCK"), meaning("HOLD_CREDIT")
+    ('there are no units in time', 'it is on hold: credit')
+    """
+    if reason.startswith("HOLD_"):
+        return f"it is on hold: {reason.removeprefix('HOLD_').replace('_', ' ').lower()}"
+    return _MEANINGS[reason]
+
+
 _COMPETITORS: Final = 5
 _RANK: Final = {reason: rank for rank, reason in enumerate(REASONS)}
 
@@ -54,7 +87,7 @@ _RANK: Final = {reason: rank for rank, reason in enumerate(REASONS)}
 def explain_shorts(problem: Problem, plan: Plan, lines: pl.DataFrame, used: pl.DataFrame) -> pl.DataFrame:
     """Return the SHORTS frame for the lines of `report.progress` that have short units."""
     short = lines.filter(pl.col("units_short") > 0)
-    reasons = _reasons(problem, plan, short, used, on_time_only=False)
+    reasons = _reasons(problem, plan, short, used)
     named = short.join(reasons, on="line", how="left", maintain_order="left").with_columns(
         pl.col("units_short").alias("short_quantity")
     )
@@ -64,25 +97,59 @@ def explain_shorts(problem: Problem, plan: Plan, lines: pl.DataFrame, used: pl.D
 def explain_lates(problem: Problem, plan: Plan, lines: pl.DataFrame, used: pl.DataFrame) -> pl.DataFrame:
     """Return the LATES frame for the lines of `report.progress` that have late units."""
     late = lines.filter(pl.col("units_late") > 0)
-    reasons = _reasons(problem, plan, late, used, on_time_only=True)
+    reasons = _reasons(problem, plan, late, used, keep=pl.col("days_late") == 0)
     named = late.join(reasons, on="line", how="left", maintain_order="left").with_columns(
         pl.col("units_late").alias("late_quantity")
     )
     return named.with_columns(pl.col("competing_lines").fill_null([])).select(LATES.names()).cast(LATES)
 
 
+def explain_splits(problem: Problem, plan: Plan, lines: pl.DataFrame, used: pl.DataFrame) -> pl.DataFrame:
+    """Return the SPLITS frame for the lines of `report.progress` whose order ships from more than one node."""
+    away = _away(used)
+    split = lines.join(away, on="line", how="inner", maintain_order="left")
+    if split.is_empty():
+        return pl.DataFrame(schema=SPLITS)
+    keep = (pl.col("node_id") == pl.col("main_node")) & (pl.col("arrival_date") <= pl.col("arrives"))
+    reasons = _reasons(problem, plan, split, used, keep=keep).with_columns(
+        pl.when(pl.col("reason").is_in(["SHIP_COMPLETE", "UNECONOMIC"]))
+        .then(pl.lit(WORTH_A_PARCEL))
+        .otherwise("reason")
+        .alias("reason")
+    )
+    named = split.join(reasons, on="line", how="left", maintain_order="left")
+    return named.with_columns(pl.col("competing_lines").fill_null([])).select(SPLITS.names()).cast(SPLITS)
+
+
+def _away(used: pl.DataFrame) -> pl.DataFrame:
+    """Return lines with units that ship from another node than most of their order's: line, main_node, arrives."""
+    nodes = used.group_by("order_id", "node_id").agg(pl.col("units").sum())
+    main = (
+        nodes.filter(pl.len().over("order_id") > 1)
+        .sort("order_id", "units", "node_id", descending=[False, True, False])
+        .unique("order_id", keep="first", maintain_order=True)
+        .select("order_id", pl.col("node_id").alias("main_node"))
+    )
+    return (
+        used.join(main, on="order_id", how="inner")
+        .filter(pl.col("node_id") != pl.col("main_node"))
+        .group_by("line", "main_node")
+        .agg(pl.col("units").sum().alias("split_quantity"), pl.col("arrival_date").max().alias("arrives"))
+    )
+
+
 def _reasons(
-    problem: Problem, plan: Plan, lines: pl.DataFrame, used: pl.DataFrame, *, on_time_only: bool
+    problem: Problem, plan: Plan, lines: pl.DataFrame, used: pl.DataFrame, *, keep: pl.Expr | None = None
 ) -> pl.DataFrame:
-    """Return one row per line: line, reason, competing_lines."""
-    blocks = _blocked_candidates(problem, plan, lines, used, on_time_only=on_time_only)
+    """Return one row per line: line, reason, competing_lines; `keep` says which ways of shipping would have done."""
+    blocks = _blocked_candidates(problem, plan, lines, used, keep=keep)
     best = blocks.group_by("line").agg(pl.col("block").min())
     named = {rank: reason for reason, rank in _RANK.items()}
     hold = "HOLD_" + pl.col("hold_type").fill_null("other").str.to_uppercase()
     reasons = (
         lines.select("line", "sku", "order_id", "is_on_hold", "hold_type")
         .join(best, on="line", how="left", maintain_order="left")
-        .join(_undated(problem, lines, on_time_only=on_time_only), on="line", how="left", maintain_order="left")
+        .join(_undated(problem, lines, is_limited=keep is not None), on="line", how="left", maintain_order="left")
         .with_columns(
             pl.when(pl.col("is_on_hold"))
             .then(hold)
@@ -95,7 +162,7 @@ def _reasons(
     )
 
 
-def _undated(problem: Problem, lines: pl.DataFrame, *, on_time_only: bool) -> pl.DataFrame:
+def _undated(problem: Problem, lines: pl.DataFrame, *, is_limited: bool) -> pl.DataFrame:
     """Return the reason of lines without any candidate, from the dates alone: line, dated."""
     days = lane_days(problem.data)
     if days.is_empty():
@@ -109,20 +176,22 @@ def _undated(problem: Problem, lines: pl.DataFrame, *, on_time_only: bool) -> pl
         .then(pl.lit(_RANK["WINDOW_NOT_OPEN"]))
         .when(~pl.col("lane_zone").is_in(zones))
         .then(pl.lit(_RANK["NO_LANE"]))
-        .otherwise(pl.lit(_RANK["CUTOFF"] if on_time_only else _RANK["PAST_CANCEL"]))
+        .otherwise(pl.lit(_RANK["CUTOFF"] if is_limited else _RANK["PAST_CANCEL"]))
     )
     return lines.select("line", code.alias("dated"))
 
 
 def _blocked_candidates(
-    problem: Problem, plan: Plan, lines: pl.DataFrame, used: pl.DataFrame, *, on_time_only: bool
+    problem: Problem, plan: Plan, lines: pl.DataFrame, used: pl.DataFrame, *, keep: pl.Expr | None
 ) -> pl.DataFrame:
     """Return every candidate of the lines with what blocks it: line, cell, block (rank in REASONS)."""
     data = problem.data
     columns = data.lines.columns
     found = candidates(data, lines.select(columns), lane_days(data))
-    if on_time_only:
-        found = found.filter(pl.col("days_late") == 0)
+    if keep is not None:
+        extra = [name for name in ("main_node", "arrives") if name in lines.columns]
+        told = found.join(lines.select("line", *extra), on="line", how="inner", maintain_order="left")
+        found = told.filter(keep).drop(extra)
     steps = _rest(problem, plan)
     channel_rest = _channel_rest(problem, plan)
     capped = with_caps(found, data.options.carrier_caps).sort("day")

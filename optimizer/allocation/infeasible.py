@@ -115,6 +115,10 @@ class WayOut:
     objective_cents: int
     cost_cents: int
 
+    def words(self) -> str:
+        """Return what is given up, and how much of it."""
+        return f"{self.gives_up} ({self.units:,} unit{'' if self.units == 1 else 's'})"
+
 
 @dataclass(frozen=True, slots=True)
 class Conflict:

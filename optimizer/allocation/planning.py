@@ -10,7 +10,7 @@ from optimizer.allocation import report
 from optimizer.allocation.backend import Status
 from optimizer.allocation.baseline import rule_plan, value_plan
 from optimizer.allocation.data import AllocationData
-from optimizer.allocation.explain import explain_lates, explain_shorts
+from optimizer.allocation.explain import explain_lates, explain_shorts, explain_splits
 from optimizer.allocation.options import AllocationOptions
 from optimizer.allocation.plan import Problem, objective_cents, prepare
 from optimizer.allocation.result import AllocationResult
@@ -119,6 +119,7 @@ def _result(problem: Problem, solved: Solved) -> AllocationResult:
         allocations=report.allocations(used),
         shorts=explain_shorts(problem, plan, lines, used),
         lates=explain_lates(problem, plan, lines, used),
+        splits=explain_splits(problem, plan, lines, used),
         summary=report.summary(lines),
         releases=report.releases(problem, plan, used),
         commitments=report.commitments(problem, plan),

@@ -9,7 +9,7 @@ is a plan of the whole problem, and what it costs is achieved, not guessed; a wi
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta
 from typing import Final
 
@@ -21,6 +21,7 @@ from optimizer.allocation.plan import Plan, Problem, objective_cents
 from optimizer.allocation.result import AllocationResult
 from optimizer.allocation.rows import ExtraRow, arcs_of, forced_problem, solve_rows
 from optimizer.allocation.stock import Ints
+from optimizer.allocation.values import cap_words, tight_caps, wider_cap
 from optimizer.allocation.world import World, naive_utc
 
 AIR_CENTS: Final = 2_500
@@ -284,11 +285,9 @@ def _node_changes(world: World, result: AllocationResult, line: _Line) -> Iterat
             more = pl.col("daily_capacity_units").cast(pl.Int64) + line.units
             words = f"{node} picks {line.units:,} units more a day"
             yield "capacity", words, world.put("nodes", here, daily_capacity_units=more)
-    caps = world.options.carrier_caps
-    for place, cap in enumerate(caps):
-        wider = (*caps[:place], replace(cap, units=cap.units + line.units), *caps[place + 1 :])
-        words = f"{cap.carrier} collects {line.units:,} units more a day at {cap.node_id or 'every node'}"
-        yield "carrier", words, world.with_options(replace(world.options, carrier_caps=wider))
+    for place, cap in tight_caps(world, result, units=line.units):
+        words = f"{line.units:,} units more a day that {cap_words(cap)}"
+        yield "carrier", words, wider_cap(world, place)(line.units)
 
 
 def _full_nodes(world: World, result: AllocationResult, units: int) -> set[str]:

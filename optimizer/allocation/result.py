@@ -57,6 +57,20 @@ LATES: Final = pl.Schema(
 )
 """One row per line with units that ship but arrive late; `days_late` is the latest of them."""
 
+SPLITS: Final = pl.Schema(
+    {
+        "order_id": pl.String(),
+        "line_id": pl.String(),
+        "sku": pl.String(),
+        "channel": pl.String(),
+        "main_node": pl.String(),
+        "split_quantity": pl.Int64(),
+        "reason": pl.String(),
+        "competing_lines": pl.List(pl.String()),
+    }
+)
+"""One row per line with units that ship from another node than `main_node`, from which most of its order ships."""
+
 SUMMARY: Final = pl.Schema(
     {
         "channel": pl.String(),
@@ -152,6 +166,7 @@ class AllocationResult:
         allocations: See ALLOCATIONS.
         shorts: See SHORTS.
         lates: See LATES.
+        splits: See SPLITS.
         summary: See SUMMARY.
         releases: See RELEASES.
         commitments: See COMMITMENTS.
@@ -172,6 +187,7 @@ class AllocationResult:
     allocations: pl.DataFrame
     shorts: pl.DataFrame
     lates: pl.DataFrame
+    splits: pl.DataFrame
     summary: pl.DataFrame
     releases: pl.DataFrame
     commitments: pl.DataFrame

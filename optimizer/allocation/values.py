@@ -17,6 +17,7 @@ from zoneinfo import ZoneInfo
 import numpy as np
 import polars as pl
 
+from optimizer.allocation.commitments import protected_minima
 from optimizer.allocation.options import CarrierCap
 from optimizer.allocation.plan import Problem, objective_cents, prepare
 from optimizer.allocation.result import AllocationResult
@@ -156,7 +157,7 @@ def _questions(world: World, result: AllocationResult) -> Iterator[_Question]:
     )
     skus = missing.group_by("sku").agg(pl.col("units").sum()).sort("units", "sku", descending=[True, False])["sku"]
     stock = [question for sku in skus.to_list() for question in _stock_questions(world, sku)]
-    other = [*_hour_questions(world, result), *_carrier_questions(world, result), *_floor_questions(world, result)]
+    other = [*_hour_questions(world, result), *_carrier_questions(world, result), *_floor_questions(world)]
     other += [question for sku in skus.to_list() for question in _reserve_questions(world, sku)]
     for place in range(max(len(stock), len(other))):
         yield from stock[place : place + 1]
@@ -215,45 +216,61 @@ def _longer_day(world: World, node: str, day: date, limit: int, hour: int) -> Ca
 
 
 def _carrier_questions(world: World, result: AllocationResult) -> Iterator[_Question]:
-    caps = world.options.carrier_caps
-    for place, cap in enumerate(caps):
-        mine = result.allocations.filter(pl.col("carrier") == cap.carrier)
-        mine = mine.filter(pl.col("node_id") == cap.node_id) if cap.node_id else mine
-        load = mine.group_by("ship_date").agg(pl.col("quantity").sum().alias("load"))
-        if load.filter(pl.col("load") >= cap.units).height:
-            words = f"a unit a day more that {cap.carrier} collects at {cap.node_id or 'every node'}"
-            yield _Question("carrier", None, cap.node_id or "", None, cap.carrier, 1, words, _wider(world, caps, place))
+    for place, cap in tight_caps(world, result, units=1):
+        words = f"a unit a day more that {cap_words(cap)}"
+        yield _Question("carrier", None, cap.node_id or "", None, cap.carrier, 1, words, wider_cap(world, place))
 
 
-def _wider(world: World, caps: tuple[CarrierCap, ...], place: int) -> Callable[[int], World]:
+def tight_caps(world: World, result: AllocationResult, *, units: int) -> Iterator[tuple[int, CarrierCap]]:
+    """Yield the pick-up limits with a day on which so many units more would not fit: place among all, limit."""
+    data = world.data()
+    zones = data.lines.select("order_id", "line_id", "lane_zone")
+    shipped = result.allocations.join(zones, on=["order_id", "line_id"], how="left")
+    for place, cap in enumerate(data.carrier_caps):
+        scope = {"carrier": cap.carrier, "node_id": cap.node_id, "service": cap.service, "lane_zone": cap.lane_zone}
+        mine = shipped.filter(*(pl.col(name) == value for name, value in scope.items() if value is not None))
+        load = mine.group_by("ship_date").agg(pl.col("quantity").sum())["quantity"].max()
+        if int(str(load or 0)) + units > cap.units:
+            yield place, cap
+
+
+def cap_words(cap: CarrierCap) -> str:
+    """Return what a pick-up limit is about: carrier and service, node and zone."""
+    name = " ".join(part for part in (cap.carrier, cap.service) if part)
+    return f"{name} collects at {cap.node_id or 'every node'}{f' for {cap.lane_zone}' if cap.lane_zone else ''}"
+
+
+def wider_cap(world: World, place: int) -> Callable[[int], World]:
+    """Return the world with one pick-up limit that many units wider."""
+    told = world.with_all_caps()
+    caps = told.options.carrier_caps
+
     def more(count: int) -> World:
         wide = replace(caps[place], units=caps[place].units + count)
-        return world.with_options(replace(world.options, carrier_caps=(*caps[:place], wide, *caps[place + 1 :])))
+        return told.with_options(replace(told.options, carrier_caps=(*caps[:place], wide, *caps[place + 1 :])))
 
     return more
 
 
-def _floor_questions(world: World, result: AllocationResult) -> Iterator[_Question]:
-    """Floors in units that the plan does not keep: what is one unit less of the floor worth?"""
-    floors = world.frames.get("service_floors")
-    if floors is None or "floor_quantity" not in floors.columns or result.commitments.is_empty():
-        return
-    scope = [name for name in ("channel", "customer_id", "sku") if name in floors.columns]
-    for place, row in enumerate(floors.iter_rows(named=True)):
-        if row["floor_quantity"]:
-            name = ", ".join(str(row[part]) for part in scope if row[part]) or "everything"
-            words = f"a unit less of the floor for {name}"
-            yield _Question("floor", None, "", None, name, 1, words, _lower_floor(world, place))
+def _floor_questions(world: World) -> Iterator[_Question]:
+    """Service floors: what is one unit less of the floor worth?"""
+    for row in protected_minima(world.data()).select("floor", "words", "target").iter_rows(named=True):
+        words = f"a unit less of the floor of {row['target']:,} for {row['words']}"
+        more = _lower_floor(world, row["floor"], row["target"])
+        yield _Question("floor", None, "", None, row["words"], 1, words, more)
 
 
-def _lower_floor(world: World, place: int) -> Callable[[int], World]:
+def _lower_floor(world: World, place: int, target: int) -> Callable[[int], World]:
+    frame = world.frame("service_floors")
+    here = pl.int_range(pl.len()) == place
+
     def more(count: int) -> World:
-        frame = world.frame("service_floors").with_row_index("place")
-        lower = (pl.col("floor_quantity").cast(pl.Int64) - count).clip(lower_bound=0)
-        numbered = world.with_frame("service_floors", frame).put(
-            "service_floors", pl.col("place") == place, floor_quantity=lower
-        )
-        return numbered.with_frame("service_floors", numbered.frame("service_floors").drop("place"))
+        values = {"floor_rate": pl.lit(0.0), "floor_quantity": pl.lit(max(0, target - count))}
+        columns = [
+            pl.when(here).then(value).otherwise(pl.col(name) if name in frame.columns else None).alias(name)
+            for name, value in values.items()
+        ]
+        return world.with_frame("service_floors", frame.with_columns(columns))
 
     return more
 

@@ -14,7 +14,17 @@ from typing import Any
 import polars as pl
 
 from optimizer.allocation.data import AllocationData
-from optimizer.allocation.frames import INSTANT, INVENTORY, LANES, NODES, OPEN_LINES, RECEIPTS, RESERVATIONS, FrameSpec
+from optimizer.allocation.frames import (
+    INSTANT,
+    INVENTORY,
+    LANE_CAPACITY,
+    LANES,
+    NODES,
+    OPEN_LINES,
+    RECEIPTS,
+    RESERVATIONS,
+    FrameSpec,
+)
 from optimizer.allocation.options import AllocationOptions
 
 BASE_SPECS: Mapping[str, FrameSpec] = {
@@ -99,6 +109,12 @@ class World:
             for column, value in values.items()
         ]
         return self.with_frame(name, frame.with_columns(columns))
+
+    def with_all_caps(self) -> World:
+        """Return the same problem with every pick-up limit in its options, where each can be changed by itself."""
+        frames = {name: frame for name, frame in self.frames.items() if name != LANE_CAPACITY.name}
+        world = replace(self, frames=frames).put("lanes", pl.lit(value=True), daily_capacity_units=None)
+        return world.with_options(replace(self.options, carrier_caps=self.data().carrier_caps))
 
     def add_rows(self, name: str, rows: pl.DataFrame) -> World:
         """Return the world with rows appended; columns they do not have are null."""

@@ -66,7 +66,9 @@ ORDERS: Final = pl.Schema(
         "reason": pl.String(),
     }
 )
-"""One row per scenario and order that another plan treats otherwise than the first run; `reason` of what is short."""
+"""One row per scenario and order that another plan treats otherwise than the first run.
+
+`reason` is that of the order's short units, or of its late ones where none is short."""
 
 _SUBSTITUTE: Final = r"\+sub$"
 
@@ -252,15 +254,19 @@ def _orders(before: pl.DataFrame, after: pl.DataFrame, run: ScenarioRun) -> pl.D
         pl.col("nodes").alias("nodes_before"),
         pl.col("nodes_after"),
     ).with_columns(_what().alias("what"))
+    shorts, lates = run.result.shorts, run.result.lates
     reasons = (
-        run.result.shorts.sort("short_quantity", "line_id", descending=[True, False])
+        pl.concat([
+            shorts.select("order_id", "line_id", "reason", pl.col("short_quantity").alias("units"), kind=pl.lit(0)),
+            lates.select("order_id", "line_id", "reason", pl.col("late_quantity").alias("units"), kind=pl.lit(1)),
+        ])
+        .sort("kind", "units", "line_id", descending=[False, True, False])
         .group_by("order_id", maintain_order=True)
         .agg(pl.col("reason").first())
-    )
+    )  # fmt: skip
     return (
         named.filter(pl.col("what") != "")
         .join(reasons, on="order_id", how="left")
-        .with_columns(pl.when(pl.col("units_after") < pl.col("units_open")).then(pl.col("reason")).alias("reason"))
         .sort((pl.col("units_after") - pl.col("units_before")).abs(), "order_id", descending=[True, False])
         .select(ORDERS.names())
         .cast(ORDERS)

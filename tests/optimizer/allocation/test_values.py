@@ -7,9 +7,9 @@ from datetime import date
 import polars as pl
 import pytest
 
-from optimizer.allocation import AllocationOptions, allocate
+from optimizer.allocation import AllocationOptions, CarrierCap, allocate
 from optimizer.allocation.confirm import CONFIRMATIONS, confirmations
-from optimizer.allocation.frames import INVENTORY, LANES, NODES, OPEN_LINES, RECEIPTS, RESERVATIONS
+from optimizer.allocation.frames import EXTRA_SPECS, INVENTORY, LANES, NODES, OPEN_LINES, RECEIPTS, RESERVATIONS
 from optimizer.allocation.values import MARGINALS, marginal_values
 from optimizer.allocation.world import World
 
@@ -18,14 +18,16 @@ from optimizer.allocation.world import World
 def build(world):
     """Build a world of frames from rows."""
 
-    def make(lines, inventory, *, receipts=(), reservations=(), nodes=None, **options) -> World:
+    def make(lines, inventory, *, receipts=(), reservations=(), nodes=None, lanes=None, extras=None, **options):
+        specs = {spec.name: spec for spec in EXTRA_SPECS}
         frames = {
             "open_lines": world.frame(OPEN_LINES, lines),
             "inventory": world.frame(INVENTORY, inventory),
             "inbound_receipts": world.frame(RECEIPTS, list(receipts)),
             "channel_reservations": world.frame(RESERVATIONS, list(reservations)),
             "nodes": world.frame(NODES, nodes or [world.node()]),
-            "lanes": world.frame(LANES, [world.lane()]),
+            "lanes": world.frame(LANES, lanes or [world.lane()]),
+            **{name: world.frame(specs[name], rows) for name, rows in (extras or {}).items()},
         }
         return World.of(frames, AllocationOptions(as_of=world.AS_OF, weights=world.QUIET, **options))
 
@@ -68,6 +70,39 @@ def test_a_reserved_unit_is_worth_what_others_would_do_with_it(world, build):
     row = asked(made, kind="reserve")
     assert row["next_cents"] == 4000 - 1000 - 100 + 1800
     assert row["valid_units"] == 2
+
+
+@pytest.mark.parametrize("where", ["lanes", "lane_capacity", "options"])
+def test_a_pick_up_more_is_worth_the_unit_it_takes_wherever_the_limit_stands(world, build, where):
+    lines = [world.line("1", open_quantity=10, unit_price=40)]
+    lanes = [world.lane(daily_capacity_units=3 if where == "lanes" else None)]
+    extras = {"lane_capacity": [{"carrier": "swift", "capacity_units": 3}]} if where == "lane_capacity" else {}
+    caps = (CarrierCap(carrier="swift", units=3),) if where == "options" else ()
+    made = build(lines, [world.stock(on_hand=99)], lanes=lanes, extras=extras, horizon_days=1, carrier_caps=caps)
+    row = asked(made, kind="carrier")
+    assert row["next_cents"] == 4000 - 1000 - 100 + 1800
+    assert row["valid_units"] == 7
+
+
+@pytest.mark.parametrize("floor", [{"floor_quantity": 6}, {"floor_rate": 0.6}])
+def test_a_unit_less_of_a_floor_is_worth_what_another_does_with_it(world, build, floor):
+    lines = [
+        world.line("1", channel="ebay", open_quantity=10, unit_price=21),
+        world.line("2", open_quantity=10, unit_price=40),
+    ]
+    floors = [{"channel": "ebay", "shortfall_per_unit": 100, **floor}]
+    made = build(lines, [world.stock(on_hand=10)], extras={"service_floors": floors})
+    row = asked(made, kind="floor")
+    base = allocate(made.data()).objective_cents
+    for less in (1, 2, 7):
+        easier = build(
+            lines,
+            [world.stock(on_hand=10)],
+            extras={"service_floors": [{**floors[0], "floor_rate": 0, "floor_quantity": max(0, 6 - less)}]},
+        )
+        gained = allocate(easier.data()).objective_cents - base
+        assert (gained == less * row["next_cents"]) == (less <= row["valid_units"])
+    assert row["next_cents"] > 0
 
 
 def test_plenty_is_worth_nothing_and_nothing_is_asked(world, build):
