@@ -34,6 +34,9 @@ select
     case when events.event_type <> 'order.released' then events.cancel_after_at end as cancel_after_at,
     events.actor,
     events.hold_type,
+    case
+        when events.event_type = 'order.changed' then {{ json_text("events.attributes", "'$.purpose'") }}
+    end as change_purpose,
     row_number() over (
         partition by events.order_id
         order by events.event_at asc, events.observed_at asc, events.event_id asc

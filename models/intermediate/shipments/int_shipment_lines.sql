@@ -27,7 +27,8 @@ with shipment_events as (
         sscc,
         estimated_delivery_at,
         ship_to_region,
-        cost_amount
+        cost_amount,
+        case when event_type = 'asn.sent' then {{ json_text("attributes", "'$.purpose'") }} end as purpose
     from {{ ref('int_shipment_events_identified') }}
 ),
 
@@ -69,7 +70,10 @@ of_record as (
         ) as piece_tracking,
         max(case when shipment_events.event_type <> 'received' then 1 else 0 end) over (
             partition by shipment_events.order_id
-        ) = 1 as is_shipping_told
+        ) = 1 as is_shipping_told,
+        max(case when shipment_events.purpose in ('05', '07') then shipment_events.observed_at end) over (
+            partition by shipment_events.source, shipment_events.shipment_id, shipment_events.event_type
+        ) as restated_at
     from shipment_events
     inner join systems
         on
@@ -89,7 +93,10 @@ corrected as (
         ) as recency
     from of_record
     -- What the buyer counted is no further shipment where the system tells what left.
-    where event_type <> 'received' or not is_shipping_told
+    -- A notice sent anew says all of its shipment: cartons it leaves out were never in it.
+    where
+        (event_type <> 'received' or not is_shipping_told)
+        and (restated_at is null or observed_at >= restated_at)
 ),
 
 recorded as (
