@@ -22,11 +22,15 @@ _KNOWN: Final = frozenset(
         "period",
         "stage_id",
         "value",
+        "worst",
+        "best",
         "p90",
         "p95",
+        "km_median",
         "numerator",
         "denominator",
         "observations",
+        "doubtful",
         "excluded",
         "low",
         "high",
@@ -40,7 +44,7 @@ _KNOWN: Final = frozenset(
 
 
 def kpi_terminal_table(frame: pl.DataFrame) -> RenderableType:
-    """One row per KPI and group: value, interval, n, target and what to know about it."""
+    """One row per KPI and group: value, worst and best case, interval, n, target and what to know about it."""
     dimensions = [name for name in frame.columns if name not in _KNOWN]
     has_period = "period" in frame.columns and frame["period"].drop_nulls().len() > 0
     groups = [*(["period"] if has_period else []), *dimensions]
@@ -49,6 +53,7 @@ def kpi_terminal_table(frame: pl.DataFrame) -> RenderableType:
             _name(row),
             *(row[name] for name in groups),
             _value(row),
+            _bounds(row),
             _interval(row),
             _count(row),
             _target(row),
@@ -62,6 +67,7 @@ def kpi_terminal_table(frame: pl.DataFrame) -> RenderableType:
             ("KPI", "left"),
             *((name, "left") for name in groups),
             ("value", "right"),
+            ("worst to best", "right"),
             ("95 % interval", "right"),
             ("n", "right"),
             ("target", "right"),
@@ -173,6 +179,13 @@ def _value(row: dict[str, Any]) -> str:
         return "unavailable"
     shown = figure(row["value"], row["unit"])
     return f"{shown}  p90 {figure(row['p90'], row['unit'])}" if row.get("p90") is not None else shown
+
+
+def _bounds(row: dict[str, Any]) -> str:
+    """Return the worst and best case that rows in doubt allow; nothing where there is no doubt."""
+    if row.get("worst") is None or row["worst"] == row["best"]:
+        return ""
+    return f"{figure(row['worst'], row['unit'])} – {figure(row['best'], row['unit'])}"
 
 
 def _interval(row: dict[str, Any]) -> str:

@@ -40,6 +40,14 @@ _NO_INTERVAL: Final = frozenset({
     "return_rate_product", "return_rate_refused", "return_rate_unclassified", "restock_rate", "resale_rate",
     "write_off_rate", "backorder_recovery", "oversell_rate", "dispute_recovery", "over_shipped_rate", "damage_rate",
 })  # fmt: skip
+_DOUBTED: Final = (
+    "on_time", "in_full", "otif", "otif_line", "otif_case", "otif_value", "unit_fill_revised", "unit_fill_original",
+    "value_fill", "line_fill", "on_time_ship", "ship_by_adherence", "carrier_on_time", "perfect_order",
+    "perfect_on_time", "perfect_in_full", "cancellation_rate_customer", "cancellation_rate_seller",
+    "cancellation_rate_fraud", "cancellation_rate_retailer",
+)  # fmt: skip
+"""KPIs whose doubt `metrics.kpi_doubts` weighs; of the others nothing is said about their worst and best case."""
+
 _INDEX: Final = "perfect_order_index"
 _INDEX_PARTS: Final = ("perfect_in_full", "perfect_on_time", "perfect_documents", "perfect_condition")
 _Z: Final = 1.959963984540054
@@ -90,11 +98,13 @@ def kpi_table(
         lens: `headline`, or a service profile id.
 
     Returns:
-        kpi_id, kpi_name, unit, lens, period (first day), the dimensions, stage_id, value, p90, p95, km_median (see
-        `stage_rows`), numerator, denominator, observations, excluded, low and high (Wilson 95 % on observations),
-        target, meets_target, is_provisional, is_available, reason. For KPIs of hours the value is the median of
-        finished stages, `excluded` counts stages still open or with impossible times. `excluded` is null where the
-        publication does not know it by the asked dimensions.
+        kpi_id, kpi_name, unit, lens, period (first day), the dimensions, stage_id, value, worst, best, p90, p95,
+        km_median (see `stage_rows`), numerator, denominator, observations, doubtful, excluded, low and high (Wilson
+        95 % on observations), target, meets_target, is_provisional, is_available, reason. For KPIs of hours the value
+        is the median of finished stages, `excluded` counts stages still open or with impossible times. `excluded` is
+        null where the publication does not know it by the asked dimensions. `worst` and `best` are the value if every
+        row in doubt (`doubtful`, see `metrics.kpi_doubts`) had gone badly or well; where lower is better, worst is the
+        higher one.
 
     Raises:
         QuestionError: Unknown KPI, dimension, grain or lens.
@@ -218,6 +228,7 @@ def _sums(connection: Connection, question: _Question) -> pl.DataFrame:
         """,
         parameters,
     )
+    values = _with_doubts(connection, values, question, period=period, dimensions=dimensions, parameters=parameters)
     excluded = _excluded(connection, question, period=period, dimensions=dimensions, parameters=parameters)
     if excluded is None:
         return values.with_columns(excluded=pl.lit(None, dtype=pl.Int64))
@@ -225,14 +236,64 @@ def _sums(connection: Connection, question: _Question) -> pl.DataFrame:
     return joined.with_columns(pl.col("excluded").fill_null(0))
 
 
+def _with_doubts(
+    connection: Connection,
+    values: pl.DataFrame,
+    question: _Question,
+    *,
+    period: str,
+    dimensions: str,
+    parameters: dict[str, Any],
+) -> pl.DataFrame:
+    """Add the lowest and highest value that the rows in doubt allow; null where doubt is not weighed."""
+    told = read(
+        connection,
+        "select 1 from duckdb_tables() where schema_name = 'metrics' and table_name = 'kpi_doubts'",
+    )
+    if told.is_empty():  # a publication of before
+        return values.with_columns(
+            lowest=pl.lit(None, pl.Float64), highest=pl.lit(None, pl.Float64), doubtful=pl.lit(None, pl.Int64)
+        )
+    doubts = read(
+        connection,
+        f"""
+        select
+            kpi_id, {period} as period{dimensions}, sum(met_unproven) as met_unproven,
+            sum(missed_unproven) as missed_unproven, sum(left_out) as left_out,
+            cast(sum(observations) as bigint) as doubtful
+        from metrics.kpi_doubts
+        where list_contains($kpis, kpi_id) and {_lens_sql(question)} and {_where("period_date")}
+        group by all
+        """,
+        parameters,
+    )
+    amounts = ("met_unproven", "missed_unproven", "left_out", "doubtful")
+    joined = values.join(doubts, on=question.keys, how="left", nulls_equal=True, validate="1:1").with_columns(
+        pl.col(amounts).fill_null(0)
+    )
+    is_weighed = pl.col("kpi_id").is_in(_DOUBTED) & (pl.col("denominator") != 0)
+    low = (pl.col("numerator") - pl.col("met_unproven")) / (pl.col("denominator") + pl.col("left_out"))
+    high = (pl.col("numerator") + pl.col("missed_unproven")) / pl.col("denominator")
+    return joined.with_columns(
+        lowest=pl.when(is_weighed).then(low),
+        highest=pl.when(is_weighed).then(high),
+        doubtful=pl.when(is_weighed).then(pl.col("doubtful")),
+    ).drop("met_unproven", "missed_unproven", "left_out")
+
+
 def _index(connection: Connection, question: _Question) -> pl.DataFrame:
     """Return the product of the component rates (APQC, WERC), per period and dimensions."""
     parts = _sums(connection, replace(question, kpis=_INDEX_PARTS))
     keys = question.keys[1:]
+    rate = pl.col("numerator") / pl.col("denominator")
+    is_whole = pl.len() == len(_INDEX_PARTS)
     return (
         parts.group_by(keys, maintain_order=True)
         .agg(
-            value=pl.when(pl.len() == len(_INDEX_PARTS)).then((pl.col("numerator") / pl.col("denominator")).product()),
+            value=pl.when(is_whole).then(rate.product()),
+            lowest=pl.when(is_whole).then(pl.coalesce("lowest", rate).product()),
+            highest=pl.when(is_whole).then(pl.coalesce("highest", rate).product()),
+            doubtful=pl.col("doubtful").max(),
             observations=pl.col("observations").max(),
             is_provisional=pl.col("is_provisional").any(),
         )
@@ -322,7 +383,10 @@ def _with_verdict(rows: pl.DataFrame) -> pl.DataFrame:
     spread = _Z * (share * (1 - share) / count + _Z**2 / (4 * count**2)).sqrt() / base
     is_share = (pl.col("unit") == "ratio") & ~pl.col("kpi_id").is_in(_NO_INTERVAL) & share.is_between(0, 1)
     better = pl.when(pl.col("higher_is_better")).then(share >= pl.col("target")).otherwise(share <= pl.col("target"))
+    rises = pl.col("higher_is_better")
     return rows.with_columns(
+        worst=pl.when(rises).then(pl.col("lowest")).otherwise(pl.col("highest")),
+        best=pl.when(rises).then(pl.col("highest")).otherwise(pl.col("lowest")),
         low=pl.when(is_share).then(pl.max_horizontal(centre - spread, pl.lit(0.0))),
         high=pl.when(is_share).then(pl.min_horizontal(centre + spread, pl.lit(1.0))),
         meets_target=better,
@@ -338,7 +402,7 @@ def _arrange(rows: pl.DataFrame, question: _Question) -> pl.DataFrame:
         "display_order", "kpi_id", "period", *question.by, "stage_order", "stage_id", nulls_last=True
     )
     return ordered.select(
-        "kpi_id", "kpi_name", "unit", "lens", "period", *question.by, "stage_id", "value", "p90", "p95", "km_median",
-        "numerator", "denominator", "observations", "excluded", "low", "high", "target", "meets_target",
-        "is_provisional", "is_available", "reason",
+        "kpi_id", "kpi_name", "unit", "lens", "period", *question.by, "stage_id", "value", "worst", "best", "p90",
+        "p95", "km_median", "numerator", "denominator", "observations", "doubtful", "excluded", "low", "high", "target",
+        "meets_target", "is_provisional", "is_available", "reason",
     )  # fmt: skip

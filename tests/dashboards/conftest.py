@@ -37,6 +37,10 @@ _TABLES = {
         f"kpi_id varchar, profile_id varchar, is_headline boolean, period_date date, {_DIMENSIONS}, currency varchar, "
         "numerator double, denominator double, observations bigint, is_provisional boolean"
     ),
+    "metrics.kpi_doubts": (
+        f"kpi_id varchar, profile_id varchar, is_headline boolean, period_date date, {_DIMENSIONS}, currency varchar, "
+        "met_unproven double, missed_unproven double, left_out double, observations bigint"
+    ),
     "metrics.kpi_exclusions": (
         "kpi_id varchar, profile_id varchar, period_date date, channel varchar, customer_id varchar, "
         "exclusion_reason varchar, observations bigint"
@@ -143,6 +147,9 @@ from met, lateral (values
 insert into metrics.kpi_values
     select 'backorder_value', '', false, date '2026-11-16', 'wholesale', 'wholesale', 'walmart', 'dc_columbus',
         '(none)', 'NY', 'kitchen', '(none)', 'USD', 1500, null, 3, false;
+insert into metrics.kpi_doubts
+    select 'otif', 'retail', true, date '{last}', 'wholesale', 'wholesale', 'walmart', 'dc_columbus', 'swiftparcel',
+        'NY', 'kitchen', '(none)', 'USD', 1, 4, 5, 10;
 insert into metrics.kpi_exclusions
     select 'otif', 'dtc_std', cast(day as date), 'dtc', '(none)', 'customer_cancelled', 1
     from generate_series(timestamp '{first}', timestamp '{last}', interval 1 day) as days(day);

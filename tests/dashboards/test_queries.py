@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import shutil
 from datetime import date
+from pathlib import Path
 
 import polars as pl
 import pytest
@@ -64,6 +66,31 @@ def test_a_lower_is_better_kpi_meets_its_target_from_below(connection: Connectio
     assert row["value"] == pytest.approx(0.006)
     assert row["meets_target"] is True
     assert row["low"] is None
+
+
+def test_rows_in_doubt_give_the_worst_and_the_best_case(connection: Connection) -> None:
+    row = one(kpi_table(connection, kpis=["otif"], date_from=date(2026, 11, 15), date_to=date(2026, 11, 15)))
+    # 29 of 40: one met and four missed without proof, five left out that may be misses.
+    assert row["worst"] == pytest.approx(28 / 45)
+    assert row["best"] == pytest.approx(33 / 40)
+    assert row["doubtful"] == 10
+    by_channel = kpi_table(connection, kpis=["otif"], by=["channel"], date_from=date(2026, 11, 15))
+    assert dict(zip(by_channel["channel"], by_channel["doubtful"], strict=True)) == {"dtc": 0, "wholesale": 10}
+
+
+def test_kpis_whose_doubt_is_not_weighed_have_no_cases(connection: Connection) -> None:
+    row = one(kpi_table(connection, kpis=["chargeback_rate"]))
+    assert (row["worst"], row["best"], row["doubtful"]) == (None, None, None)
+
+
+def test_a_publication_from_before_doubts_still_answers(workspace: Path, tmp_path: Path) -> None:
+    [published] = (workspace / "var" / "published").glob("*.duckdb")
+    older = connect(Path(shutil.copy(published, tmp_path)))
+    older.execute("drop table metrics.kpi_doubts")
+    row = one(kpi_table(older, kpis=["otif"]))
+    older.close()
+    assert row["value"] is not None
+    assert row["worst"] is None
 
 
 def test_the_interval_is_wilson(connection: Connection) -> None:

@@ -77,19 +77,49 @@ def land_events(connection: Connection, family: str, rows: list[dict[str, Any]])
     connection.unregister("golden")
 
 
-@pytest.fixture(scope="session")
-def golden_settings(tmp_path_factory: pytest.TempPathFactory) -> Settings:
-    """The built workspace."""
-    home: Path = tmp_path_factory.mktemp("golden")
+def build_golden(home: Path, orders: list[dict[str, Any]], shipments: list[dict[str, Any]]) -> Settings:
+    """Build a workspace with the golden orders and further events."""
     (home / "otif.toml").write_text('[company]\nname = "Golden"\nzone = "America/Chicago"\n', encoding="utf-8")
     settings = Settings.load(home)
     with open_writer(settings, purpose="golden orders") as connection:
         prepare_landing(connection)
         # Learned backwards: the order of arrival must not matter.
-        land_events(connection, "order", list(_order_events())[::-1])
-        land_events(connection, "shipment", list(_shipment_events())[::-1])
+        land_events(connection, "order", [*_order_events(), *orders][::-1])
+        land_events(connection, "shipment", [*_shipment_events(), *shipments][::-1])
     build(settings, GOLDEN_AS_OF)
     return settings
+
+
+@pytest.fixture(scope="session")
+def golden_settings(tmp_path_factory: pytest.TempPathFactory) -> Settings:
+    """The built workspace."""
+    return build_golden(tmp_path_factory.mktemp("golden"), [], [])
+
+
+@pytest.fixture(scope="session")
+def doubted_settings(tmp_path_factory: pytest.TempPathFactory) -> Settings:
+    """The same with three orders in doubt.
+
+    P1 left and nothing more is told; of P2 60 of 100 arrived, the rest left; P3 was cancelled nobody knows when.
+    """
+    captured = next(_order_events())
+    shipped = {"event_type": "ship.confirmed", "event_at": at("2026-03-05 20:00"), "line_id": "1"}
+    return build_golden(
+        tmp_path_factory.mktemp("doubted"),
+        [
+            *(captured | {"order_id": order} for order in ("P1", "P2", "P3")),
+            {"event_type": "order.cancelled", "actor": "customer", "event_at": at("2026-03-13 15:00")}
+            | {"order_id": "P3", "time_quality": "estimated"},
+        ],
+        [
+            shipped | {"shipment_id": "SP1", "order_id": "P1", "quantity": 100},
+            shipped | {"shipment_id": "SP2", "order_id": "P2", "quantity": 60},
+            shipped | {"shipment_id": "SP3", "order_id": "P2", "quantity": 40},
+            shipped
+            | {"shipment_id": "SP2", "order_id": "P2", "quantity": 60, "event_type": "arrived"}
+            | {"event_at": at("2026-03-10 15:00")},
+        ],
+    )
 
 
 @pytest.fixture(scope="session")

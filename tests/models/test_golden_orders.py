@@ -9,6 +9,7 @@ from collections.abc import Iterator
 
 import pytest
 
+from dashboards.queries import kpi_table
 from storage.duck import Connection
 from storage.publish import open_published
 from storage.settings import Settings
@@ -58,3 +59,33 @@ def test_missed_golden_orders_name_what_happened(published: Connection) -> None:
     ).fetchall()
     assert [order for order, _ in rows] == ["O10", "O11", "O2", "O3", "O4", "O6"]
     assert dict(rows)["O2"] == "early_delivery"
+
+
+# Lowest, value and highest; P1 and P2 may have arrived in time, P3 may have been cancelled after its window.
+BOUNDS = {
+    "on_time": ((4, 11), (4, 10), (6, 10)),
+    "in_full": ((3, 11), (3, 10), (5, 10)),
+    "otif": ((2, 11), (2, 10), (4, 10)),
+    "otif_line": ((3, 12), (3, 11), (5, 11)),
+    "otif_case": ((460, 1080), (460, 980), (600, 980)),
+    "line_fill": ((4, 12), (4, 11), (6, 11)),
+    "unit_fill_revised": ((560, 1080), (560, 980), (700, 980)),
+}
+
+
+@pytest.mark.parametrize(("kpi", "figures"), BOUNDS.items())
+def test_missing_words_widen_a_figure_to_its_worst_and_best_case(
+    doubted_settings: Settings, kpi: str, figures: tuple[tuple[int, int], ...]
+) -> None:
+    with open_published(doubted_settings) as opened:
+        row = kpi_table(opened, kpis=[kpi]).row(0, named=True)
+    worst, value, best = (numerator / denominator for numerator, denominator in figures)
+    assert (row["worst"], row["value"], row["best"]) == pytest.approx((worst, value, best))
+    assert row["doubtful"] == 3
+
+
+@pytest.mark.parametrize("kpi", BOUNDS)
+def test_proven_figures_have_no_other_case(published: Connection, kpi: str) -> None:
+    row = kpi_table(published, kpis=[kpi]).row(0, named=True)
+    assert row["worst"] == row["value"] == row["best"]
+    assert row["doubtful"] == 0

@@ -35,6 +35,13 @@ select
     orders.seller_id,
     coalesce(parcels.estimated_at <= {{ as_of() }}, false) as is_due,
     coalesce(parcels.is_all_delivered and parcels.delivered_at <= parcels.estimated_at, false) as is_on_time,
+    -- Late only because nothing tells that it, or a part of it, arrived.
+    coalesce(
+        parcels.estimated_at <= {{ as_of() }}
+        and not parcels.is_all_delivered
+        and coalesce(parcels.delivered_at <= parcels.estimated_at, true),
+        false
+    ) as is_unproven,
     {{ company_date('parcels.estimated_at') }} as estimated_date,
     parcels.accepted_at,
     parcels.estimated_at,

@@ -66,6 +66,10 @@ select
     and pieces_accepted = pieces_shipped
     and last_accepted_at < ship_due_at
     and coalesce(open_quantity, 0) = 0 as is_handed_over,
+    -- Late only because a piece that left was never scanned.
+    pieces_shipped > pieces_accepted
+    and coalesce(last_accepted_at < ship_due_at, true)
+    and coalesce(open_quantity, 0) = 0 as is_unproven,
     cast({{ to_local(just_before('ship_due_at'), 'ship_zone') }} as date) as ship_due_date,
     captured_date,
     ship_due_at

@@ -115,6 +115,8 @@ excused as (
         profile_id,
         min(reason) as reason,
         sum(quantity_cancelled) as quantity_excused,
+        sum(case when reason in ('cancel_time_unknown', 'cancel_actor_unknown') then quantity_cancelled end)
+            as quantity_unsure,
         -- A whole order without lines has no quantity to take off.
         max(case when quantity_cancelled is null then 1 else 0 end) = 1 as is_whole
     from reasoned
@@ -127,6 +129,7 @@ based as (
         windowed.*,
         excused.reason as cancel_reason,
         coalesce(excused.is_whole, false) as is_cancelled_whole,
+        coalesce(excused.quantity_unsure, 0) as quantity_unsure,
         greatest(windowed.base_original - coalesce(excused.quantity_excused, 0), 0) as judged_original,
         greatest(windowed.base_revised - coalesce(excused.quantity_excused, 0), 0) as judged_revised
     from windowed
@@ -167,6 +170,7 @@ select
     cast(case when quantity_base = 'original' then judged_original else judged_revised end as decimal(18, 3))
         as base_quantity,
     quantity_shipped_first,
+    cast(quantity_unsure as decimal(18, 3)) as quantity_unsure,
     tolerance_low,
     tolerance_high,
     is_headline,

@@ -1,0 +1,270 @@
+{#-
+    How far doubt can move a KPI, per day and dimensions: what counts as met without proof (`met_unproven`), what counts
+    as missed without proof (`missed_unproven`), and what is left out although it may belong in as a miss (`left_out`).
+    The lowest value is (numerator - met_unproven) / (denominator + left_out), the highest (numerator + missed_unproven) /
+    denominator. Records nobody could read, repeated events and orphans are counted in data_doubt only: nothing says
+    which KPI they would have moved.
+-#}
+{% set order_kpis = {"on_time": "is_on_time", "in_full": "is_in_full", "otif": "is_otif"} %}
+{% set line_kpis = {
+    "otif_line": {
+        "met": "case when is_otif and not is_otif_worst then 1 else 0 end",
+        "missed": "case when is_otif_best and not is_otif then 1 else 0 end",
+        "left_out": "case when is_left_out then 1 else 0 end",
+    },
+    "line_fill": {
+        "met": "case when is_in_full and not is_in_full_worst then 1 else 0 end",
+        "missed": "case when is_in_full_best and not is_in_full then 1 else 0 end",
+        "left_out": "case when is_left_out then 1 else 0 end",
+    },
+    "otif_case": {
+        "met": "0",
+        "missed": "least(quantity_unproven, base_quantity - quantity_in_window)",
+        "left_out": "quantity_unsure",
+    },
+    "otif_value": {
+        "met": "0",
+        "missed": "least(quantity_unproven, base_quantity - quantity_in_window) * unit_cost",
+        "left_out": "quantity_unsure * unit_cost",
+    },
+    "unit_fill_revised": {
+        "met": "0",
+        "missed": "greatest(least(quantity_unproven, base_revised - least(quantity_by_end, base_revised)), 0)",
+        "left_out": "quantity_unsure",
+    },
+    "unit_fill_original": {
+        "met": "0",
+        "missed": "greatest(least(quantity_unproven, least(base_revised, base_original)"
+        ~ " - least(quantity_by_end, base_revised, base_original)), 0)",
+        "left_out": "quantity_unsure",
+    },
+    "value_fill": {
+        "met": "0",
+        "missed": "greatest(least(quantity_unproven, base_revised - least(quantity_by_end, base_revised)), 0)"
+        ~ " * unit_price",
+        "left_out": "quantity_unsure * unit_price",
+    },
+} %}
+{% set actor_kpis = [
+    "cancellation_rate_customer", "cancellation_rate_seller", "cancellation_rate_fraud", "cancellation_rate_retailer",
+] %}
+with orders as (
+    select
+        assessed.*,
+        doubted.is_left_out,
+        doubted.is_on_time_best,
+        assessed.is_on_time as is_on_time_worst,
+        doubted.is_in_full_best,
+        doubted.is_in_full_worst,
+        doubted.is_otif_best,
+        doubted.is_otif_worst
+    from {{ ref('int_service_orders_doubted') }} as doubted
+    inner join {{ ref('fct_order_assessments') }} as assessed
+        on doubted.order_id = assessed.order_id and doubted.profile_id = assessed.profile_id
+    where (assessed.is_due and assessed.exclusion_reason is null) or doubted.is_left_out
+),
+
+order_lines as (
+    select
+        assessed.*,
+        doubted.is_left_out,
+        doubted.quantity_unproven,
+        doubted.quantity_unsure,
+        doubted.is_in_full_best,
+        doubted.is_in_full_worst,
+        doubted.is_otif_best,
+        doubted.is_otif_worst
+    from {{ ref('int_service_units_doubted') }} as doubted
+    inner join {{ ref('fct_line_assessments') }} as assessed
+        on
+            doubted.order_id = assessed.order_id
+            and doubted.line_id = assessed.line_id
+            and doubted.profile_id = assessed.profile_id
+    where
+        (assessed.is_due and assessed.exclusion_reason is null and assessed.is_otif is not null)
+        or doubted.is_left_out
+),
+
+service as (
+    {%- for kpi, flag in order_kpis.items() %}
+        select
+            '{{ kpi }}' as kpi_id,
+            profile_id,
+            is_headline,
+            due_date as period_date,
+            {{ kpi_dimensions() }},
+            currency,
+            case when {{ flag }} and not {{ flag }}_worst then 1 else 0 end as met_unproven,
+            case when {{ flag }}_best and not {{ flag }} then 1 else 0 end as missed_unproven,
+            case when is_left_out then 1 else 0 end as left_out
+        from orders
+        where is_left_out or {{ flag }} is not null
+        union all
+    {%- endfor %}
+    {%- for kpi, sums in line_kpis.items() %}
+        select
+            '{{ kpi }}' as kpi_id,
+            profile_id,
+            is_headline,
+            due_date as period_date,
+            {{ kpi_dimensions() }},
+            currency,
+            case when is_left_out then 0 else {{ sums["met"] }} end as met_unproven,
+            case when is_left_out then 0 else {{ sums["missed"] }} end as missed_unproven,
+            {{ sums["left_out"] }} as left_out
+        from order_lines
+        {{ "union all" if not loop.last }}
+    {%- endfor %}
+),
+
+wrong_items as (
+    select distinct order_id
+    from {{ ref('int_return_claims') }}
+    where reason_class = 'fulfilment_error'
+),
+
+perfection as (
+    select
+        perfect.*,
+        doubted.is_on_time_best,
+        perfect.is_complete or (doubted.is_in_full_best and wrong_items.order_id is null) as is_complete_best,
+        perfect.is_complete and doubted.is_in_full_worst as is_complete_worst
+    from {{ ref('fct_perfect_orders') }} as perfect
+    inner join {{ ref('fct_order_assessments') }} as assessed
+        on perfect.order_id = assessed.order_id and assessed.is_headline
+    inner join {{ ref('int_service_orders_doubted') }} as doubted
+        on assessed.order_id = doubted.order_id and assessed.profile_id = doubted.profile_id
+    left join wrong_items on perfect.order_id = wrong_items.order_id
+),
+
+perfect as (
+    {%- for kpi, (value, best, worst) in {
+        "perfect_on_time": ("is_on_time", "is_on_time_best", "is_on_time"),
+        "perfect_in_full": ("is_complete", "is_complete_best", "is_complete_worst"),
+        "perfect_order": (
+            "is_perfect",
+            "(is_on_time_best and is_complete_best and is_documented and is_sound)",
+            "(is_on_time and is_complete_worst and is_documented and is_sound)",
+        ),
+    }.items() %}
+        select
+            '{{ kpi }}' as kpi_id,
+            '' as profile_id,
+            false as is_headline,
+            due_date as period_date,
+            {{ kpi_dimensions() }},
+            currency,
+            case when {{ value }} and not {{ worst }} then 1 else 0 end as met_unproven,
+            case when {{ best }} and not {{ value }} then 1 else 0 end as missed_unproven,
+            0 as left_out
+        from perfection
+        {{ "union all" if not loop.last }}
+    {%- endfor %}
+),
+
+handed_over as (
+    select
+        order_id,
+        max(ship_due_date) as ship_due_date,
+        max(case when is_ship_due then 0 else 1 end) = 0 as is_ship_due,
+        max(case when is_handed_over then 0 else 1 end) = 0 as is_handed_over,
+        max(case when is_handed_over or is_unproven then 0 else 1 end) = 0 as is_handed_over_best
+    from {{ ref('int_order_lines_handed_over') }}
+    where ship_exclusion_reason is null
+    group by order_id
+),
+
+shipping as (
+    select
+        'on_time_ship' as kpi_id,
+        '' as profile_id,
+        false as is_headline,
+        handed_over.ship_due_date as period_date,
+        {{ kpi_dimensions("orders.") }},
+        orders.currency,
+        0 as met_unproven,
+        1 as missed_unproven,
+        0 as left_out
+    from handed_over
+    inner join {{ ref('fct_orders') }} as orders on handed_over.order_id = orders.order_id
+    where handed_over.is_ship_due and handed_over.is_handed_over_best and not handed_over.is_handed_over
+    union all
+    select
+        'ship_by_adherence' as kpi_id,
+        '' as profile_id,
+        false as is_headline,
+        ship_due_date as period_date,
+        {{ kpi_dimensions() }},
+        currency,
+        0 as met_unproven,
+        case when ship_exclusion_reason is null then 1 else 0 end as missed_unproven,
+        case when ship_exclusion_reason is null then 0 else 1 end as left_out
+    from {{ ref('int_order_lines_handed_over') }}
+    where
+        is_ship_due
+        and ship_due_basis = 'stated'
+        and (
+            (ship_exclusion_reason is null and is_unproven and not is_handed_over)
+            or ship_exclusion_reason in ('cancel_time_unknown', 'cancel_actor_unknown')
+        )
+),
+
+carried as (
+    select
+        'carrier_on_time' as kpi_id,
+        '' as profile_id,
+        false as is_headline,
+        estimated_date as period_date,
+        {{ kpi_dimensions() }},
+        currency,
+        0 as met_unproven,
+        1 as missed_unproven,
+        0 as left_out
+    from {{ ref('int_parcels_estimated') }}
+    where is_due and is_unproven
+),
+
+-- A cancellation of nobody in particular may be anybody's.
+cancelled as (
+    {%- for kpi in actor_kpis %}
+        select
+            '{{ kpi }}' as kpi_id,
+            '' as profile_id,
+            false as is_headline,
+            captured_date as period_date,
+            {{ kpi_dimensions() }},
+            currency,
+            0 as met_unproven,
+            1 as missed_unproven,
+            0 as left_out
+        from {{ ref('fct_orders') }}
+        where
+            not is_excluded
+            and order_type <> 'replacement'
+            and order_status = 'cancelled'
+            and coalesce(cancel_actor, 'unknown') = 'unknown'
+        {{ "union all" if not loop.last }}
+    {%- endfor %}
+),
+
+combined as (
+    {%- for part in ["service", "perfect", "shipping", "carried", "cancelled"] %}
+        select * from {{ part }}
+        {{ "union all" if not loop.last }}
+    {%- endfor %}
+)
+
+select
+    kpi_id,
+    profile_id,
+    is_headline,
+    period_date,
+    {{ dimensions() }},
+    coalesce(currency, '(none)') as currency,
+    cast(sum(met_unproven) as double) as met_unproven,
+    cast(sum(missed_unproven) as double) as missed_unproven,
+    cast(sum(left_out) as double) as left_out,
+    cast(count(*) as bigint) as observations
+from combined
+where period_date is not null and (met_unproven > 0 or missed_unproven > 0 or left_out > 0)
+group by all
