@@ -17,6 +17,7 @@ from storage.ledger import Plan
 
 LENSES: Final = {"fill": "shipped in full", "need": "by the customer's date", "ship_by": "by the ship-by date"}
 LEVELS: Final = ("unit", "line", "order")
+MONEY: Final = {"objective": "worth", "bound": "no plan is worth more than"}
 KINDS: Final = ("short", "late", "split", "displaced")
 ALL: Final = "(all)"
 
@@ -64,7 +65,10 @@ def money(plan: Plan) -> pl.DataFrame:
     terms = [term for term in dict.fromkeys(row["term"] for row in rows) if any(found.get((term, n)) for n in shown)]
     return pl.DataFrame(
         [
-            {"term": words(term), **{f"s{place}": found.get((term, name)) for place, name in enumerate(shown)}}
+            {
+                "term": words(MONEY.get(term, term)),
+                **{f"s{place}": found.get((term, name)) for place, name in enumerate(shown)},
+            }
             for term in terms
         ]
     )
@@ -165,7 +169,7 @@ def lines(frame: pl.DataFrame, kind: str) -> pl.DataFrame:
     chosen = frame.filter(pl.col(f"{kind}_units") > 0).with_columns(code.alias("code"))
     return chosen.with_columns(
         pl.Series("reason", [words(code.lower()) if code else MISSING for code in chosen["code"]], dtype=pl.String),
-        pl.col("competing_lines").list.join(", ").alias("taken"),
+        pl.col("competing_lines").cast(pl.List(pl.String)).list.join(", ").alias("taken"),
         pl.col(f"{kind}_units").alias("units"),
     ).sort("units", "order_id", "line_id", descending=[True, False, False])
 

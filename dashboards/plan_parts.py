@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import UTC
 from typing import Any, Final
 
 import polars as pl
@@ -10,7 +11,7 @@ import streamlit as st
 
 from dashboards import charts, comparing, components
 from dashboards.decisions import compare_figures, plan_gain, releases
-from dashboards.formats import counted, money_text, words
+from dashboards.formats import counted, instant_text, money_text, words
 from storage.ledger import Plan
 
 _NUMBER: Final = st.column_config.NumberColumn
@@ -18,14 +19,14 @@ _TEXT: Final = st.column_config.TextColumn
 _DATE: Final = st.column_config.DateColumn
 
 
-def show_facts(plan: Plan, *, currency: str) -> None:
+def show_facts(plan: Plan, *, currency: str, zone: str) -> None:
     """Show what the plan is worth and how good it is, and what promises clash."""
     gap = plan.kpis.get("gap")
     best = "–" if not isinstance(gap, float) else "the best there is" if gap <= 0 else f"within {gap:.2%} of the best"
     components.facts([
         ("Worth more than the rules", money_text(plan_gain(plan), currency=currency)),
         ("Proven", best),
-        ("Data", plan.publication.split("-")[0]),
+        ("Orders as of", instant_text(plan.as_of.astimezone(UTC).replace(tzinfo=None), zone)),
         ("Solved by", plan.created_by),
     ])  # fmt: skip
     for place, sentence in enumerate(comparing.conflict(plan, currency=currency)):
@@ -48,7 +49,8 @@ def show_comparison(plan: Plan) -> None:
     components.table(comparing.money(plan), {"term": "", **whole}, height="content")
     st.markdown(f"**Moved against {compared['s0']}**")
     moved = comparing.moves(plan)
-    components.table(moved, {name: words(name) for name in moved.columns})
+    counts = {name: _NUMBER(words(name), format="localized") for name in moved.columns if name != "scenario"}
+    components.table(moved, {"scenario": "", **counts})
 
 
 def show_lines(lines: pl.DataFrame) -> None:
@@ -58,8 +60,8 @@ def show_lines(lines: pl.DataFrame) -> None:
         components.nothing("Every line ships in full, on time and with its order.")
         return
     shown = [f"{name} {count:,}" for name, count in kinds.items()]
-    picked = st.segmented_control("Lines", shown, default=shown[0], key="scenarios_kind") or shown[0]
-    kind = picked.split()[0]
+    picked = st.segmented_control("Kind", shown, default=shown[0], key="scenarios_kind", label_visibility="collapsed")
+    kind = (picked or shown[0]).split()[0]
     frame = comparing.lines(lines, kind)
     reasons = frame.group_by("reason").agg(lines=pl.len())
     st.altair_chart(charts.share_bars(reasons, category="reason", value="lines", title="lines"), width="stretch")

@@ -31,7 +31,7 @@ else:
         format_func=lambda key: f"{key} · {plans[key].scenario} · {day_text(plans[key].as_of)}",
     )  # fmt: skip
     plan = plans[picked]
-    plan_parts.show_facts(plan, currency=info.currency)
+    plan_parts.show_facts(plan, currency=info.currency, zone=info.zone)
     others = comparing.names(plan)[1:]
     views = ["Compared", "Lines", "What would help", *(["Orders"] if others else [])]
     view = st.segmented_control("View", views, default=views[0], key="scenarios_view", label_visibility="collapsed")
@@ -69,7 +69,7 @@ components.facts([
 if version.reason:
     st.markdown(version.reason.replace("$", "\\$"))
 if changes:
-    columns = {"change": "Change", "kind": "Rule", "scope": "For", "before": "In force", "after": "Proposed"}
+    columns = {"scope": "For", "before": "In force", "after": "Proposed", "kind": "Rule", "change": "Change"}
     components.table(pl.DataFrame([asdict(change) for change in changes]), columns)
 else:
     components.nothing("Nothing differs from the version it was proposed on.")

@@ -139,6 +139,8 @@ def test_lines_are_sorted_by_what_is_wrong_with_them():
     assert picked["displaced"] == [("po1", 4, "No stock"), ("po2", 2, "Cutoff")]
     assert comparing.lines(frame, "short")["taken"].to_list() == ["", "s1/1, s2/1"]
     assert comparing.kinds(lines_frame([line("po0")])) == {}
+    alone = lines_frame([line("po2", late_units=2, late_reason="CUTOFF")])
+    assert comparing.lines(alone, "late")["taken"].to_list() == [""]
 
 
 def test_a_plan_of_an_older_version_has_nothing_to_compare(home):
