@@ -216,13 +216,6 @@ def _values(formats: tuple[str, ...], context: AdapterContext) -> dict[str, Valu
         name: parse_text(pl.col(name), ORDER.column(kind), style, label=f"column {name}")
         for name, kind in _NUMBERS.items()
     }
-    for name in _NUMBERS:
-        # A comma that parts no thousands is a decimal comma: removing it would make 10,00 a thousand.
-        grouped = pl.col(name).str.contains(r"^[+-]?(\d{1,3}(,\d{3})+|\d*)(\.\d*)?$")
-        odd = pl.when(~grouped).then(
-            pl.format("column {}: '{}' is not a number written like 1,234.5", pl.lit(name), pl.col(name))
-        )
-        values[name] = Value(values[name].value, pl.coalesce(odd, values[name].fault))
     for name, text in (("created", "created"), ("date", "date"), ("ship_date", "ship_date")):
         values[f"{name}_has_time"] = Value(pl.col(text).str.contains(":").fill_null(value=False), no_fault())
     for name in ("number", "quantity", "date"):

@@ -4,12 +4,24 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
+from typing import Final
 
 import polars as pl
 
 from pipelines.sources.mapping.model import Expression
-from pipelines.sources.mapping.values import TextFormat, Value, no_fault, parse_end_of_day, parse_text, polars_type
+from pipelines.sources.mapping.values import (
+    TextFormat,
+    Value,
+    has_clock,
+    no_fault,
+    parse_end_of_day,
+    parse_text,
+    polars_type,
+)
 from storage.contracts import Column
+
+_CLOCK: Final = r":|^\d+\.\d+$|^\d{9,}$|[0-9] ?[AaPp][Mm]$"
+"""Looks of a stamp with a time of day: a colon, a spreadsheet's broken day, seconds since 1970."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +47,19 @@ class Compiler:
             ended = parse_end_of_day(text, style, label=_label(expression))
             return Value(ended.value, pl.coalesce(fault, ended.fault))
         return self._combined(expression, column)
+
+    def quality(self, expression: Expression) -> pl.Expr:
+        """Return how well a time is known that the mapping calls an instant: a bare date is only a `date`."""
+        parts = expression.coalesce or (expression,)
+        if any(part.kind != "column" or part.values is not None for part in parts):
+            return pl.lit("instant")
+        forms = [form for part in parts for form in ((part.format,) if part.format else self.style.dates)]
+        if not any(map(has_clock, forms)) and "excel" not in forms:
+            return pl.lit("date")
+        if all(map(has_clock, forms)):
+            return pl.lit("instant")
+        text = pl.coalesce(pl.col(part.column or "") for part in parts)
+        return pl.when(text.str.contains(_CLOCK)).then(pl.lit("instant")).otherwise(pl.lit("date"))
 
     def _combined(self, expression: Expression, column: Column) -> Value:
         if expression.join is not None:

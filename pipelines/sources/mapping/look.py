@@ -6,7 +6,7 @@ import csv
 import re
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
 
@@ -24,7 +24,8 @@ from pipelines.sources.delimited import (
     read_text,
     sheet_names,
 )
-from pipelines.sources.mapping.model import DEFAULT_DATES
+from pipelines.sources.mapping.model import DEFAULT_DATES, NUMBERED_DATES
+from pipelines.sources.mapping.values import SIGNS, SPECIAL_DATES, bare_number
 
 _ISO_DAYS: Final = ("%Y-%m-%d",)
 _DAYS: Final = (
@@ -64,8 +65,10 @@ class ColumnLook:
         formats: Date formats that fit every value; `None` = the default ISO formats do.
         has_time: Some date bears a time of day.
         has_offset: Every date bears an offset from UTC.
-        numbers: Number style that fits every value.
+        numbers: Number styles that fit every value.
+        money_sign: The currency that every number bears; a sign may be several currencies'.
         has_negatives: Some number is below zero.
+        group: Heading above the column's own, where the table has groups of columns.
         values: All different values, where there are few.
     """
 
@@ -77,9 +80,11 @@ class ColumnLook:
     formats: tuple[str | None, ...] = ()
     has_time: bool = False
     has_offset: bool = False
-    numbers: str = ""
+    numbers: tuple[str, ...] = ()
+    money_sign: str = ""
     has_negatives: bool = False
     values: tuple[str, ...] = ()
+    group: str = ""
 
     @property
     def is_ambiguous(self) -> bool:
@@ -148,6 +153,8 @@ def _look(file: SourceFile, sheet: str | None, folder: Path) -> TableLook | None
         file, folder / "table", separator=separator, encoding=encoding, sheet=sheet, header_row=header_row
     )
     names = prepared.names
+    if not any(names):
+        return None
     wanted = [position for position, name in enumerate(names) if name and names.count(name) == 1]
     portions = (part for part in read_text(prepared, wanted, folder / "table") if isinstance(part, pl.DataFrame))
     frame = next(portions, None)
@@ -161,7 +168,8 @@ def _look(file: SourceFile, sheet: str | None, folder: Path) -> TableLook | None
     frame = frame.with_columns(
         pl.when(~pl.col(name).is_in(["", *empty])).then(pl.col(name)).alias(name) for name in frame.columns
     )
-    columns = tuple(look_at_column(frame[name]) for name in frame.columns)
+    groups = _groups(plain, header_row, names)
+    columns = tuple(replace(look_at_column(frame[name]), group=groups.get(name, "")) for name in frame.columns)
     whole = frame.height < CHUNK_ROWS
     return TableLook(file, sheet, separator, encoding, header_row, frame.height, whole, columns, empty, frame)
 
@@ -184,11 +192,21 @@ def look_at_column(column: pl.Series) -> ColumnLook:
         )
         has_offset = all(re.search(r"(Z|[+-]\d\d:?\d\d)$", text) and ":" in text for text in texts)
         return ColumnLook(column.name, share, count, samples, "date", formats, has_time, has_offset, values=values)
-    style = _number_style(distinct)
-    if style:
-        negative = bool(distinct.str.starts_with("-").any())
+    styles = _number_styles(distinct)
+    if styles:
         return ColumnLook(
-            column.name, share, count, samples, "number", numbers=style, has_negatives=negative, values=values
+            column.name,
+            share,
+            count,
+            samples,
+            "number",
+            _numbered_formats(distinct),
+            has_time=bool(distinct.str.contains(r"^\d+\.\d+$|^\d{9,}$").any()),
+            has_offset=bool(distinct.str.contains(r"^\d{9,}").all()),
+            numbers=styles,
+            money_sign=_money_sign(distinct),
+            has_negatives=bool(distinct.str.contains("^-|-\\d").any()),
+            values=values,
         )
     lower = {text.lower() for text in values}
     kind = "flag" if lower and lower <= {"true", "false", "yes", "no", "y", "n", "t", "f"} else "text"
@@ -218,14 +236,57 @@ def _parsed(form: str) -> pl.Expr:
     return pl.when(stamp.dt.year().is_between(1950, 2100)).then(stamp.dt.replace_time_zone(None))
 
 
-def _number_style(distinct: pl.Series) -> str:
-    if distinct.str.contains(r"^[+-]?(\d+\.?\d*|\.\d+)$").all():
-        return "1234.5"
-    if distinct.str.contains(r"^[+-]?\d{1,3}(,\d{3})*(\.\d+)?$|^[+-]?\d+(\.\d+)?$").all():
-        return "1,234.5"
-    if distinct.str.contains(r"^[+-]?(\d{1,3}(\.\d{3})*|\d+)(,\d+)?$").all():
-        return "1.234,5"
-    return ""
+_GROUPS: Final = (
+    ("1234.5", r"^[+-]?(\d+\.?\d*|\.\d+)$"),
+    ("1,234.5", r"^[+-]?(\d{1,3}(,\d{2,3})*,\d{3}|\d+)(\.\d*)?$"),
+    ("1.234,5", r"^[+-]?(\d{1,3}(\.\d{2,3})*\.\d{3}|\d+)(,\d*)?$"),
+)
+
+
+def _number_styles(distinct: pl.Series) -> tuple[str, ...]:
+    """Return the styles that fit every value: `1,500` alone fits two of them, `1500` all three."""
+    bare = distinct.to_frame("x").select(bare_number(pl.col("x")))["x"]
+    fits = tuple(style for style, looks in _GROUPS if bare.str.contains(looks).all())
+    # Only the styles that take off what stands around a number can read it.
+    return fits if (bare == distinct).all() else tuple(style for style in fits if style != "1234.5")
+
+
+def _money_sign(distinct: pl.Series) -> str:
+    """Return the one currency code or sign that the numbers bear."""
+    signs = distinct.str.extract(rf"({SIGNS})", 1)
+    return str(signs[0]) if signs.null_count() == 0 and signs.n_unique() == 1 else ""
+
+
+_SERIAL_DAYS: Final = (20_000, 80_000)
+_SERIAL_SECONDS: Final = (500_000_000, 5_000_000_000)
+
+
+def _numbered_formats(distinct: pl.Series) -> tuple[str | None, ...]:
+    """Return the one way in which numbers may be dates: what lies between 1954 and 2119."""
+    for form in NUMBERED_DATES:
+        low, high = _SERIAL_DAYS if form == "excel" else _SERIAL_SECONDS
+        factor = 1000 if form == "unix_ms" else 1
+        if distinct.str.contains(SPECIAL_DATES[form]).all():
+            numbers = distinct.cast(pl.Float64, strict=False)
+            if numbers.is_between(low * factor, high * factor).all():
+                return (form,)
+    return ()
+
+
+def _groups(plain: Prepared, header_row: int, names: Sequence[str]) -> dict[str, str]:
+    """Return column → the heading of its group: the row above the header, if several of its cells are filled."""
+    if header_row == 1:
+        return {}
+    rows = read_records(plain.path, plain.separator, encoding=plain.encoding)
+    above = next((record.cells for record in rows if record.number == header_row - 1), [])
+    if sum(1 for cell in above if cell.strip()) < 2:  # a title
+        return {}
+    groups: dict[str, str] = {}
+    current = ""
+    for name, cell in zip(names, [*above, *[""] * len(names)], strict=False):
+        current = cell.strip() or current
+        groups[name] = current
+    return groups
 
 
 def _encoding(file: SourceFile) -> str:

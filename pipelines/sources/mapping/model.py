@@ -21,6 +21,9 @@ DEFAULT_DATES: Final = (
 )
 """ISO 8601 as files really write it; a format with an offset (`%z`) overrides the mapping's zone."""
 
+NUMBERED_DATES: Final = ("excel", "unix", "unix_ms")
+"""Formats of dates that are numbers: a spreadsheet's serial days, seconds or milliseconds since 1970."""
+
 BIRTH_TYPES: Final = frozenset({
     "order.captured",
     "order.changed",
@@ -48,7 +51,9 @@ def _check_zone(value: str) -> str:
 
 
 def _check_format(value: str) -> str:
-    message = f"{value!r} is not a date format (expected e.g. %d/%m/%Y %H:%M)"
+    message = f"{value!r} is not a date format (expected e.g. %d/%m/%Y %H:%M, or {', '.join(NUMBERED_DATES)})"
+    if value in NUMBERED_DATES:
+        return value
     if "%" not in value:
         raise ValueError(message)
     try:

@@ -7,13 +7,16 @@ leaves the line open: the mapping is then refused until a person has decided.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+import unicodedata
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
 import polars as pl
 
+from pipelines.sources.mapping.headings import CANCELLED, HEADINGS
 from pipelines.sources.mapping.look import ColumnLook, TableLook
+from pipelines.sources.mapping.model import NUMBERED_DATES
 
 _SHIP: Final = r"((ship to|ship|shipping|delivery|customer) )?"
 _NUMBER: Final = r"( (id|no|number|nr|num|ref|reference|key))?"
@@ -149,7 +152,8 @@ def propose(
     events = list(_events(draft, lines, header, returns)) if lines is not None else []
     if lines is None:
         draft.notes.append(
-            "No table has a column that looks like an order number and one that looks like an order date."
+            "No table has a column that looks like an order number and one that looks like an order date. If there are "
+            "such columns under other names, write the mapping by hand (docs/mapping.md) or rename them and look again."
         )
         draft.is_open = True
     for table in tables:
@@ -174,25 +178,41 @@ def outlook(has: set[str], requirements: Sequence[tuple[str, str, str]]) -> tupl
 
 def plain_words(name: str) -> str:
     """Write a column name as lower-case words: `InvoiceNo`, `invoice_no` and `Invoice No.` are `invoice no`."""
-    spaced = re.sub(r"(?<=[a-z])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])", " ", name)
-    return " ".join(re.sub(r"[^a-z0-9]+", " ", spaced.lower()).split())
+    spaced = re.sub(r"(?<=[a-z])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])", " ", name).replace("ß", "ss").replace("°", " ")
+    latin = unicodedata.normalize("NFKD", spaced)
+    bare = "".join(mark for mark in latin if not unicodedata.combining(mark))
+    return " ".join(re.sub(r"[^a-z0-9]+", " ", bare.lower()).split())
 
 
 def _roles_of(look: TableLook) -> dict[str, ColumnLook]:
+    """Find what the columns are for: by their own name, in English first, then together with that of their group."""
     roles: dict[str, ColumnLook] = {}
     taken: set[str] = set()
-    for role, pattern in ROLES:
-        for column in look.columns:
-            fits = column.name not in taken and column.filled > 0 and re.fullmatch(pattern, plain_words(column.name))
-            if fits and role not in roles and _suits(role, column):
-                roles[role] = column
-                taken.add(column.name)
+    ways: tuple[Callable[[ColumnLook, str, str], bool], ...] = (
+        lambda column, _, pattern: _is_called(column.name, pattern),
+        lambda column, role, _: _is_called(column.name, HEADINGS.get(role, "")),
+        lambda column, role, pattern: (
+            bool(column.group)
+            and any(_is_called(f"{column.group} {column.name}", known) for known in (pattern, HEADINGS.get(role, "")))
+        ),
+    )
+    for is_named in ways:
+        for role, pattern in ROLES:
+            for column in look.columns:
+                fits = column.name not in taken and column.filled > 0 and is_named(column, role, pattern)
+                if fits and role not in roles and _suits(role, column):
+                    roles[role] = column
+                    taken.add(column.name)
     return roles
+
+
+def _is_called(name: str, pattern: str) -> bool:
+    return bool(pattern) and re.fullmatch(pattern, plain_words(name)) is not None
 
 
 def _suits(role: str, column: ColumnLook) -> bool:
     if role in TIMES:
-        return column.kind == "date"
+        return column.kind == "date" or bool(column.formats)
     if role in NUMBERS:
         return column.kind == "number"
     if role == "ship_to_country":
@@ -258,11 +278,38 @@ def _head(draft: _Draft, tables: Sequence[_Table]) -> Iterator[str]:
     empty = sorted({text for table in tables for text in table.look.empty})
     if empty:
         yield f"empty: [{', '.join(map(_quoted, empty))}]"
-    styles = {column.numbers for table in tables for column in table.roles.values() if column.numbers} - {"1234.5"}
-    if len(styles) == 1:
-        yield f"numbers: {_quoted(styles.pop())}"
-    elif styles:
-        draft.notes.append(f"Numbers are written in several ways ({', '.join(sorted(styles))}); set `numbers`.")
+    yield from _number_style(draft, [table.roles[role] for table in tables for role in NUMBERS if role in table.roles])
+
+
+def _number_style(draft: _Draft, columns: Sequence[ColumnLook]) -> Iterator[str]:
+    """Yield the one style that all numbers are written in; say so where there is none or more than one."""
+    if not columns:
+        return
+    fits = [style for style in ("1234.5", "1,234.5", "1.234,5") if all(style in column.numbers for column in columns)]
+    if not fits:
+        told = ", ".join(f"{column.name} {' or '.join(column.numbers)}" for column in columns)
+        draft.is_open = True
+        draft.notes.append(
+            f"No one way of writing numbers fits all columns ({told}): write them alike, then set `numbers`."
+        )
+        yield "numbers: []      # DECIDE, see the notes"
+        return
+    split = [column for column in columns if any(re.search("[.,]", sample) for sample in column.samples)]
+    if fits[:2] == ["1,234.5", "1.234,5"]:
+        shown = "; ".join(f"{column.name} ({', '.join(column.samples)})" for column in split)
+        draft.is_open = True
+        draft.notes.append(
+            f"AMBIGUOUS: a comma in {shown} may part thousands or decimals. Nothing in the columns decides it."
+        )
+        yield "numbers: []      # DECIDE, 1,234.5 or 1.234,5"
+        return
+    if fits[0] != "1234.5":
+        yield f"numbers: {_quoted(fits[0])}"
+    elif "1.234,5" in fits and split:
+        shown = "; ".join(f"{column.name} ({', '.join(column.samples)})" for column in split)
+        draft.notes.append(
+            f'The dot in {shown} is taken for a decimal point. If it parts thousands, set numbers: "1.234,5".'
+        )
 
 
 def _date_formats(draft: _Draft, times: Sequence[ColumnLook]) -> Iterator[str]:
@@ -277,6 +324,12 @@ def _date_formats(draft: _Draft, times: Sequence[ColumnLook]) -> Iterator[str]:
         yield f"dates: []        # DECIDE, day or month first: {'; '.join(ambiguous)}"
         return
     formats = dict.fromkeys(form for column in times for form in column.formats if form is not None)
+    numbered = [column for column in times if set(column.formats) & set(NUMBERED_DATES)]
+    for column in numbered:
+        what = (
+            "days as spreadsheets count them" if column.formats == ("excel",) else "seconds or milliseconds since 1970"
+        )
+        draft.notes.append(f"{column.name} ({', '.join(column.samples[:2])}) is taken for {what}.")
     if formats:
         iso = ["%Y-%m-%d %H:%M:%S", "%Y-%m-%d"] if any(column.formats == (None,) for column in times) else []
         yield f"dates: [{', '.join(map(_double, [*formats, *iso]))}]"
@@ -349,6 +402,10 @@ class _Orders:
         return [(role, _quoted(found[0])) for role in roles if (found := self.place(role)) is not None]
 
 
+_ARRIVED: Final = r"delivered|arriv|geliefert|zugestellt|ankunft|reelle|real|livre|effettiva|geleverd"
+"""Words that say that goods did arrive, where `delivery date` could as well be a plan."""
+
+
 def _events(draft: _Draft, lines: _Table, header: _Table | None, returns: Sequence[_Table]) -> Iterator[str]:
     orders = _Orders(lines, header)
     where = list(_credit_notes(draft, lines))
@@ -358,6 +415,7 @@ def _events(draft: _Draft, lines: _Table, header: _Table | None, returns: Sequen
     yield ""
     yield "events:"
     ordered = orders.place("ordered_at")
+    _note_empty(draft, lines, ordered)
     if ordered is not None:
         yield from _event("order.captured", lines.name, ordered, [*keys, *_captured(draft, orders)], where)
     short = [*keys, *orders.columns("sku")]
@@ -366,9 +424,27 @@ def _events(draft: _Draft, lines: _Table, header: _Table | None, returns: Sequen
     if delivered is not None:
         yield from _event("delivered", lines.name, delivered, short, where)
         draft.has.add("delivered")
+        if not re.search(_ARRIVED, plain_words(delivered[1].name)):
+            draft.notes.append(
+                f"{delivered[0]} is taken for the day the goods arrived. If it is the day they are meant to arrive, "
+                "take the rule `delivered` out and write it as promise_at (or requested_at) of order.captured: the "
+                "KPIs of punctuality would otherwise flatter."
+            )
     yield from _cancellations(draft, lines, ordered, orders.place("cancelled_at"), short, orders.place("status"))
     for table in returns:
         yield from _returns(draft, table, lines, short)
+
+
+def _note_empty(draft: _Draft, lines: _Table, ordered: tuple[str, ColumnLook] | None) -> None:
+    """Say how many rows lack what an order cannot be without: totals, notes, blank forms."""
+    needed = [lines.roles["order_id"]]
+    needed += [ordered[1]] if ordered is not None and ordered[1] in lines.roles.values() else []
+    for column in needed:
+        empty = lines.look.frame[column.name].null_count()
+        if empty:
+            draft.notes.append(
+                f"{empty} of {lines.look.rows} rows have no {column.name} (a total?): they will be rejected."
+            )
 
 
 def _captured(draft: _Draft, orders: _Orders) -> Iterator[tuple[str, str]]:
@@ -383,7 +459,7 @@ def _captured(draft: _Draft, orders: _Orders) -> Iterator[tuple[str, str]]:
     draft.has |= {name for name, _ in columns}
     yield from columns
     currency = orders.place("currency")
-    yield "currency", _quoted(currency[0]) if currency else f"{{constant: {draft.currency}}}"
+    yield "currency", _quoted(currency[0]) if currency else f"{{constant: {_stated_currency(draft, orders)}}}"
     targets = {"requested_at": "requested_at", "promised_at": "promise_at", "ship_by_at": "ship_by_at"}
     for role, target in targets.items():
         found = orders.place(role)
@@ -395,6 +471,21 @@ def _captured(draft: _Draft, orders: _Orders) -> Iterator[tuple[str, str]]:
             f"{lines.roles['line_total'].name} looks like the total of a line; `unit_price` is per unit, and a mapping "
             "does not calculate. Without it the KPIs in money are not measurable."
         )
+
+
+_SIGNS: Final = {"€": "EUR", "£": "GBP", "zł": "PLN", "Kč": "CZK", "₹": "INR", "₩": "KRW", "₺": "TRY", "R$": "BRL"}
+"""Signs of one currency only; `$`, `¥` and `kr` are several countries'."""
+
+
+def _stated_currency(draft: _Draft, orders: _Orders) -> str:
+    """Return the currency that the prices bear, else the workspace's."""
+    places = [found[1] for role in ("unit_price", "line_total") if (found := orders.place(role)) is not None]
+    sign = next((column.money_sign for column in places if column.money_sign), "")
+    code = sign if re.fullmatch(r"[A-Z]{3}", sign) else _SIGNS.get(sign)
+    if code is None and places:
+        shown = f"{sign!r} may be several currencies" if sign else "No column tells the currency"
+        draft.notes.append(f"{shown}: {draft.currency} is assumed. Correct `currency` if it is another.")
+    return code or draft.currency
 
 
 def _shipped(draft: _Draft, orders: _Orders, short: Sequence[tuple[str, str]], where: Sequence[str]) -> Iterator[str]:
@@ -492,7 +583,7 @@ def _cancellations(
     if cancelled is not None:
         yield from _event("order.cancelled", lines.name, cancelled, [*columns, actor])
     elif status is not None and at is not None:
-        words = [value for value in status[1].values if "cancel" in value.lower()]
+        words = [value for value in status[1].values if re.search(CANCELLED, plain_words(value))]
         if words:
             condition = f"{{column: {_quoted(status[0])}, in: [{', '.join(map(_quoted, words))}]}}"
             yield from _event("order.cancelled", lines.name, at, [*columns, actor], [condition], "estimated")

@@ -22,6 +22,7 @@ class RuleExpressions:
         self.family = FAMILY_OF[rule.type]
         table = EVENT_TABLES[self.family]
         self.at = compiler.compile(rule.at, table.column("event_at"))
+        self.quality = pl.lit(rule.time_quality) if rule.time_quality != "instant" else compiler.quality(rule.at)
         self.values: dict[str, Value] = {
             name: compiler.compile(expression, table.column(name)) for name, expression in rule.columns.items()
         }
@@ -56,7 +57,7 @@ class RuleExpressions:
         made = rows.select(
             pl.lit(rule.type).alias("event_type"),
             self.at.value.alias("event_at"),
-            pl.lit(rule.time_quality).alias("time_quality"),
+            self.quality.alias("time_quality"),
             pl.lit(source).alias("source"),
             pl.col(REF).alias("source_ref"),
             self.holds.alias("\x00holds"),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Final
 
 import polars as pl
@@ -23,6 +24,34 @@ _POLARS_TYPES: Final[dict[str, pl.DataType]] = {
     "DECIMAL(18,4)": pl.Decimal(18, 4),
 }
 _NUMBER: Final = r"^[+-]?(\d+\.?\d*|\.\d+)$"
+_GROUPED: Final = {
+    # Thousands, and in India hundreds of thousands; `10,00` is not one thousand.
+    "1,234.5": r"^[+-]?(\d{1,3}(,\d{2,3})*,\d{3}|\d*)(\.\d*)?$",
+    "1.234,5": r"^[+-]?(\d{1,3}(\.\d{2,3})*\.\d{3}|\d*)(,\d*)?$",
+}
+"""Number style → how its numbers look once money signs and blanks are gone."""
+
+_CODES: Final = (
+    "EUR|USD|GBP|JPY|CNY|CHF|CAD|AUD|NZD|SEK|NOK|DKK|PLN|CZK|HUF|RON|BGN|TRY|BRL|MXN|ARS|CLP|COP|PEN|INR|KRW|SGD|HKD|"
+    "TWD|THB|IDR|MYR|PHP|VND|ZAR|AED|SAR|QAR|KWD|BHD|ILS|EGP|UAH"
+)
+SIGNS: Final = rf"(?:{_CODES}|[A-Z]{{0,2}}\p{{Sc}}|Kč|kr\.?|zł|Fr\.)"
+MONEY_SIGN: Final = rf"^([+-]?)\s*{SIGNS}\s*|\s*{SIGNS}$"
+"""A currency before or after a number."""
+
+THOUSANDS: Final = r"(\d)[\s\u00a0\u202f'’](\d{3})"
+"""Blanks and apostrophes between thousands."""
+
+SPECIAL_DATES: Final = {
+    "excel": r"^\d{4,5}(\.\d+)?$",
+    "unix": r"^\d{9,10}(\.\d+)?$",
+    "unix_ms": r"^\d{12,13}$",
+}
+"""Dates that are numbers: days since 1899-12-30 (local), seconds or milliseconds since 1970 (UTC) → their looks."""
+
+_SERIAL_ZERO: Final = datetime(1899, 12, 30)  # noqa: DTZ001 - wall time
+_EPOCH: Final = datetime(1970, 1, 1)  # noqa: DTZ001 - naive UTC
+_MILLISECONDS: Final = {"excel": 86_400_000, "unix": 1000, "unix_ms": 1}
 _TRUE: Final = ("true", "t", "yes", "y", "1")
 _FALSE: Final = ("false", "f", "no", "n", "0")
 
@@ -125,12 +154,22 @@ def _parser(text: pl.Expr, column: Column, style: TextFormat) -> tuple[pl.Expr, 
 
 
 def _number(text: pl.Expr, style: TextFormat) -> pl.Expr:
-    plain = text
+    if style.numbers == "1234.5":
+        return pl.when(text.str.contains(_NUMBER)).then(text)
+    bare = bare_number(text)
+    grouped = pl.when(bare.str.contains(_GROUPED[style.numbers])).then(bare)
     if style.numbers == "1,234.5":
-        plain = text.str.replace_all(",", "", literal=True)
-    elif style.numbers == "1.234,5":
-        plain = text.str.replace_all(".", "", literal=True).str.replace_all(",", ".", literal=True)
+        plain = grouped.str.replace_all(",", "", literal=True)
+    else:
+        plain = grouped.str.replace_all(".", "", literal=True).str.replace_all(",", ".", literal=True)
     return pl.when(plain.str.contains(_NUMBER)).then(plain)
+
+
+def bare_number(text: pl.Expr) -> pl.Expr:
+    """Take the currency and what parts thousands, other than comma and dot, off a number."""
+    signless = text.str.replace_all(MONEY_SIGN, "$1")
+    # Twice: of 1 234 567 the first pass leaves the second gap where it shares a digit with the first.
+    return signless.str.replace_all(THOUSANDS, "$1$2").str.replace_all(THOUSANDS, "$1$2")
 
 
 def _instant(text: pl.Expr, style: TextFormat) -> pl.Expr:
@@ -156,11 +195,29 @@ def _wall_time(text: pl.Expr, style: TextFormat) -> pl.Expr:
 
 
 def _naive(text: pl.Expr, form: str) -> pl.Expr:
+    if form in SPECIAL_DATES:
+        return _numbered(text, form)
     return text.str.to_datetime(form, strict=False, time_unit="us")
 
 
 def _aware(text: pl.Expr, form: str) -> pl.Expr:
+    if form in SPECIAL_DATES:
+        return _numbered(text, form).dt.replace_time_zone("UTC")
     return text.str.to_datetime(form, strict=False, time_unit="us", time_zone="UTC")
+
+
+def _numbered(text: pl.Expr, form: str) -> pl.Expr:
+    """Read a date that is a number, to the millisecond."""
+    number = pl.when(text.str.contains(SPECIAL_DATES[form])).then(text).cast(pl.Float64, strict=False)
+    after = pl.duration(milliseconds=(number * _MILLISECONDS[form]).round().cast(pl.Int64), time_unit="us")
+    return pl.lit(_SERIAL_ZERO if form == "excel" else _EPOCH, dtype=pl.Datetime("us")) + after
+
+
+def has_clock(form: str) -> bool:
+    """Say whether a date format bears a time of day."""
+    return form.startswith("unix") or any(
+        mark in form for mark in ("%H", "%I", "%T", "%R", "%s", "%c", "%X", "%k", "%l")
+    )
 
 
 def _in_range(stamp: pl.Expr) -> pl.Expr:
@@ -168,7 +225,7 @@ def _in_range(stamp: pl.Expr) -> pl.Expr:
 
 
 def _has_offset(form: str) -> bool:
-    return any(mark in form for mark in ("%z", "%#z", "%:z", "%Z"))
+    return form.startswith("unix") or any(mark in form for mark in ("%z", "%#z", "%:z", "%Z"))
 
 
 def _shown(formats: Sequence[str]) -> str:
