@@ -9,7 +9,7 @@ from __future__ import annotations
 import csv
 import json
 import re
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
@@ -175,8 +175,9 @@ def parse_layouts(
     for (position, resolved, separator, forms), group in groups.items():
         layout, make = rules[position]
         names = {name: name for name in layout.required} | dict(resolved)
-        spare = _spare(columns_of(group[0])[0], layout, names)
-        spec = _spec(source, layout, make(), names, spare, zone=zone, separator=separator, dates=forms)
+        made = [rule for rule in make() if _named(rule["at"], names) is not None]
+        spare = _spare(columns_of(group[0])[0], layout, names, made)
+        spec = _spec(source, layout, made, names, spare, zone=zone, separator=separator, dates=forms)
         try:
             batch = BuiltIn(Path(f"the columns of {source}"), spec).parse(group, AdapterContext())
         except MappingError as error:
@@ -193,10 +194,23 @@ def _dates(file: SourceFile, zone: str) -> tuple[str, ...]:
     return MONTH_FIRST if zone in US_ZONES and not _DAY_FIRST.search(file.head) else DEFAULT_DATES
 
 
-def _spare(cells: Sequence[str], layout: Layout, names: Names) -> list[str]:
+def _spare(cells: Sequence[str], layout: Layout, names: Names, rules: Iterable[dict[str, Any]]) -> list[str]:
     """Return the columns that no rule keeps as it is."""
-    used = {name for canonical, name in names.items() if canonical not in layout.lossy}
+    read = {name for rule in rules for name in _mentioned([rule["at"], rule["columns"], rule.get("where", [])])}
+    used = {name for canonical, name in names.items() if canonical not in layout.lossy and canonical in read}
     return sorted({cell for cell in cells if cell and cell not in used and cells.count(cell) == 1})
+
+
+def _mentioned(expression: Any) -> Iterator[str]:  # noqa: ANN401 - an expression as YAML would hold it
+    """Yield the texts of an expression, canonical column names among them."""
+    if isinstance(expression, str):
+        yield expression
+    elif isinstance(expression, dict):
+        for part in expression.values():
+            yield from _mentioned(part)
+    elif isinstance(expression, list | tuple):
+        for part in expression:
+            yield from _mentioned(part)
 
 
 def _spec(

@@ -53,7 +53,13 @@ _VERSION: Final = re.compile(r"/wc/(v\d+)/")
 _ORDER_OF_REFUND: Final = re.compile(r"/orders/(\d+)(?:/|$)")
 _WRAPPERS: Final = ("orders", "order", "order_refunds", "order_refund", "create", "update")
 _PREFIXES: Final = ("", *(f"{wrapper}." for wrapper in _WRAPPERS))
-_MODERN: Final = frozenset({"order_key", "number", "line_items", "date_created"})
+_MODERN: Final = frozenset({"number", "line_items", "status"})
+_OWN: Final = frozenset({
+    "order_key", "created_via", "prices_include_tax", "cart_hash", "customer_ip_address", "date_created_gmt",
+    "parent_id",
+})  # fmt: skip
+"""Fields of an order that only WooCommerce writes; an order has all of them, a reduced answer at least one."""
+
 _LEGACY: Final = frozenset({"order_number", "created_at", "line_items", "total_line_items_quantity"})
 _CREATED: Final = frozenset({"date_created", "date_created_gmt", "created_at"})
 _REFUND: Final = frozenset({"amount", "reason", "line_items"})
@@ -67,7 +73,9 @@ def recognises(file: SourceFile) -> bool:
         return False
     paths = outline(file.head)
     return any(
-        names >= _MODERN or names >= _LEGACY or (names >= _REFUND and bool(names & _CREATED))
+        (names >= _MODERN and bool(names & _CREATED) and bool(names & _OWN))
+        or names >= _LEGACY
+        or (names >= _REFUND and bool(names & _CREATED))
         for names in ({path.removeprefix(prefix) for path in paths if path.startswith(prefix)} for prefix in _PREFIXES)
     )
 

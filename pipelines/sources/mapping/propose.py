@@ -32,11 +32,12 @@ ROLES: Final[tuple[tuple[str, str], ...]] = (
     ("unit_cost", r"(unit |item )?cost( price| per unit)?"),
     ("line_total", r"sales|amount|total|line total|revenue|(net|gross) amount|subtotal|extended price"),
     ("currency", r"currency( code)?"),
+    ("accepted_at", r"(order )?delivered (to )?carrier (date|at)|(carrier )?(pick(ed)? up|hand ?over) (date|at)"),
     ("shipped_at", rf"(ship|shipped|shipping|dispatch|dispatched|despatched|fulfil+ed){_WHEN}"),
     ("delivered_at", rf"(delivery|delivered|arrival|arrived){_WHEN}|(order )?delivered customer date"),
     ("ship_by_at", r"(ship by|latest ship|shipping limit|must ship by)( (date|at))?"),
     ("requested_at", rf"(requested|required)( delivery)?{_WHEN}"),
-    ("promised_at", rf"((estimated|expected) delivery|promised?|due){_WHEN}"),
+    ("promised_at", rf"(order )?((estimated|expected) delivery|promised?|due){_WHEN}"),
     ("cancelled_at", r"(cancell?ed|cancell?ation) (date|at|on)"),
     ("ordered_at", rf"(order|ordered|invoice|purchase|created|(order )?placed|order purchase){_WHEN}|(tran )?date"),
     ("returned_at", r"return(ed)? (date|at|on)"),
@@ -67,6 +68,7 @@ REQUIREMENTS: Final[Mapping[str, str]] = {
     "has_promise_or_window": "deadline",
     "has_promise": "promise_at",
     "has_delivered": "delivered",
+    "has_accepted": "carrier.accepted",
     "has_shipped_quantity": "ship.confirmed.quantity",
     "has_unit_price": "unit_price",
     "has_unit_cost": "unit_cost",
@@ -243,9 +245,13 @@ def _pick_lines(tables: Sequence[_Table]) -> _Table | None:
     candidates = [
         table
         for table in candidates
-        if "ordered_at" in table.roles or (_header_of(table, candidates) is not None and "quantity" in table.roles)
+        if "ordered_at" in table.roles or (_header_of(table, candidates) is not None and _bears_lines(table))
     ]
     return max(candidates, key=lambda t: ("quantity" in t.roles, "sku" in t.roles, t.look.rows), default=None)
+
+
+def _bears_lines(table: _Table) -> bool:
+    return "quantity" in table.roles or {"sku", "line_id"} <= set(table.roles)
 
 
 def _pick_header(tables: Sequence[_Table], lines: _Table | None) -> _Table | None:
@@ -418,7 +424,13 @@ def _events(draft: _Draft, lines: _Table, header: _Table | None, returns: Sequen
     _note_empty(draft, lines, ordered)
     if ordered is not None:
         yield from _event("order.captured", lines.name, ordered, [*keys, *_captured(draft, orders)], where)
+    if header is not None:
+        yield from _without_lines(draft, lines, header)
     short = [*keys, *orders.columns("sku")]
+    accepted = orders.place("accepted_at")
+    if accepted is not None:
+        yield from _event("carrier.accepted", lines.name, accepted, [*short, *_units(draft, orders)], where)
+        draft.has |= {"carrier.accepted"} | ({"ship.confirmed.quantity"} if _units(draft, orders) else set())
     yield from _shipped(draft, orders, short, where)
     delivered = orders.place("delivered_at")
     if delivered is not None:
@@ -435,6 +447,31 @@ def _events(draft: _Draft, lines: _Table, header: _Table | None, returns: Sequen
         yield from _returns(draft, table, lines, short)
 
 
+def _units(draft: _Draft, orders: _Orders) -> list[tuple[str, str]]:
+    """Return the quantity of a line: its column, or one unit per row of a table of lines without one."""
+    found = orders.columns("quantity")
+    if found or orders.header is None or "line_id" not in draft.has:
+        return found
+    return [("quantity", '{constant: "1"}')]
+
+
+def _without_lines(draft: _Draft, lines: _Table, header: _Table) -> Iterator[str]:
+    """Yield the capture of orders that have no line, where there are any."""
+    own, other = header.roles["order_id"].name, lines.roles["order_id"].name
+    known = lines.look.frame[other].drop_nulls().unique()
+    bare = header.look.frame[own].drop_nulls().is_in(known.implode()).not_().sum()
+    if not bare:
+        return
+    draft.notes.append(
+        f"{bare} of {header.look.rows} orders have no row in table {lines.name}: captured without lines."
+    )
+    by = _quoted(own) if own == other else f"{{{_quoted(own)}: {_quoted(other)}}}"
+    columns = [("order_id", _quoted(own))]
+    columns += [(role, _quoted(header.roles[role].name)) for role in ("customer_id", "channel") if role in header.roles]
+    at = (header.roles["ordered_at"].name, header.roles["ordered_at"])
+    yield from _event("order.captured", header.name, at, columns, [f"{{no_row_in: {lines.name}, by: {by}}}"])
+
+
 def _note_empty(draft: _Draft, lines: _Table, ordered: tuple[str, ColumnLook] | None) -> None:
     """Say how many rows lack what an order cannot be without: totals, notes, blank forms."""
     needed = [lines.roles["order_id"]]
@@ -449,11 +486,16 @@ def _note_empty(draft: _Draft, lines: _Table, ordered: tuple[str, ColumnLook] | 
 
 def _captured(draft: _Draft, orders: _Orders) -> Iterator[tuple[str, str]]:
     """Yield what an order line bears besides its keys."""
-    lines = orders.lines
+    lines, header = orders.lines, orders.header
     columns = orders.columns(
         "customer_id", "channel", "service_level", "sku", "category", "quantity", "unit_price", "unit_cost",
         "node_id", "ship_to_region", "ship_to_country", "ship_to_postal_code",
     )  # fmt: skip
+    if "quantity" not in dict(columns) and "line_id" in draft.has and header is not None:
+        columns += _units(draft, orders)
+        draft.notes.append(
+            f"Table {lines.name} has no quantity: each row counts as one unit. Take `quantity` out if that is wrong."
+        )
     if "freight_amount" in lines.roles:  # of the order, it would be counted once per line
         columns.append(("freight_amount", _quoted(lines.roles["freight_amount"].name)))
     draft.has |= {name for name, _ in columns}

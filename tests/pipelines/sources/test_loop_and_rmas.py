@@ -124,3 +124,14 @@ def test_an_rma_table_gives_each_stage_that_has_a_date(read, seen):
     assert reasons["rmas.csv#5"].startswith("disposition is not one of restock_a")
     attributes = json.loads(batch.events["return"]["attributes"][0])
     assert (attributes["Agent"], attributes["Disposition"]) == ("kim", "Return to Vendor")
+
+
+def test_a_column_whose_stage_has_no_date_is_kept_and_a_bare_day_is_no_instant(read, seen):
+    batch = read(
+        "returns", "RMA;Order;SKU;Qty;RMA Date;Received;Refund\nR1;1;A;1;2026-05-01 09:00;2026-05-03;10,50\n", "r.csv"
+    )
+    assert seen(batch, "return", "event_type", "time_quality") == [
+        ("rma.created", "instant"),
+        ("return.received", "date"),
+    ]
+    assert json.loads(batch.events["return"]["attributes"][0])["Refund"] == "10,50"

@@ -235,3 +235,27 @@ def test_a_book_with_titles_and_idle_sheets_is_read_sheet_by_sheet(
     assert found.column("order", "order.captured", "promise_at")[0] == at("2026-03-17")
     assert found.column("shipment", "ship.confirmed", "time_quality") == ["date", "date"]
     assert found.column("order", "order.cancelled", "order_id") == ["SO-2"]
+
+
+def test_lines_without_a_quantity_count_as_one_unit_and_orders_without_lines_are_kept(tmp_path: Path) -> None:
+    folder = tmp_path / "data"
+    folder.mkdir()
+    (folder / "orders.csv").write_text(
+        "order_id,order_purchase_timestamp,order_delivered_carrier_date,order_estimated_delivery_date\n"
+        "a,2026-03-13 09:00:00,2026-03-14 10:00:00,2026-03-16 00:00:00\nb,2026-03-13 10:00:00,,2026-03-17 00:00:00\n"
+    )
+    (folder / "items.csv").write_text("order_id,order_item_id,product_id,price\na,1,X,9.99\na,2,X,9.99\n")
+    proposal = map_tables(None, [str(folder)], name="shop", zone="UTC").proposal
+    path = tmp_path / "mapping.yml"
+    path.write_text(proposal.yaml, encoding="utf-8")
+    found = Mapped(proposal, load_mapping(path).parse(find_files([folder]), AdapterContext()))
+    assert found.said("items has no quantity: each row counts as one unit")
+    assert found.said("1 of 2 orders have no row in table items")
+    captured = found.batch.events["order"].sort("order_id", "line_id")
+    assert captured.select("order_id", "line_id", "quantity").rows() == [
+        ("a", "1", 1),
+        ("a", "2", 1),
+        ("b", None, None),
+    ]
+    assert captured["promise_at"].to_list() == [at("2026-03-17"), at("2026-03-17"), None]
+    assert found.column("shipment", "carrier.accepted", "event_at") == [at("2026-03-14T10:00")] * 2

@@ -214,3 +214,10 @@ def test_any_json_in_any_field_lands_or_is_rejected(changes, write):
 
     batch = woocommerce.parse([write("any.json", [order(**changes)])], AdapterContext())
     assert batch.events or batch.rejects.height
+
+
+def test_an_order_asked_for_with_few_fields_is_still_known(read):
+    few = {
+        key: ORDER[key] for key in ("id", "number", "status", "currency", "date_created_gmt", "line_items", "parent_id")
+    }
+    assert read("woocommerce", [few]).events["order"]["order_id"].unique().to_list() == ["W-1001"]
