@@ -6,7 +6,7 @@ import json
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -72,53 +72,55 @@ def stamp(text: str) -> datetime:
     return datetime.fromisoformat(text.replace(" ", "+"))
 
 
+class _Handler(BaseHTTPRequestHandler):
+    """Answers for a shop."""
+
+    protocol_version = "HTTP/1.1"
+    shop: Shop
+
+    def do_GET(self) -> None:
+        parts = urlsplit(self.path)
+        query = {key: values[0] for key, values in parse_qs(parts.query).items()}
+        self.shop.authorizations.add(self.headers.get("Authorization", ""))
+        trouble = self.shop.troubles.pop(0) if self.shop.troubles else None
+        if trouble == "stall":
+            time.sleep(1.0)
+            self.close_connection = True
+        elif trouble is None:
+            self._send(*self.shop.answer(parts.path, query))
+            self.shop.asked.append((parts.path, query))
+        elif trouble == "break":
+            self._send(200, {}, {}, missing=7)
+            self.close_connection = True
+        else:
+            status, headers = trouble if isinstance(trouble, tuple) else (trouble, {})
+            self._send(status, headers, {})
+
+    def do_POST(self) -> None:
+        """Answer a query; its variables count as the address's."""
+        body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+        variables = {name: str(value) for name, value in body["variables"].items() if value is not None}
+        self.path += "?" + urlencode(variables)
+        self.do_GET()
+
+    def _send(self, status: int, headers: dict[str, str], body: object, *, missing: int = 0) -> None:
+        content = body if isinstance(body, bytes) else json.dumps(body).encode()
+        self.send_response(status)
+        for name, value in headers.items():
+            self.send_header(name, value)
+        self.send_header("Content-Length", str(len(content) + missing))
+        self.end_headers()
+        with suppress(BrokenPipeError):
+            self.wfile.write(content)
+
+    def log_message(self, *_: object) -> None:
+        """Say nothing."""
+
+
 @contextmanager
 def serving(shop: Shop) -> Iterator[Shop]:
     """Run the shop."""
-
-    class Handler(BaseHTTPRequestHandler):
-        protocol_version = "HTTP/1.1"
-
-        def do_GET(self) -> None:
-            parts = urlsplit(self.path)
-            query = {key: values[0] for key, values in parse_qs(parts.query).items()}
-            shop.authorizations.add(self.headers.get("Authorization", ""))
-            trouble = shop.troubles.pop(0) if shop.troubles else None
-            if trouble == "stall":
-                time.sleep(1.0)
-                self.close_connection = True
-                return
-            status, headers, body = (200, {}, {}) if trouble else shop.answer(parts.path, query)
-            if isinstance(trouble, int):
-                status = trouble
-            elif isinstance(trouble, tuple):
-                status, headers = trouble
-            content = body if isinstance(body, bytes) else json.dumps(body).encode()
-            self.send_response(status)
-            for name, value in headers.items():
-                self.send_header(name, value)
-            self.send_header("Content-Length", str(len(content) + (7 if trouble == "break" else 0)))
-            self.end_headers()
-            try:
-                self.wfile.write(content)
-            except BrokenPipeError:
-                return
-            if trouble is None:
-                shop.asked.append((parts.path, query))
-            elif trouble == "break":
-                self.close_connection = True
-
-        def do_POST(self) -> None:
-            """Answer a query; its variables count as the address's."""
-            body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
-            variables = {name: str(value) for name, value in body["variables"].items() if value is not None}
-            self.path += "?" + urlencode(variables)
-            self.do_GET()
-
-        def log_message(self, *_: object) -> None:
-            """Say nothing."""
-
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    server = ThreadingHTTPServer(("127.0.0.1", 0), type("Handler", (_Handler,), {"shop": shop}))
     server.daemon_threads = True
     shop.address = f"http://127.0.0.1:{server.server_port}"
     threading.Thread(target=server.serve_forever, daemon=True).start()
