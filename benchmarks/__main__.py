@@ -6,7 +6,7 @@ from importlib import import_module
 
 from benchmarks.harness import machine
 
-BENCHMARKS = ("landing", "allocation")
+BENCHMARKS = ("landing", "edi", "allocation")
 
 
 def main() -> None:

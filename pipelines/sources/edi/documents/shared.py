@@ -6,10 +6,11 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
+from functools import cache
 from typing import Final, Literal
 
 from pipelines.sources.edi.clock import Clock
-from pipelines.sources.edi.document import Document, at
+from pipelines.sources.edi.document import Document
 from pipelines.sources.edi.lines import decimal_of
 from pipelines.sources.edi.rows import EventRows
 
@@ -24,12 +25,12 @@ Found = tuple[int, list[str]]
 
 def code(segment: list[str], index: int) -> str:
     """Return a coded element in capitals and without blanks: some senders write codes in lower case."""
-    return at(segment, index).strip().upper()
+    return segment[index].strip().upper() if index < len(segment) else ""
 
 
 def text(segment: list[str], index: int) -> str:
     """Return an element without blanks around it."""
-    return at(segment, index).strip()
+    return segment[index].strip() if index < len(segment) else ""
 
 
 def first(document: Document, name: str) -> Found:
@@ -136,10 +137,14 @@ def add(rows: EventRows, family: str, columns: tuple[str, ...], values: Mapping[
     Raises:
         KeyError: A value is given for a column that is not listed.
     """
-    unknown = values.keys() - set(columns)
-    if unknown:
-        raise KeyError(*sorted(unknown))
-    rows.sink(family, columns).append(tuple(values.get(name) for name in columns))
+    if not values.keys() <= _names(columns):
+        raise KeyError(*sorted(values.keys() - set(columns)))
+    rows.sink(family, columns).append(tuple(map(values.get, columns)))
+
+
+@cache
+def _names(columns: tuple[str, ...]) -> frozenset[str]:
+    return frozenset(columns)
 
 
 def check_total(document: Document, rows: EventRows, name: str, *, lines: int, hash_total: Decimal | None) -> None:
