@@ -8,7 +8,8 @@ its own stamp, so known stages stay the same event. Two shapes are known: `line_
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections import Counter
+from collections.abc import Iterator, Sequence
 from datetime import datetime
 from decimal import Decimal
 from typing import Any, Final
@@ -98,40 +99,56 @@ def _convert(record: Record, context: AdapterContext) -> Parsed:
             "line_id": text(line, "provider_line_item_id"),
             "sku": text(line, "sku"),
             "node_id": text(record, "warehouse"),
-            "quantity": _units(line),
             "time_quality": "instant",
             "observed_at": stamp(record, "updated_at") or stamp(record, "edited_at"),
-            "attributes": _notes(record, line),
         }
+        told = {"quantity": _units(line), "attributes": _notes(record, line)}
         reason = text(line, "reason") or text(line, "return_reason")
-        parsed.add("return", event_type="rma.created", event_at=created_at, reason=reason, **common)
-        for event_type, moment in _stages(record, line).items():
+        parsed.add("return", event_type="rma.created", event_at=created_at, reason=reason, **common, **told)
+        for event_type, moment, part in _stages(record, line):
             if moment is not None:
-                details = _details(event_type, record, line, context)
-                parsed.add("return", event_type=event_type, event_at=moment, **common, **details)
+                own = {"quantity": _units(part), "attributes": _notes(record, part)}
+                details = _details(event_type, record, part, context)
+                parsed.add("return", event_type=event_type, event_at=moment, **common, **own, **details)
     return parsed
 
 
 def _order_lines(items: Sequence[Record]) -> list[Record]:
-    """Put Loop's items of one unit each together by order line, reason and outcome of the inspection."""
+    """Put Loop's items of one unit each together by order line; their inspections by outcome.
+
+    Of several reasons for one line the most frequent stands for all, the first in doubt.
+    """
     if not all("line_item_id" in item and "quantity" not in item for item in items):
         return list(items)
-    lines: dict[tuple[str | None, ...], dict[str, Any]] = {}
+    groups: dict[tuple[str | None, ...], list[Record]] = {}
     for item in items:
-        inspected = _inspection(item)
-        key = (
-            text(item, "provider_line_item_id"), text(item, "sku"), text(item, "return_reason"),
-            text(inspected, "outcome"), text(inspected, "inspected_at"),
-        )  # fmt: skip
-        line = lines.setdefault(key, {**item, "quantity": 0, "refund": Decimal(0)})
-        line["quantity"] += 1
-        line["refund"] += money(item, "refund") or 0
-    return list(lines.values())
+        groups.setdefault((text(item, "provider_line_item_id"), text(item, "sku")), []).append(item)
+    lines: list[Record] = []
+    for units in groups.values():
+        reasons = Counter(text(item, "return_reason") for item in units)
+        usual = reasons.most_common(1)[0][0]
+        parts: dict[tuple[str | None, ...], dict[str, Any]] = {}
+        for item in units:
+            inspected = _inspection(item)
+            if inspected:
+                key = (text(inspected, "outcome"), text(inspected, "inspected_at"))
+                part = parts.setdefault(key, {**item, "quantity": 0})
+                part["quantity"] += 1
+        whole = {
+            **next(item for item in units if text(item, "return_reason") == usual),
+            "quantity": len(units),
+            "refund": sum((money(item, "refund") or Decimal(0) for item in units), Decimal(0)),
+            "inspections": list(parts.values()),
+        }
+        if len(reasons) > 1:
+            whole["reasons"] = "; ".join(f"{count} × {reason}" for reason, count in reasons.items())
+        lines.append(whole)
+    return lines
 
 
 def _notes(record: Record, line: Record) -> str | None:
     whole = ("state", "trigger", "edited_at", "label_status", "total", "handling_fee", "gift_card", "type")
-    finer = ("parent_return_reason", "return_comment", "outcome")
+    finer = ("parent_return_reason", "return_comment", "outcome", "reasons")
     return to_json({
         **{key: text(record, key) for key in whole},
         **{key: text(line, key) for key in finer},
@@ -146,14 +163,16 @@ def _inspection(line: Record) -> Record:
     return value if isinstance(value, dict) else {}
 
 
-def _stages(record: Record, line: Record) -> Mapping[str, datetime | None]:
-    return {
-        "return.in_transit": stamp(child(record, "label"), "in_transit_at") or _scanned_at(record),
-        "return.received": stamp(record, "received_at"),
-        "return.graded": stamp(record, "graded_at") or stamp(_inspection(line), "inspected_at"),
-        "return.restocked": stamp(record, "restocked_at"),
-        "refund.issued": stamp(record, "refunded_at"),
-    }
+def _stages(record: Record, line: Record) -> Iterator[tuple[str, datetime | None, Record]]:
+    """Yield the stages after the request: event type, instant, and the line or the part of it that went through."""
+    yield "return.in_transit", stamp(child(record, "label"), "in_transit_at") or _scanned_at(record), line
+    yield "return.received", stamp(record, "received_at"), line
+    parts = line.get("inspections") or [line]
+    for part in parts:
+        yield "return.graded", stamp(record, "graded_at") or stamp(_inspection(part), "inspected_at"), part
+    for part in parts:
+        yield "return.restocked", stamp(record, "restocked_at"), part
+    yield "refund.issued", stamp(record, "refunded_at"), line
 
 
 def _scanned_at(record: Record) -> datetime | None:

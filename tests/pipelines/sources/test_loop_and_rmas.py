@@ -44,6 +44,17 @@ def test_items_of_one_unit_add_up_to_the_order_line(read, seen):
     assert json.loads(batch.events["return"]["attributes"][0])["shop_order_id"] == "2773679177825"
 
 
+def test_units_of_one_line_stay_one_line_when_only_some_are_inspected_or_reasons_differ(read, seen):
+    """Otherwise two events of one unit each would be alike, and one of them lost as a repetition."""
+    inspected = {"outcome": "Resellable", "inspected_at": "2026-05-09T10:00:00Z"}
+    batch = read("returns", loop(item(1, disposition=inspected), item(2), item(3, return_reason="Changed my mind")))
+    assert seen(batch, "return", "event_type", "quantity", "reason", "disposition") == [
+        ("rma.created", Decimal(3), "Item was too big", None),
+        ("return.graded", Decimal(1), None, "restock_a"),
+    ]
+    assert json.loads(batch.events["return"]["attributes"][0])["reasons"] == "2 × Item was too big; 1 × Changed my mind"
+
+
 def test_closed_and_refunded_is_not_received(read, seen):
     """Loop may close and refund on the carrier's first scan; no stamp, no stage."""
     batch = read("returns", loop(item(1)))
