@@ -6,7 +6,7 @@ import shutil
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Final, Literal
 
@@ -42,7 +42,15 @@ def examine(home: Path | None) -> list[Finding]:
     except OtifError as error:
         return [*findings, Finding("fail", "workspace", str(error), "otif init DIR")]
     findings.append(Finding("ok", "workspace", f"{settings.home} ({settings.company.name})"))
-    checks: tuple[Callable[[Settings], list[Finding]], ...] = (_disk, _landing, _publication, _mail, _oms)
+    checks: tuple[Callable[[Settings], list[Finding]], ...] = (
+        _disk,
+        _landing,
+        _webhooks,
+        _feeds,
+        _publication,
+        _mail,
+        _oms,
+    )
     for check in checks:
         try:
             findings += check(settings)
@@ -79,6 +87,52 @@ def _landing(settings: Settings) -> list[Finding]:
     if counts.get("quarantined"):
         return [Finding("warn", "landing", detail, f"look at {settings.var / 'data_docs' / 'index.html'}")]
     return [Finding("ok", "landing", detail)]
+
+
+def _webhooks(settings: Settings) -> list[Finding]:
+    from pipelines.webhooks.spool import Spool, spool_path
+
+    if not spool_path(settings).exists():
+        return []
+    spool = Spool(spool_path(settings))
+    try:
+        received, waiting = spool.count(), spool.count_waiting()
+        refused = [(sender, why, count) for sender, why, day, count in spool.refusals() if day >= _yesterday()]
+    finally:
+        spool.close()
+    told = "; refused since yesterday: " + ", ".join(f"{count} {who} {why}" for who, why, count in refused)
+    detail = f"{received:,} messages, {waiting:,} waiting to land{told if refused else ''}"
+    if any(why in ("bad_signature", "bad_secret", "unknown_key") for _, why, _ in refused):
+        return [Finding("warn", "webhooks", detail, "compare OTIF_WEBHOOK_<SENDER> with the secret at the sender")]
+    if waiting:
+        return [Finding("warn", "webhooks", detail, "otif watch --once")]
+    return [Finding("ok", "webhooks", detail)]
+
+
+def _yesterday() -> str:
+    return f"{datetime.now(tz=UTC) - timedelta(days=1):%Y-%m-%d}"
+
+
+def _feeds(settings: Settings) -> list[Finding]:
+    from pipelines.pull.feeds import feeds_of
+    from pipelines.pull.state import Store
+
+    findings = []
+    for feed in feeds_of(settings):
+        subject = f"feed {feed.name}"
+        try:
+            feed.secret()
+        except OtifError as error:
+            findings.append(Finding("fail", subject, str(error), f"export {feed.secret_name}=…"))
+            continue
+        state = Store(settings.var / "pull" / feed.name).load()
+        upto = f"landed up to {state.watermark:%Y-%m-%d %H:%M} UTC" if state.watermark else "never pulled"
+        if state.run is not None:
+            detail = f"{upto}; a pull of {state.run.started_at:%Y-%m-%d %H:%M} UTC is not finished"
+            findings.append(Finding("warn", subject, detail, f"otif pull {feed.name}"))
+        else:
+            findings.append(Finding("ok", subject, upto))
+    return findings
 
 
 def _publication(settings: Settings) -> list[Finding]:

@@ -139,6 +139,12 @@ class Spool:
             found: int = connection.execute("select count(*) from messages").fetchone()[0]
         return found
 
+    def count_waiting(self) -> int:
+        """Return how many messages have not landed."""
+        with self._open() as connection:
+            found: int = connection.execute("select count(*) from messages where landed_at is null").fetchone()[0]
+        return found
+
     def _write(self) -> None:
         while (entry := self._entries.get()) is not None:
             burst = [entry]

@@ -13,6 +13,7 @@ import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import UTC, datetime
 from pathlib import Path
 
 import httpx
@@ -20,6 +21,8 @@ import pytest
 from typer.testing import CliRunner
 
 from otif.cli import app
+from otif.doctor import examine
+from pipelines.webhooks.providers import Message, Refusal
 from pipelines.webhooks.spool import Spool, spool_path
 from storage.duck import DatabaseError, connect
 from storage.errors import StorageError
@@ -144,3 +147,26 @@ def test_serving_shows_pages_takes_webhooks_and_watches_the_inbox(home: Path) ->
     with pytest.raises(httpx.TransportError):
         push(hooks, "PUSHED-2")
     assert landed(home) == {"PUSHED-1", "FILE-1"}
+
+
+def test_the_doctor_tells_of_feeds_without_secret_and_of_messages_that_wait_or_were_refused(
+    home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    message = Message("shopify", "orders/create", "1", json.dumps(order(1)).encode())
+    spool = Spool(spool_path(Settings.load(home)))
+    assert spool.put(message, received_at="2026-03-02T14:00:00+00:00").result()
+    spool.close()
+    with serving(Shop([order(1)])) as shop:
+        set_up_feed(home, shop)
+        findings = {finding.subject: finding for finding in examine(home)}
+        assert findings["feed shop"].level == "fail"
+        assert findings["feed shop"].mend == "export OTIF_FEED_SHOP=…"
+        assert findings["webhooks"].detail == "1 messages, 1 waiting to land"
+        monkeypatch.setenv("OTIF_FEED_SHOP", "secret")
+        assert {f.subject: f for f in examine(home)}["feed shop"].detail == "never pulled"
+    spool = Spool(spool_path(Settings.load(home)))
+    spool.count_refusal("shopify", Refusal.BAD_SIGNATURE, day=f"{datetime.now(tz=UTC):%Y-%m-%d}")
+    spool.close()
+    refused = {finding.subject: finding for finding in examine(home)}["webhooks"]
+    assert "refused since yesterday: 1 shopify bad_signature" in refused.detail
+    assert refused.mend == "compare OTIF_WEBHOOK_<SENDER> with the secret at the sender"
