@@ -1,4 +1,4 @@
-"""Commands of the intake: `otif receive` takes webhooks, `otif pull` asks APIs, `otif watch` does both and the inbox."""
+"""Commands of the intake: `otif receive` takes webhooks, `otif pull` asks APIs, `otif watch` lands all that comes in."""
 
 from __future__ import annotations
 

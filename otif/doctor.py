@@ -168,3 +168,8 @@ def _oms(settings: Settings) -> list[Finding]:
         return [Finding("fail", "oms", f"{settings.oms.url}: {error}", "start it, or correct [oms] url")]
     level: Level = "ok" if answer.is_success else "fail"
     return [Finding(level, "oms", f"{settings.oms.url}: HTTP {answer.status_code}")]
+
+
+_CHECKS: Final[tuple[Callable[[Settings], list[Finding]], ...]] = (
+    _disk, _landing, _webhooks, _feeds, _publication, _mail, _oms,
+)  # fmt: skip
