@@ -1,4 +1,4 @@
-"""Commands of the intake: `otif receive` takes webhooks, `otif pull` asks APIs, `otif watch` lands all that comes in."""
+"""Commands of the intake: `otif receive` takes webhooks, `otif pull` asks APIs, `otif watch` lands what comes in."""
 
 from __future__ import annotations
 
