@@ -1,6 +1,6 @@
 """What the ledger keeps of a compared plan, made fit to show: service by lens, money, moves, orders, reasons.
 
-Read here: the parts `comparison`, `explained`, `marginals`, `conflict` and `broken` of a plan's `kpis` and its lines,
+Read here: the parts `comparison`, `explained`, `marginals`, `conflicts` and `broken` of a plan's `kpis` and its lines,
 as `otif allocate` writes them. A plan of an older version has none of them; then everything here is empty.
 """
 
@@ -103,14 +103,14 @@ def conflict(plan: Plan, *, currency: str) -> list[str]:
         f"{money_text(item['cents'] / 100, currency=currency)}."
         for item in plan.kpis.get("broken") or []
     ]
-    found = plan.kpis.get("conflict")
-    if not found:
-        return broken
-    outs = [
-        f"Way out at {money_text(way['cost_cents'] / 100, currency=currency)}: give up {way['words']}."
-        for way in found["ways_out"]
-    ]
-    return [f"{found['words']}.", *broken, *outs]
+    told = []
+    for found in plan.kpis.get("conflicts") or []:
+        told.append(f"{found['words']}.")
+        told += [
+            f"Way out at {money_text(way['cost_cents'] / 100, currency=currency)}: give up {way['words']}."
+            for way in found["ways_out"]
+        ]
+    return [*told[:1], *broken, *told[1:]]
 
 
 def explained(plan: Plan) -> list[dict[str, Any]]:

@@ -57,11 +57,22 @@ class ExplainedLine:
 
 @dataclass(frozen=True, slots=True)
 class SolvedScenario:
-    """A solved scenario, beside what today's rules would do and other scenarios, and its record in the ledger."""
+    """A solved scenario, beside what today's rules would do and other scenarios, and its record in the ledger.
+
+    Attributes:
+        record: Its record in the ledger.
+        run: The scenario's run.
+        rules: What today's rules make of today's orders.
+        same_rules: What today's rules make of the scenario's orders, before a second stage.
+        comparison: Today's rules, the scenario and the others side by side.
+        explained: The dearest short and late lines with what would have to change.
+        marginals: What one more is worth.
+    """
 
     record: Plan
     run: ScenarioRun
     rules: AllocationResult
+    same_rules: AllocationResult
     comparison: Comparison
     explained: tuple[ExplainedLine, ...] = ()
     marginals: pl.DataFrame | None = None
@@ -73,8 +84,13 @@ class SolvedScenario:
 
     @property
     def gain_cents(self) -> int:
-        """What the plan is worth more than priority, first come first served and nearest node."""
-        return sum(self.run.money_terms().values()) - self.rules.objective_cents
+        """What the plan is worth more than priority, first come first served and nearest node on the same orders."""
+        return self.worth_cents - self.same_rules.objective_cents
+
+    @property
+    def worth_cents(self) -> int:
+        """What the plan is worth, both stages together where there are two."""
+        return sum(self.run.money_terms().values())
 
 
 def list_scenarios(settings: Settings) -> dict[str, Path]:
@@ -138,6 +154,7 @@ def solve_scenario(
         ConfigError: There is no such scenario file.
         NotPublishedError: Nothing is published.
     """
+    from optimizer.allocation import baseline
     from optimizer.scenarios import compare_runs, rules_run, run_scenario
     from storage.ledger import open_ledger
     from storage.publish import current_publication
@@ -150,6 +167,7 @@ def solve_scenario(
     explained = explain_worst(run, limit=why)
     marginals = _marginals(run, limit=values)
     worth = sum(run.money_terms().values())
+    same_rules = baseline(run.first_data or run.data)
     with open_ledger(settings) as ledger:
         record = ledger.record_plan(
             scenario=scenario.name,
@@ -158,7 +176,7 @@ def solve_scenario(
             fingerprint=run.result.fingerprint,
             status=run.result.status.value,
             objective=_money(worth),
-            baseline_objective=_money(rules.result.objective_cents),
+            baseline_objective=_money(same_rules.objective_cents),
             kpis={
                 "baseline": _figures(rules),
                 "plan": _figures(run),
@@ -173,7 +191,7 @@ def solve_scenario(
             created_by=by,
             now=datetime.now(tz=UTC),
         )
-    return SolvedScenario(record, run, rules.result, comparison, explained, marginals)
+    return SolvedScenario(record, run, rules.result, same_rules, comparison, explained, marginals)
 
 
 def explain_worst(run: ScenarioRun, *, limit: int) -> tuple[ExplainedLine, ...]:
@@ -348,7 +366,6 @@ def _why_document(
     """Return the comparison and the reasons as JSON for the ledger; of changed orders those that change most."""
     import polars as pl
 
-    conflict = run.conflict
     kept = comparison.orders.group_by("scenario", maintain_order=True).head(_KEPT_ORDERS)
     return {
         "comparison": {
@@ -362,12 +379,13 @@ def _why_document(
         "explained": [explained_document(line) for line in explained],
         "marginals": [] if marginals is None else [_dated(row) for row in marginals.to_dicts()],
         "broken": [asdict(item) for item in run.broken],
-        "conflict": None
-        if conflict is None
-        else {
-            "words": conflict.words(),
-            "ways_out": [{**asdict(way), "words": way.words()} for way in conflict.ways_out],
-        },
+        "conflicts": [
+            {
+                "words": conflict.words(),
+                "ways_out": [{**asdict(way), "words": way.words()} for way in conflict.ways_out],
+            }
+            for conflict in run.conflicts
+        ],
     }
 
 

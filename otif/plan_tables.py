@@ -80,12 +80,11 @@ def quality(plan: AllocationResult) -> str:
 
 
 def _headline(solved: SolvedScenario) -> Iterator[RenderableType]:
-    worth = sum(solved.run.money_terms().values())
     than = "more" if solved.gain_cents >= 0 else "less"
     yield f"Plan {solved.record.plan_id}, {solved.run.name}: {quality(solved.plan)}; {solved.plan.seconds:.1f} s"
     yield (
-        f"Worth {cents(worth)}, {cents(abs(solved.gain_cents))} {than} than today's rules "
-        f"({cents(solved.rules.objective_cents)} on today's orders)."
+        f"Worth {cents(solved.worth_cents)}, {cents(abs(solved.gain_cents))} {than} than today's rules would make of "
+        f"the same orders ({cents(solved.same_rules.objective_cents)})."
     )
 
 
@@ -150,9 +149,9 @@ def _conflict_lines(solved: SolvedScenario) -> list[RenderableType]:
     lines: list[RenderableType] = [
         f"broken promise: {item.name}, by {item.units:,} units at {cents(item.cents)}" for item in run.broken
     ]
-    if run.conflict is not None:
-        lines.append(run.conflict.words())
-        lines += [f"  way out at {cents(way.cost_cents)}: give up {way.words()}" for way in run.conflict.ways_out]
+    for conflict in run.conflicts:
+        lines.append(conflict.words())
+        lines += [f"  way out at {cents(way.cost_cents)}: give up {way.words()}" for way in conflict.ways_out]
     return [*lines, ""] if lines else []
 
 

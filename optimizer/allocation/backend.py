@@ -70,6 +70,8 @@ def solve_program(
         gap: Relative gap at which the solver may stop.
         kill_seconds: Wall clock limit; `is_killed` tells that it was met.
     """
+    if _is_empty_row_broken(model, columns):
+        return Answer(Status.INFEASIBLE, None, -np.inf, is_killed=False)
     restricted = _mathopt_model(model, columns, integer=True)
     parameters = mathopt.SolveParameters(
         random_seed=seed,
@@ -86,6 +88,12 @@ def solve_program(
         values[columns] = list(result.variable_values(list(restricted.variables())))
     killed = result.termination.limit == mathopt.Limit.TIME
     return Answer(status, values, result.termination.objective_bounds.dual_bound, killed)
+
+
+def _is_empty_row_broken(model: Model, columns: Ints) -> bool:
+    """Tell whether a row without any of the columns asks for more than nothing; the solver never sees such rows."""
+    empty = np.diff(sparse.csr_matrix(model.matrix[:, columns]).indptr) == 0
+    return bool((model.lower[empty] > 0).any() or (model.upper[empty] < 0).any())
 
 
 def simplex_prices(model: Model, *, kill_seconds: float) -> Floats | None:

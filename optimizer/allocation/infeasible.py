@@ -199,6 +199,8 @@ def find_conflict(world: World, commitments: Sequence[Commitment], *, ways_out: 
         InvalidDataError: A commitment is about no open line, two have one name, or the data has faults.
     """
     _check(world, commitments)
+    if not commitments:
+        return None
     small = _only(world, _their_lines(world, commitments))
     rules = [*_reserve_rules(small), *(_Rule(item.name, commitment=item) for item in commitments)]
     if _possible(small, rules, rules):
@@ -219,6 +221,26 @@ def find_conflict(world: World, commitments: Sequence[Commitment], *, ways_out: 
         return conflict
     outs = _ways_out(world, commitments, core)
     return Conflict(conflict.rules, conflict.places, conflict.before, conflict.units, outs)
+
+
+def find_conflicts(world: World, commitments: Sequence[Commitment]) -> tuple[Conflict, ...]:
+    """Return why commitments cannot be kept, one clash after the other: each leaves out what the one before gives up.
+
+    Args:
+        world: The problem.
+        commitments: What people want kept.
+
+    Raises:
+        InvalidDataError: A commitment is about no open line, two have one name, or the data has faults.
+    """
+    left, found = list(commitments), []
+    while left and (conflict := find_conflict(world, left)) is not None:
+        found.append(conflict)
+        named = [*(way.gives_up for way in conflict.ways_out), *conflict.rules]
+        promised = {item.name for item in left}
+        given_up = next(name for name in named if name in promised)
+        left = [item for item in left if item.name != given_up]
+    return tuple(found)
 
 
 def _check(world: World, commitments: Sequence[Commitment]) -> None:

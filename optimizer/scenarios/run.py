@@ -10,7 +10,7 @@ import polars as pl
 
 from optimizer.allocation import AllocationData, AllocationResult, allocate, baseline, report
 from optimizer.allocation.candidates import lane_days
-from optimizer.allocation.infeasible import BrokenCommitment, Commitment, Conflict, elastic_plan, find_conflict
+from optimizer.allocation.infeasible import BrokenCommitment, Commitment, Conflict, elastic_plan, find_conflicts
 from optimizer.allocation.options import BASIS
 from optimizer.allocation.plan import Plan, Problem, prepare
 from optimizer.allocation.result import ALLOCATIONS
@@ -35,7 +35,7 @@ class ScenarioRun:
         committed: What the first stage had shipped when the second began, as in ALLOCATIONS.
         world: Its frames, to ask further.
         notes: What each change did.
-        conflict: A smallest set of rules that cannot all hold, if the promises cannot all be kept.
+        conflicts: Smallest sets of rules that cannot all hold, if the promises cannot all be kept.
         broken: Promises that the plan breaks, with units and price.
     """
 
@@ -45,7 +45,7 @@ class ScenarioRun:
     result: AllocationResult
     world: World
     notes: tuple[str, ...] = ()
-    conflict: Conflict | None = None
+    conflicts: tuple[Conflict, ...] = ()
     broken: tuple[BrokenCommitment, ...] = ()
     first: AllocationResult | None = None
     first_data: AllocationData | None = None
@@ -140,7 +140,7 @@ def _with_promises(world: World, scenario: Scenario, notes: tuple[str, ...]) -> 
         world=world,
         notes=notes,
         broken=plan.broken if plan is not None else (),
-        conflict=find_conflict(world, promises) if plan is not None and plan.broken else None,
+        conflicts=find_conflicts(world, promises) if plan is not None and plan.broken else (),
     )
 
 

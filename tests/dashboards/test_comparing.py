@@ -56,8 +56,8 @@ KPIS = {
     ],
     "marginals": [{"words": "a unit of A", "next_cents": 4700, "valid_units": 3}],
     "broken": [{"name": "PO in full", "units": 5, "cents": 10_000}],
-    "conflict": {"words": "PO in full cannot hold on SKU A; 5 units short",
-                 "ways_out": [{"words": "PO in full (5 units)", "cost_cents": 10_000}]},
+    "conflicts": [{"words": "PO in full cannot hold on SKU A; 5 units short",
+                   "ways_out": [{"words": "PO in full (5 units)", "cost_cents": 10_000}]}],
 }  # fmt: skip
 
 

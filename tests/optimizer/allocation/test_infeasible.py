@@ -6,11 +6,12 @@ from dataclasses import replace
 from datetime import timedelta
 from itertools import combinations
 
+import polars as pl
 import pytest
 
 from optimizer.allocation import AllocationOptions
 from optimizer.allocation.frames import INVENTORY, LANES, NODES, OPEN_LINES, RECEIPTS, RESERVATIONS
-from optimizer.allocation.infeasible import Commitment, elastic_plan, find_conflict
+from optimizer.allocation.infeasible import Commitment, elastic_plan, find_conflict, find_conflicts
 from optimizer.allocation.world import World
 from optimizer.errors import InvalidDataError
 
@@ -61,6 +62,38 @@ def test_the_clash_is_one_sentence_with_place_date_and_units(scarce):
     )
 
 
+def test_places_and_channels_are_called_by_their_names(world, build):
+    """180 units in one node until the receipt of 14 March: 60 % of wholesale's 300 and a PO of 120 are 120 too many."""
+    monday, friday = world.AS_OF + timedelta(weeks=16), world.AS_OF + timedelta(weeks=16, days=5)
+    made = build(
+        [
+            world.line("7", channel="wholesale", channel_type="wholesale", open_quantity=300, need_at=friday),
+            world.line("4711", channel="retail", channel_type="wholesale", open_quantity=120, need_at=friday),
+        ],
+        [world.stock(node_id="east", on_hand=180)],
+        receipts=[world.receipt(900, 118, node_id="east")],
+        nodes=[world.node("east")],
+    )
+    named = made.frame("nodes").with_columns(node_name=pl.lit("DC East"))
+    made = made.with_frame("nodes", named).with_options(replace(made.options, as_of=monday))
+    floor = Commitment(name="wholesale floor 60 %", channel="wholesale", fill_percent=60, on_time=True)
+    assert find_conflict(made, [floor, IN_FULL]).words() == (
+        "wholesale floor 60 % and Target PO 4711 in full cannot both hold on SKU A in DC East before the 14 March "
+        "receipt; 120 units short"
+    )
+
+
+def test_every_clash_is_told_and_none_twice(scarce):
+    all_of_shop = Commitment(name="all of the shop's A", channel="dtc", sku="A", on_time=True)
+    told = find_conflicts(scarce, [FLOOR, IN_FULL, all_of_shop])
+    given_up = [conflict.ways_out[0].gives_up for conflict in told]
+    assert len(told) >= 2
+    assert len(set(given_up)) == len(given_up)
+    kept = [item for item in (FLOOR, IN_FULL, all_of_shop, OTHER) if item.name not in given_up]
+    assert find_conflict(scarce, kept) is None
+    assert find_conflicts(scarce, [FLOOR, OTHER]) == ()
+
+
 def test_commitments_that_can_hold_are_no_conflict(scarce):
     assert find_conflict(scarce, [FLOOR, OTHER]) is None
     assert find_conflict(scarce, [replace(FLOOR, fill_percent=10), IN_FULL]) is None
@@ -108,6 +141,13 @@ def test_a_full_node_is_named_as_the_place(world, build):
     conflict = find_conflict(made, [IN_FULL])
     assert conflict.places == ("the daily capacity of n1",)
     assert conflict.units == 50
+
+
+def test_a_promise_that_nothing_can_serve_clashes_by_itself(world, build):
+    moon = build([world.line("4711", lane_zone="moon", open_quantity=7), world.line("2")], [world.stock(on_hand=99)])
+    conflict = find_conflict(moon, [IN_FULL])
+    assert conflict.words() == "Target PO 4711 in full cannot hold; 7 units short"
+    assert elastic_plan(moon, [IN_FULL]).broken[0].units == 7
 
 
 def test_the_set_is_minimal(world, build):
