@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
@@ -46,6 +47,37 @@ def test_a_sound_batch_lands_and_data_docs_are_written(settings: Settings, tmp_p
     [report] = ingest(settings, [write_orders(tmp_path / "in", good_rows(60))])
     assert (report.status, report.events_landed, report.failures) == ("landed", 60, ())
     assert "shop.order" in data_docs_index(settings).read_text()
+
+
+EVERY_FAMILY = {
+    "order": {"event_type": "order.captured", "order_id": "A", "currency": "IDR", "unit_price": "1250000"},
+    "shipment": {"event_type": "ship.confirmed", "order_id": "A", "quantity": "1"},
+    "return": {"event_type": "return.received", "rma_id": "R", "order_id": "A", "quantity": "1"},
+    "inventory": {"event_type": "inventory.snapshot", "sku": "S", "node_id": "dc", "quantity": "5"},
+    "finance": {"event_type": "invoice.sent", "document_id": "I", "order_id": "A", "amount": "1250000"},
+    "document": {"event_type": "document.received", "document_type": "850", "partner_id": "acme", "direction": "in"},
+}
+
+
+def test_every_family_is_judged_by_its_suite_and_shown_in_data_docs(settings: Settings, tmp_path: Path) -> None:
+    folder = tmp_path / "in"
+    folder.mkdir()
+    rows = [row | {"event_at": "2026-03-01T10:00:00Z"} for row in EVERY_FAMILY.values()]
+    (folder / "all.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    [report] = ingest(settings, [folder])
+    assert (report.status, report.events_landed, report.failures) == ("landed", 6, ())
+    docs = data_docs_index(settings).read_text()
+    assert [family for family in EVERY_FAMILY if f"canonical.{family}" not in docs] == []
+
+
+def test_shipments_that_come_before_their_orders_land_with_a_warning(settings: Settings, tmp_path: Path) -> None:
+    folder = tmp_path / "in"
+    folder.mkdir()
+    rows = [EVERY_FAMILY["shipment"] | {"order_id": f"A{n}", "event_at": "2026-03-01T10:00:00Z"} for n in range(60)]
+    (folder / "shipped.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    [report] = ingest(settings, [folder])
+    assert (report.status, report.events_landed) == ("warned", 60)
+    assert "at least half of the orders that are referred to are known" in report.failures[0]
 
 
 def test_later_batches_of_a_source_are_judged_too(settings: Settings, tmp_path: Path) -> None:
