@@ -30,7 +30,7 @@ class InvalidDataError(_ListedError):
     """The frames or options cannot be a problem; `faults` lists all of them."""
 
     def __init__(self, faults: Sequence[str]) -> None:
-        super().__init__("faults in the allocation data", faults, "Mend the feeds or seeds and build again.")
+        super().__init__("faults in the allocation data", faults, "Mend what they name and try again.")
 
 
 class InvalidRulesError(_ListedError):

@@ -63,7 +63,8 @@ def notes_of(frames: Mapping[str, pl.DataFrame], options: AllocationOptions) -> 
     if without:
         yield f"node capacity is switched off for {', '.join(without)}: the feed gives none"
     if frames[LANES.name].is_empty():
-        yield "lanes are switched off: the feed gives none, so transit takes 0 days and freight costs nothing"
+        freight = "what line_nodes says" if frames[LINE_NODES.name]["cost_per_unit"].count() else "nothing"
+        yield f"lanes are switched off: the feed gives none, so transit takes 0 days and freight costs {freight}"
     caps = frames[LANE_CAPACITY.name].height + frames[LANES.name]["daily_capacity_units"].count()
     if not options.carrier_caps and not caps:
         yield "carrier pick-up limits are switched off: none were given"

@@ -6,7 +6,8 @@ Rates are integer basis points (1 bp = 0.01 %) and money is integer cents, so th
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+import difflib
+from collections.abc import Callable, Iterator, Mapping, Set
 from dataclasses import dataclass, field, fields
 from datetime import UTC, date, datetime
 from enum import StrEnum
@@ -152,6 +153,11 @@ class AllocationOptions:
         Raises:
             InvalidDataError: A name is unknown or a value means nothing.
         """
+        faults = list(_unknown_names(cls, document, "option", besides={"as_of"}))
+        weights = document.get("weights")
+        faults += _unknown_names(Weights, weights, "weight") if isinstance(weights, Mapping) else []
+        if faults:
+            raise InvalidDataError(faults)
         try:
             chosen: dict[str, Any] = {name: _READERS.get(name, _as_given)(value) for name, value in document.items()}
             return cls(as_of=as_of, **chosen)
@@ -180,6 +186,17 @@ class AllocationOptions:
             for name, (low, high) in ranges.items()
             if not low <= getattr(self, name) <= high
         ]
+
+
+def _unknown_names(
+    kind: type[AllocationOptions | Weights], given: Mapping[str, Any], what: str, *, besides: Set[str] = frozenset()
+) -> Iterator[str]:
+    known = sorted({item.name for item in fields(kind)} - besides)
+    for name in given:
+        if name not in known:
+            close = difflib.get_close_matches(str(name), known, n=1)
+            hint = f" (did you mean {close[0]}?)" if close else ""
+            yield f"allocation options: unknown {what} {name!r}{hint}; expected one of {', '.join(known)}"
 
 
 def _weight_faults(weights: Weights) -> list[str]:

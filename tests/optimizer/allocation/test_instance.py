@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import re
+import textwrap
 from dataclasses import replace
 from datetime import UTC, date, datetime
 from pathlib import Path
@@ -262,3 +263,23 @@ def test_orders_are_assigned_to_node_day_and_carrier(tmp_path, world):
     assert sorted(loads.rows()) == [("0", 1, 2), ("1", 1, 2), ("2", 1, 2)]
     assert result.allocations["carrier"].unique().to_list() == ["swift"]
     assert result.allocations.group_by("node_id", "ship_date").len()["len"].to_list() == [2, 2, 2]
+
+
+def test_the_assignment_on_the_page_counts_prices_and_costs_only(project_root, tmp_path):
+    """Two jobs, two agents that can take one each: 2 · 100 − (3 + 4) or − (5 + 4)."""
+    page = (project_root / "optimizer/allocation/INSTANCE.md").read_text(encoding="utf-8")
+    document = re.search(r"price · jobs − cost:\n\n((?:    .*\n)+)", page).group(1)
+    texts = {
+        "instance.yaml": textwrap.dedent(document),
+        "open_lines.csv": "order_id,line_id,sku,channel,open_quantity,unit_price,is_single_source\n"
+        "J1,1,J1,jobs,1,100,true\nJ2,1,J2,jobs,1,100,true\n",
+        "inventory.csv": "sku,node_id,on_hand\nJ1,A,1\nJ1,B,1\nJ2,A,1\nJ2,B,1\n",
+        "nodes.csv": "node_id,daily_capacity_units\nA,5\nB,5\n",
+        "line_nodes.csv": "order_id,line_id,node_id,capacity_use,cost_per_unit\n"
+        "J1,1,A,4,3\nJ1,1,B,3,5\nJ2,1,A,3,4\nJ2,1,B,4,4\n",
+    }
+    for name, text in texts.items():
+        (tmp_path / name).write_text(text, encoding="utf-8")
+    plan = allocate(read_problem(tmp_path))
+    assert plan.objective_cents == 20_000 - 700
+    assert "freight costs what line_nodes says" in " ".join(plan.notes)
