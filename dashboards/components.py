@@ -124,7 +124,15 @@ def channel_table(frame: pl.DataFrame, *, unit: str, currency: str) -> None:
         pl.Series(name, [value_text(value, unit, currency=currency) for value in shown[name]], dtype=pl.String)
         for name in ("value", "target")
     )
-    table(written, {"channel": "Channel", "value": "Value", "target": "Target", "observations": "n"})
+    columns = {"channel": "Channel", "value": "Value", "target": "Target", "observations": "n"}
+    cases = [
+        f"{value_text(row['worst'], unit)} to {value_text(row['best'], unit)}" if row["doubtful"] else ""
+        for row in shown.iter_rows(named=True)
+    ]
+    if any(cases):
+        written = written.with_columns(cases=pl.Series(cases, dtype=pl.String))
+        columns["cases"] = "As doubts turn out"
+    table(written, columns)
 
 
 def stage_table(frame: pl.DataFrame) -> None:

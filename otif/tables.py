@@ -44,7 +44,7 @@ _KNOWN: Final = frozenset(
 
 
 def kpi_terminal_table(frame: pl.DataFrame) -> RenderableType:
-    """One row per KPI and group: value, worst and best case, interval, n, target and what to know about it."""
+    """One row per KPI and group: value, interval, n, target, and what to know: its worst and best case, say."""
     dimensions = [name for name in frame.columns if name not in _KNOWN]
     has_period = "period" in frame.columns and frame["period"].drop_nulls().len() > 0
     groups = [*(["period"] if has_period else []), *dimensions]
@@ -53,7 +53,6 @@ def kpi_terminal_table(frame: pl.DataFrame) -> RenderableType:
             _name(row),
             *(row[name] for name in groups),
             _value(row),
-            _bounds(row),
             _interval(row),
             _count(row),
             _target(row),
@@ -67,7 +66,6 @@ def kpi_terminal_table(frame: pl.DataFrame) -> RenderableType:
             ("KPI", "left"),
             *((name, "left") for name in groups),
             ("value", "right"),
-            ("worst to best", "right"),
             ("95 % interval", "right"),
             ("n", "right"),
             ("target", "right"),
@@ -181,13 +179,6 @@ def _value(row: dict[str, Any]) -> str:
     return f"{shown}  p90 {figure(row['p90'], row['unit'])}" if row.get("p90") is not None else shown
 
 
-def _bounds(row: dict[str, Any]) -> str:
-    """Return the worst and best case that rows in doubt allow; nothing where there is no doubt."""
-    if row.get("worst") is None or row["worst"] == row["best"]:
-        return ""
-    return f"{figure(row['worst'], row['unit'])} – {figure(row['best'], row['unit'])}"
-
-
 def _interval(row: dict[str, Any]) -> str:
     if row.get("low") is None:
         return ""
@@ -210,6 +201,9 @@ def _remark(row: dict[str, Any]) -> str:
         words.append("on target" if row["meets_target"] else "below target" if row["unit"] == "ratio" else "off target")
     if row["is_provisional"]:
         words.append("provisional")
+    if row.get("worst") is not None and row["worst"] != row["best"]:
+        cases = f"{figure(row['worst'], row['unit'])} to {figure(row['best'], row['unit'])}"
+        words.append(f"{cases} as {row['doubtful']:,} in doubt turn out")
     return ", ".join(words)
 
 

@@ -16,6 +16,20 @@ Generated from `data/seeds/kpi_catalogue.csv`, `kpi_requirements.csv` and `targe
 Every figure is a sum of numerators over a sum of denominators (`metrics.kpi_values`) or a percentile of stages
 (`metrics.kpi_durations`), never a mean of rates. What is left out is counted by reason (`metrics.kpi_exclusions`).
 Where a source does not give what a KPI needs, the KPI is *unavailable* with the reason.
+
+## Worst and best case
+
+Some rows are judged although a word is missing. `metrics.kpi_doubts` counts them per KPI, day and dimension, and
+`otif kpis` shows the value if all of them had gone badly or well (`worst`, `best`, `doubtful` in JSON and CSV):
+
+- goods that left and of whose arrival (or hand-over, or first scan) nothing is told count as missed: at best they were
+  in time (OTIF, on time, in full, fill rates, perfect order, on-time ship, ship-by, carrier on time).
+- what was cancelled at an unknown time or by an unknown actor is left out: at worst it was ours, and a miss.
+- an order cancelled by nobody in particular is in none of the cancellation rates by actor: it may belong to each.
+
+Worst ≤ value ≤ best where higher is better, the other way round where lower is. Records nobody could read, repeated
+events, orphans and order numbers that match nothing are counted by source and day (`marts.data_doubt`) and move no
+case: nothing says which KPI they concern. KPIs not named here have no cases.
 """
 
 
