@@ -97,6 +97,8 @@ def _sentence(kind: str, message: str) -> str:
         return "unknown key (misspelt, or in the wrong place?)"
     if kind == "missing":
         return "is missing"
+    if kind == "too_short":
+        return "is empty: it needs at least one entry (a proposal leaves open what the data does not decide)"
     return message.removeprefix("Value error, ")
 
 

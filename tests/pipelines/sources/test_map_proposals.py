@@ -174,7 +174,7 @@ def test_dates_that_can_be_read_in_two_ways_leave_the_mapping_open(
     assert any(note.startswith("AMBIGUOUS: Date (01/02/2026, 03/04/2026)") for note in proposal.notes)
     path = tmp_path / "mapping.yml"
     path.write_text(proposal.yaml, encoding="utf-8")
-    with pytest.raises(MappingError, match="dates"):
+    with pytest.raises(MappingError, match="dates: is empty: it needs at least one entry"):
         load_mapping(path)
 
 
