@@ -12,8 +12,9 @@ no retail sets or not at all: edifabric-x12 (needs a serial number), bots-edi-pa
 care grammars only), x12-python 0.1.0 (refuses ISA11 = U, so every 4010 interchange), badx12 and TigerShark (last
 released in 2018 and 2023).
 
-Each measurement is a process of its own on one core; the kernels were compiled before, as they are from the first large
-file on. The best of three rounds counts, so loading them is not in it; the note has the first round too.
+Each measurement is a process of its own on one core and counts the seconds this core worked for it. The kernels were
+compiled before, as they are from the first large file on. The best of three rounds counts, so loading them is not in
+it; the note has the first round too.
 """
 
 from __future__ import annotations
@@ -48,9 +49,9 @@ times, told = [], {}
 
 _TAIL: Final = """
 for _ in range(rounds):
-    started = time.perf_counter()
+    started = time.process_time()
     told = run()
-    times.append(time.perf_counter() - started)
+    times.append(time.process_time() - started)
 peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
 print(json.dumps({"first": times[0], "best": min(times), "peak": peak, **told}))
 """

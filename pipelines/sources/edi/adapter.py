@@ -15,6 +15,7 @@ from zoneinfo import ZoneInfo
 from pipelines.sources.base import AdapterContext, ParsedBatch, SourceFile, merge_batches
 from pipelines.sources.edi.bulk.cache import has_kernels
 from pipelines.sources.edi.clock import Clock
+from pipelines.sources.edi.codes import in_capitals
 from pipelines.sources.edi.document import Business, Direction, Document, Envelope, at
 from pipelines.sources.edi.documents import NUMBER_ELEMENTS, READERS
 from pipelines.sources.edi.documents.functional_ack import FUNCTIONAL_SETS
@@ -27,7 +28,7 @@ if TYPE_CHECKING:
     from pipelines.sources.edi.bulk.express import Express
     from pipelines.sources.edi.bulk.scan import Run
 
-PART_BYTES: Final = 16 << 20
+PART_BYTES: Final = 8 << 20
 """A part of a parse ends when its sets exceed this size, so that memory stays bounded."""
 
 BULK_BYTES: Final = 16 << 20
@@ -229,7 +230,7 @@ class _Desk:
         else:
             document = Document(
                 set=found,
-                segments=found.split(),
+                segments=found.split() if found.text.isupper() else in_capitals(found.split()),
                 partner=party.partner,
                 direction=party.direction or ("out" if found.code in _FROM_SELLER else "in"),
                 clock=self._clock(party.partner),

@@ -52,7 +52,7 @@ class Document:
 
     Attributes:
         set: The transaction set.
-        segments: Its segments, split.
+        segments: Its segments, split, codes in capitals.
         partner: Trading partner (retailer id).
         direction: in = partner to us, out = us to partner.
         clock: Clock of the partner's zone.
@@ -82,7 +82,7 @@ class Document:
 
     def raw(self, offset: int) -> str:
         """Return one segment as it was sent."""
-        return self.set.interchange.separators.element.join(self.segments[offset])
+        return self.set.text.split(self.set.interchange.separators.segment)[offset]
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,7 +1,7 @@
 """HL loops as a tree: parents by HL02 where given, else by the usual order of levels.
 
 Shipment, order, tare, pack and item may nest in any order (S-O-I, S-O-P-I, S-O-T-P-I, S-O-I-P …), and
-segments of one parent need not stand together, so only HL02 says what belongs to what.
+segments of one parent need not stand together nor behind it, so only HL02 says what belongs to what.
 """
 
 from __future__ import annotations
@@ -54,11 +54,14 @@ def read_tree(segments: list[list[str]]) -> tuple[list[tuple[int, list[str]]], l
     head: list[tuple[int, list[str]]] = []
     nodes: list[Node] = []
     by_id: dict[str, Node] = {}
+    orphans: list[tuple[Node, str]] = []
     for offset, segment in enumerate(segments):
         if segment[0] == "HL":
             node = Node(offset, at(segment, 3), _parent(segment, nodes, by_id))
             if node.parent is not None:
                 node.parent.children.append(node)
+            elif at(segment, 2):
+                orphans.append((node, at(segment, 2)))
             # A loop that repeats an id hides the older one only for what follows it.
             by_id[at(segment, 1)] = node
             nodes.append(node)
@@ -66,7 +69,16 @@ def read_tree(segments: list[list[str]]) -> tuple[list[tuple[int, list[str]]], l
             break
         else:
             (nodes[-1].segments if nodes else head).append((offset, segment))
+    for node, named in orphans:
+        _adopt(node, by_id.get(named))
     return head, nodes
+
+
+def _adopt(node: Node, parent: Node | None) -> None:
+    """Hang a loop below a parent that came after it, unless that one hangs below it itself."""
+    if parent is not None and all(above is not node for above in parent.line_up()):
+        node.parent = parent
+        parent.children.append(node)
 
 
 def _parent(segment: list[str], nodes: list[Node], by_id: dict[str, Node]) -> Node | None:

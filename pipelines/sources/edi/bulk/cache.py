@@ -13,7 +13,7 @@ from functools import cache
 from pathlib import Path
 from typing import Final
 
-CONSTANTS: Final = ("document.py", "documents/functional_ack.py", "lines.py")
+CONSTANTS: Final = ("codes.py", "document.py", "documents/functional_ack.py", "lines.py")
 """Modules of `edi` whose constants are compiled into the kernels."""
 
 

@@ -13,6 +13,7 @@ import numpy as np
 
 from pipelines.sources.edi.bulk.compiled import Array, entry, kernel
 from pipelines.sources.edi.bulk.tape import LONGEST, Tape, code_at, element, element_count, whole_number, word
+from pipelines.sources.edi.codes import LONGEST_CODE
 from pipelines.sources.edi.envelope import GroupHeader, InterchangeHeader, Separators, TransactionSet
 from pipelines.sources.edi.feed import normalise
 
@@ -21,6 +22,7 @@ _ST: Final = word("ST")
 _SE: Final = word("SE")
 _ZERO: Final = ord("0")
 _SPACE: Final = ord(" ")
+_LOWER: Final = (ord("a"), ord("z"))
 _NEW_LINE, _RETURN, _TAB, _NOTHING, _END_OF_FILE = 0x0A, 0x0D, 0x09, 0x00, 0x1A
 
 FIRST, LAST, BEGIN, END, IS_ODD = range(5)
@@ -156,6 +158,7 @@ def scan(tape: Tape, begin: int, kinds: Array, sets: Array) -> int:
             continue
         if at - element_start >= LONGEST:
             return count
+        is_odd = is_odd or _is_lower_code(data, element_start, at)
         if element_start == start:
             tape.names[segments] = code_at(data, start, at - start)
             tape.segments[segments] = elements
@@ -184,6 +187,17 @@ def scan(tape: Tape, begin: int, kinds: Array, sets: Array) -> int:
             first = segments
             is_odd = False
     return count
+
+
+@kernel
+def _is_lower_code(data: Array, start: int, end: int) -> bool:
+    """Say whether an element may be a code in lower case; the row-wise readers know which ones are."""
+    if end - start > LONGEST_CODE:
+        return False
+    for i in range(start, end):  # noqa: SIM110 - numba knows no generators
+        if _LOWER[0] <= data[i] <= _LOWER[1]:
+            return True
+    return False
 
 
 @kernel

@@ -174,7 +174,7 @@ def _read_lines(
             add_cancellation(document, rows, business, offset=line.offset, line=line, reason=code(poc, 2), facts=facts)
             continue
         change = change_of(document, poc)
-        fault = change.fault or _stores_fault(change, line)
+        fault = change.fault or line.store_fault or _stores_fault(change, line)
         if fault:
             rows.reject(document.ref(line.offset), fault, document.raw(line.offset))
             continue

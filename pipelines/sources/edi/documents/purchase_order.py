@@ -86,7 +86,9 @@ class Line:
         dates: Its own DTMs.
         pack: Eaches per case.
         ship_to: Its own ship-to.
-        stores: SDQ: store → quantity.
+        stores: SDQ: store → quantity in the line's unit of measure.
+        store_unit: Unit of measure of the SDQ.
+        store_fault: What in the SDQ is no quantity.
     """
 
     offset: int
@@ -96,6 +98,8 @@ class Line:
     pack: Decimal | None = None
     ship_to: Place | None = None
     stores: dict[str, str] = field(default_factory=dict)
+    store_unit: str = ""
+    store_fault: str = ""
 
 
 @dataclass(slots=True)
@@ -166,6 +170,8 @@ def gather(document: Document, rows: EventRows) -> Order:
             _note_line(line, segment, order)
         else:
             _note_header(order, segment)
+    for line in order.lines:
+        _convert_stores(line)
     return order
 
 
@@ -185,10 +191,29 @@ def _note_line(line: Line, segment: list[str], order: Order) -> None:
     if name == "PO4":
         line.pack = pack_of(segment)
     elif name == "SDQ":
-        for store, quantity in zip(segment[3::2], segment[4::2], strict=False):
-            line.stores[store] = str((decimal_of(line.stores.get(store, "0")) or 0) + (decimal_of(quantity) or 0))
+        _note_stores(line, segment)
     elif name == "CTT":
         order.line_total = at(segment, 1)
+
+
+def _note_stores(line: Line, sdq: list[str]) -> None:
+    line.store_unit = at(sdq, 1)
+    for index in range(3, len(sdq), 2):
+        store, quantity = sdq[index], decimal_of(at(sdq, index + 1))
+        if quantity is not None:
+            line.stores[store] = str((decimal_of(line.stores.get(store, "0")) or 0) + quantity)
+        elif store or at(sdq, index + 1):
+            line.store_fault = f"SDQ{index + 1:02d} is {at(sdq, index + 1)!r}: expected the quantity of store {store}"
+
+
+def _convert_stores(line: Line) -> None:
+    """Bring an SDQ into the line's unit of measure: stores may get eaches of what is ordered in cases."""
+    told, wanted = Units(line.store_unit, line.pack).factor, Units(at(line.segment, 3), line.pack).factor
+    if line.store_unit and told and wanted and told != wanted:
+        line.stores = {
+            store: f"{((decimal_of(quantity) or 0) * told / wanted).normalize():f}"
+            for store, quantity in line.stores.items()
+        }
 
 
 def _note_header(order: Order, segment: list[str]) -> None:
@@ -214,6 +239,9 @@ def _add_line(
 ) -> None:
     segment = line.segment
     ordered = at(segment, 2)
+    if line.store_fault:
+        rows.reject(document.ref(line.offset), line.store_fault, document.raw(line.offset))
+        return
     if line.stores:
         total = sum((decimal_of(quantity) or Decimal(0) for quantity in line.stores.values()), Decimal(0))
         if ordered and decimal_of(ordered) != total:

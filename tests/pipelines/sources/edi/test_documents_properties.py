@@ -71,6 +71,24 @@ def test_a_document_cut_short_says_something_or_why_it_does_not(code):
         assert events > 0 or batch.rejects.height, kept
 
 
+IDS = {"AB", "X"}
+
+
+@pytest.mark.parametrize("code", sorted(BODIES))
+def test_codes_in_lower_case_mean_the_same_and_ids_stay_as_they_are(code):
+    segments = [segment.split("*") for segment in BODIES[code].split("~")]
+    lower = [
+        [name, *(text.lower() if text.isalpha() and len(text) <= 3 and text not in IDS else text for text in rest)]
+        for name, *rest in segments
+    ]
+    expected, found = read(code, BODIES[code]), read(code, "~".join("*".join(segment) for segment in lower))
+    assert lower != segments
+    assert found.events.keys() == expected.events.keys()
+    for family, frame in expected.events.items():
+        assert found.events[family].equals(frame)
+    assert found.rejects["reason"].equals(expected.rejects["reason"])
+
+
 @pytest.mark.parametrize("code", sorted(BODIES))
 def test_release_5010_is_read_like_4010(code):
     old = read(code, BODIES[code])

@@ -136,6 +136,18 @@ def test_an_sdq_gives_the_quantity_where_the_line_has_none(read_document):
     assert order["quantity"] == 9
 
 
+def test_stores_may_be_told_in_another_unit_than_the_line(read_document):
+    (order,) = orders(read_document("850", HEAD + "PO1*1*2*CA*24**VN*A~PO4*6~SDQ*EA*92*0010*3*0012*9~"))
+    assert (order["quantity"], json.loads(order["attributes"])["stores"]) == (12, {"0010": "0.5", "0012": "1.5"})
+
+
+@pytest.mark.parametrize("sdq", ["SDQ*EA*92*0010*4*0012*x~", "SDQ*EA*92*0010*4*0012~"])
+def test_a_store_without_a_quantity_is_rejected_even_where_the_line_names_no_total(read_document, sdq):
+    batch = read_document("850", HEAD + "PO1*1**EA*9**VN*A~" + sdq)
+    assert "order" not in batch.events
+    assert "expected the quantity of store 0012" in batch.rejects["reason"][0]
+
+
 def test_an_sdq_that_contradicts_the_line_rejects_the_line_only(read_document):
     batch = read_document("850", HEAD + "PO1*1*10*EA**~SDQ*EA*92*0010*4*0012*5~PO1*2*3*EA~")
     assert [order["line_id"] for order in orders(batch)] == ["2"]

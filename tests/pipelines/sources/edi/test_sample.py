@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import polars as pl
@@ -97,3 +98,13 @@ def test_deductions_point_at_invoices(batch):
     deductions = of_type(batch, "finance", "deduction.taken")
     assert deductions.join(invoices, left_on="reference_id", right_on="document_id", how="anti").is_empty()
     assert (deductions["amount"] > 0).all()
+
+
+def test_the_example_of_the_documentation_runs(sample, project_root, monkeypatch, capsys):
+    text = (project_root / "docs" / "edi.md").read_text(encoding="utf-8")
+    (example,) = re.findall(r"```python\n(.*?)```", text, re.DOTALL)
+    monkeypatch.chdir(sample)
+    exec(compile(example, "docs/edi.md", "exec"), {})
+    printed = capsys.readouterr().out.splitlines()
+    assert printed[:2] == ["850 3 ST 850", "850 4 BEG 00"]
+    assert all(line.startswith("850 ") for line in printed)

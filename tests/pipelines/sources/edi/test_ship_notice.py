@@ -173,6 +173,25 @@ def test_totals_that_do_not_fit_are_reported_and_the_items_land(read_document):
     ]
 
 
+def test_parents_may_come_behind_their_loops(read_document):
+    body = (
+        "BSN*00*S1*20260305*1200*0002~HL*5*3*P~MAN*GM*00007121610006156802~HL*3*2*I~LIN*1*VN*A~SN1**5*EA~"
+        "HL*2*1*O~PRF*7~HL*1**S~REF*CN*PRO1~CTT*4~"
+    )
+    batch = read_document("856", body)
+    assert rows(batch, "order_id", "quantity", "sscc", "tracking_number") == [
+        ("walmart-7", 5, "007121610006156802", "PRO1")
+    ]
+    assert batch.rejects.is_empty()
+
+
+def test_loops_that_are_each_others_parents_make_no_circle():
+    _, nodes = read_tree(
+        [segment.split("*") for segment in ("HL*1*2*O", "HL*2*1*O", "HL*3*4*I", "HL*4*3*I", "HL*5*5*S")]
+    )
+    assert [[above.offset for above in node.line_up()] for node in nodes] == [[0], [1, 0], [2], [3, 2], [4]]
+
+
 def test_a_loop_that_names_itself_or_an_unknown_parent_stands_alone():
     _, nodes = read_tree([["HL", "1", "1", "S"], ["HL", "2", "9", "O"], ["HL", "3", "2", "I"]])
     assert [node.parent is None for node in nodes] == [True, True, False]
