@@ -163,7 +163,7 @@ def solve_scenario(
     world = todays_world(settings)
     rules = rules_run(world, name=BASELINE)
     run = run_scenario(world, scenario)
-    comparison = compare_runs([rules, run, *(run_scenario(world, other) for other in others)])
+    comparison = compare_runs([rules, run, *(run_scenario(world, other, start=run.result) for other in others)])
     explained = explain_worst(run, limit=why)
     marginals = _marginals(run, limit=values)
     worth = sum(run.money_terms().values())

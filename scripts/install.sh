@@ -24,3 +24,4 @@ for requirements in build "$set_name"; do
   "$uv" pip install --quiet --python .venv/bin/python --require-hashes -r "requirements/$requirements.txt"
 done
 "$uv" pip install --quiet --python .venv/bin/python --no-deps --no-build-isolation --editable .
+.venv/bin/python -m optimizer.allocation.kernels.warm

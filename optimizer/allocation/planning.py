@@ -24,19 +24,22 @@ COMPARISON = pl.Schema(
 """One row per channel ('(all)' for the total) and measure; units, lines or cents as the measure's name says."""
 
 
-def allocate(data: AllocationData, options: AllocationOptions | None = None) -> AllocationResult:
+def allocate(
+    data: AllocationData, options: AllocationOptions | None = None, *, start: AllocationResult | None = None
+) -> AllocationResult:
     """Return the best plan found, explained and verified.
 
     Args:
         data: The problem.
         options: Replaces the options the data was made with.
+        start: The result of a like problem, a scenario's base: a large problem is then solved from its prices.
 
     Raises:
         InvalidDataError: The data has faults; all are listed.
         PlanRejectedError: The plan breaks a constraint (a defect; it is not shown).
     """
     problem = prepare(data.with_options(options) if options else data)
-    return _result(problem, solve(problem))
+    return _result(problem, solve(problem, start=start.prices if start is not None else None))
 
 
 def baseline(
@@ -124,13 +127,14 @@ def _result(problem: Problem, solved: Solved) -> AllocationResult:
         releases=report.releases(problem, plan, used),
         commitments=report.commitments(problem, plan),
         thresholds=report.thresholds(problem, plan),
-        notes=data.notes,
+        notes=(*data.notes, *solved.notes),
         path=solved.path,
         seconds=solved.seconds,
         seed=data.options.seed,
         fingerprint=data.fingerprint(),
         size=solved.size,
         is_reproducible=solved.is_reproducible,
+        prices=solved.prices,
     )
     faults = verify(
         data, allocations=result.allocations, releases=result.releases, objective_cents=result.objective_cents

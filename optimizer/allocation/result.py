@@ -172,12 +172,13 @@ class AllocationResult:
         commitments: See COMMITMENTS.
         thresholds: See THRESHOLDS.
         notes: What was switched off or assumed.
-        path: How it was found: exact, kernel, greedy, empty or rules.
+        path: How it was found: exact, kernel, prices, greedy, empty or rules.
         seconds: Time to solve.
         seed: Seed of the solver.
         fingerprint: Hash of data and options.
         size: Variables, rows and coefficients of the program.
         is_reproducible: False when the wall clock stopped the solver.
+        prices: What a like problem can start from, of the path prices (see solve.PRICES).
     """
 
     status: Status
@@ -199,6 +200,7 @@ class AllocationResult:
     fingerprint: str
     size: dict[str, int]
     is_reproducible: bool
+    prices: pl.DataFrame | None = None
 
     @property
     def gap(self) -> float:

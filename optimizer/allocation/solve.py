@@ -5,8 +5,8 @@ The path is chosen by size and by the rules that are there, so the same data alw
 - *exact*: the whole program;
 - *kernel*: the columns that the prices of the linear relaxation call promising; the bound is the relaxation's;
 - *prices*: above `exact_line_limit` lines, the compiled kernels (kernels/engine.py) with the bound of their prices;
-- *greedy*: the same size, but with a rule that the kernels do not know (`size["rules_beyond_kernels"]` counts them):
-  the better rule-based plan with the relaxation's bound.
+- *greedy*: the same size, but with a rule that the kernels do not know: the better rule-based plan with the
+  relaxation's bound; a note names the rules.
 """
 
 from __future__ import annotations
@@ -42,10 +42,26 @@ SIMPLEX_COLUMNS: Final = 250_000
 
 PDLP_ITERATIONS: Final = 2_000
 
+PRICES: Final = pl.Schema({"kind": pl.String(), "label": pl.String(), "ship_date": pl.Date(), "price": pl.Int64()})
+"""Price of a capacity of a day, or of a floor (no date), in 1/64 cents per unit."""
+
 
 @dataclass(frozen=True, slots=True, eq=False, kw_only=True)
 class Solved:
-    """A plan and what is known of it."""
+    """A plan and what is known of it.
+
+    Attributes:
+        plan: The plan.
+        status: How to read it.
+        objective_cents: Its value.
+        bound_cents: Upper bound on any plan's value.
+        path: See the module.
+        seconds: Wall time.
+        size: Counts of the program.
+        is_reproducible: False when the wall clock stopped the solver.
+        notes: Why the path is not the best there is, in words.
+        prices: What shared capacities and floors cost, to start a like problem from; see PRICES.
+    """
 
     plan: Plan
     status: Status
@@ -55,13 +71,20 @@ class Solved:
     seconds: float
     size: dict[str, int]
     is_reproducible: bool
+    notes: tuple[str, ...] = ()
+    prices: pl.DataFrame | None = None
 
 
-def solve(problem: Problem) -> Solved:
-    """Find the best plan the chosen path can, never worse than the rule-based ones."""
+def solve(problem: Problem, *, start: pl.DataFrame | None = None) -> Solved:
+    """Find the best plan the chosen path can; the solver's paths are never worse than the rules.
+
+    Args:
+        problem: The problem.
+        start: Prices of a like problem (PRICES), a scenario's base: the path *prices* then learns only what changed.
+    """
     started = time.monotonic()
     if _is_for_kernels(problem):
-        return _solve_prices(problem, started)
+        return _solve_prices(problem, started, start)
     model = model_of(problem)
     start = better_plan(problem, (rule_plan(problem), value_plan(problem)), objective_cents)
     path = _path(problem, model)
@@ -84,8 +107,18 @@ def solve(problem: Problem) -> Solved:
         bound_cents=max(bound, objective),
         path=path,
         seconds=time.monotonic() - started,
-        size=model.size if path != "greedy" else {**model.size, "rules_beyond_kernels": len(unsupported(problem))},
+        size=model.size,
         is_reproducible=not killed,
+        notes=_greedy_notes(problem) if path == "greedy" else (),
+    )
+
+
+def _greedy_notes(problem: Problem) -> tuple[str, ...]:
+    data = problem.data
+    return (
+        f"{data.lines.height} open lines are above exact_line_limit ({data.options.exact_line_limit}), and the solver "
+        f"for large problems does not know: {', '.join(unsupported(problem))}. The plan is the better of two sorted "
+        "lists; its bound is proven.",
     )
 
 
@@ -94,12 +127,14 @@ def _is_for_kernels(problem: Problem) -> bool:
     return is_large and not unsupported(problem)
 
 
-def _solve_prices(problem: Problem, started: float) -> Solved:
+def _solve_prices(problem: Problem, started: float, start: pl.DataFrame | None) -> Solved:
     # Numba takes its time to load; small problems never need it.
     from optimizer.allocation.kernels.engine import solve_arrays  # noqa: PLC0415
+    from optimizer.allocation.kernels.passes import Prices  # noqa: PLC0415
 
     compiled = compile_problem(problem)
-    answer = solve_arrays(compiled.problem, seed=problem.data.options.seed)
+    learnt = None if start is None else Prices(*_started(problem, start))
+    answer = solve_arrays(compiled.problem, seed=problem.data.options.seed, start=learnt)
     plan = compiled.plan(answer.plan)
     objective, bound = objective_cents(problem, plan), compiled.offset + answer.bound_cents
     return Solved(
@@ -111,7 +146,27 @@ def _solve_prices(problem: Problem, started: float) -> Solved:
         seconds=time.monotonic() - started,
         size={"lines": compiled.problem.lines, "arcs": compiled.problem.arcs, "skus": compiled.problem.skus},
         is_reproducible=True,
+        prices=_priced(problem).with_columns(
+            pl.Series("price", np.concatenate([answer.row_prices, answer.group_prices]), dtype=pl.Int64)
+        ),
     )
+
+
+def _priced(problem: Problem) -> pl.DataFrame:
+    """Return what has a price: shared capacities, then floors, in the order of the kernels' arrays."""
+    rows = problem.resources.frame.select(pl.col("family").alias("kind"), "label", "ship_date")
+    floors = problem.commitments.frame.select("kind", "label", pl.lit(None, pl.Date).alias("ship_date"))
+    return pl.concat([rows, floors])
+
+
+def _started(problem: Problem, start: pl.DataFrame) -> tuple[Ints, Ints]:
+    """Return a like problem's prices of this problem's capacities and floors, 0 for new ones."""
+    key = ["kind", "label", "ship_date"]
+    known = start.unique(key, keep="first", maintain_order=True)
+    found = _priced(problem).join(known, on=key, how="left", nulls_equal=True, maintain_order="left")["price"]
+    prices = found.fill_null(0).to_numpy().astype(np.int64)
+    rows = problem.resources.frame.height
+    return prices[:rows], prices[rows:]
 
 
 def relaxed_bound(problem: Problem) -> int:

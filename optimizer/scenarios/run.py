@@ -99,23 +99,26 @@ def committed_terms(data: AllocationData, committed: pl.DataFrame) -> dict[str, 
     return {name: ships[name] - shorts[name] for name in ships}
 
 
-def run_scenario(world: World, scenario: Scenario) -> ScenarioRun:
+def run_scenario(world: World, scenario: Scenario, *, start: AllocationResult | None = None) -> ScenarioRun:
     """Solve a scenario on a world.
 
     Args:
         world: Today's problem.
         scenario: What changes.
+        start: A plan of today's problem: a large scenario is solved from its prices.
 
     Raises:
         InvalidScenarioError: The scenario names what the data does not have, or its second stage begins in the past.
         InvalidDataError: The changed data has faults; all are listed.
     """
     changed, notes = apply_scenario(world, scenario)
-    made = _with_promises(changed, scenario, notes)
+    made = _with_promises(changed, scenario, notes, start)
     return made if scenario.later is None else _second_stage(changed, scenario.later, made)
 
 
-def _with_promises(world: World, scenario: Scenario, notes: tuple[str, ...]) -> ScenarioRun:
+def _with_promises(
+    world: World, scenario: Scenario, notes: tuple[str, ...], start: AllocationResult | None
+) -> ScenarioRun:
     data = world.data()
     promises = [
         Commitment(
@@ -136,7 +139,7 @@ def _with_promises(world: World, scenario: Scenario, notes: tuple[str, ...]) -> 
         name=scenario.name,
         description=scenario.description,
         data=data,
-        result=plan.result if plan is not None else allocate(data),
+        result=plan.result if plan is not None else allocate(data, start=start),
         world=world,
         notes=notes,
         broken=plan.broken if plan is not None else (),

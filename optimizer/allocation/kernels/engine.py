@@ -46,9 +46,11 @@ from optimizer.errors import PlanRejectedError
 
 FILL_SHARES: Final = (100, 70, 50, 20, 0)
 POLISH_SHARES: Final = (1.0, 1.0, 0.7, 0.0)
-ORDER_STEPS: Final = 80
-ORDER_STEP: Final = (0.1, 0.002)
-MOVES: Final = (20_000, 250_000)
+ORDER_STEPS: Final = (100, 800)
+"""Fewest and most steps on the prices of orders; between them STEPPED_LINES, over the lines, decides."""
+
+STEPPED_LINES: Final = 30_000_000
+MOVES: Final = (100_000, 500_000)
 """Fewest and most moves of the order search; between them MOVES_PER_ORDER decides."""
 
 MOVES_PER_ORDER: Final = 25
@@ -61,7 +63,7 @@ class Effort:
 
     steps: int = pricing.LEARNING_STEPS
     refine: int = pricing.REFINING_STEPS
-    order_steps: int = ORDER_STEPS
+    order_steps: int | None = None
     moves: int | None = None
 
 
@@ -90,14 +92,6 @@ def solve_arrays(
         answer = engine.paced(start)
     else:
         answer = engine.flow()
-    checked = check(problem, answer.plan)
-    faults = list(checked.faults)
-    if checked.objective_cents != answer.objective_cents:
-        faults.append(f"objective: claimed {answer.objective_cents} cents, recomputed {checked.objective_cents}")
-    if answer.objective_cents > answer.bound_cents:
-        faults.append(f"objective {answer.objective_cents} is above the bound {answer.bound_cents}")
-    if faults:
-        raise PlanRejectedError(faults)
     return answer
 
 
@@ -222,17 +216,16 @@ class _Engine:
         flat = OrderPrices(
             flat.rows, flat.groups, flat.lots, flat.quotas, min(flat.bound_cents, order_bound(problem, world, flat))
         )
-        best = learn_orders(problem, world, flat, steps=self.effort.order_steps, length=ORDER_STEP)
+        dearest = np.argsort(-unit_values(problem), kind="stable").astype(np.int64)
+        plain = empty_state(problem, world)
+        insert_all(world, plain, no_tariff(problem), dearest, 0)
+        best = learn_orders(problem, world, flat, steps=self._order_steps(), reached_cents=self._worth(world, plain))
         self.trace["flat_bound"] = learnt.bound_cents
-        value = unit_values(problem)
-        dearest = np.argsort(-value, kind="stable").astype(np.int64)
         candidates = {
             "mended": self._mended(world, learnt, best, dearest),
             "priced": self._priced(world, best, dearest),
+            "greedy": plain,
         }
-        plain = empty_state(problem, world)
-        insert_all(world, plain, no_tariff(problem), dearest, 0)
-        candidates["greedy"] = plain
         worth = {name: self._worth(world, state) for name, state in candidates.items()}
         self.trace.update({f"start_{name}": float(cents) for name, cents in worth.items()})
         state = candidates[max(sorted(worth), key=worth.__getitem__)]
@@ -242,6 +235,11 @@ class _Engine:
         plan = plan_of(world, state)
         prices = Prices(best.rows, best.groups)
         return self._answer("orders", plan, best.bound_cents, prices, best.lots)
+
+    def _order_steps(self) -> int:
+        if self.effort.order_steps is not None:
+            return self.effort.order_steps
+        return min(max(STEPPED_LINES // max(self.problem.lines, 1), ORDER_STEPS[0]), ORDER_STEPS[1])
 
     def _mended(self, world: World, learnt: pricing.Learnt, best: OrderPrices, dearest: Ints) -> State:
         """Return the paced plan with every order that breaks a rule (or pays for splits) placed anew."""
@@ -274,9 +272,15 @@ class _Engine:
         return int(worths(world, state).sum()) - int(state.penalty[0])
 
     def _answer(self, path: str, plan: KernelPlan, bound: int, prices: Prices, lots: Ints) -> KernelAnswer:
+        checked = check(self.problem, plan)
+        faults = list(checked.faults)
+        if checked.objective_cents > bound:
+            faults.append(f"objective {checked.objective_cents} is above the bound {bound}")
+        if faults:
+            raise PlanRejectedError(faults)
         return KernelAnswer(
             plan=plan,
-            objective_cents=check(self.problem, plan).objective_cents,
+            objective_cents=checked.objective_cents,
             bound_cents=bound,
             row_prices=prices.rows,
             group_prices=prices.groups,

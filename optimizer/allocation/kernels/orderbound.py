@@ -1,9 +1,9 @@
 """The bound that knows order rules: every order answers the prices by itself, and the prices learn from it.
 
-At prices an order is worth the best subset of nodes it may use: the sum over its lines of units times the
-best net gain at those nodes, less the splits; nothing if it must ship whole and cannot or does not pay. The
-sum over orders plus what the prices charge for all supply and capacity bounds every plan, whatever the
-prices. Subsets of up to three nodes are enumerated; an order that may use more is bounded by its lines' best
+At prices an order is worth the best subset of nodes it may use: its lines' units at the best net gains of
+those nodes, from no bucket more than it holds, less the splits; nothing if it must ship whole and cannot or
+does not pay. The sum over orders plus what the prices charge for all supply and capacity bounds every plan,
+whatever the prices. Subsets of up to three nodes are enumerated; an order that may use more is bounded by all its
 nodes less three splits, which is never too low.
 """
 
@@ -14,17 +14,31 @@ from typing import Any, Final
 
 import numba as nb
 import numpy as np
-import numpy.typing as npt
 
 from optimizer.allocation.kernels.flow import NEVER, SCALE, jit
 from optimizer.allocation.kernels.orders import Tariff, World
 from optimizer.allocation.kernels.passes import arc_value, parallel
-from optimizer.allocation.kernels.pricing import gain_scale, legal_groups, pulls
+from optimizer.allocation.kernels.pricing import Floats, legal_groups
 from optimizer.allocation.kernels.problem import UNLIMITED, Ints, KernelProblem
 
-MOMENTUM: Final = 0.8
+MOMENTUM: Final = 0.9
+LENGTH: Final = 0.1
+"""Share of Polyak's step at the start."""
+
+SHORTER: Final = 0.6
+PATIENCE: Final = 30
+"""Steps without progress, as a part of all steps, before steps get shorter."""
+
+PROGRESS: Final = 1e-4
+"""Fall of the bound, relative to its distance from a plan, that counts as progress."""
+
+PART: Final = 256
+"""Orders that a thread answers for in one go."""
+
 WIDTH: Final = 24
-"""Most nodes of an order whose subsets are enumerated; orders with more are bounded by their lines' best nodes."""
+DRAWS: Final = 96
+"""Most nodes of an order and most buckets of a line that are looked at one by one; beyond them every unit of an order
+counts at its line's best gain."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -57,8 +71,8 @@ def order_bound(problem: KernelProblem, world: World, prices: OrderPrices, asked
     _answers(
         worth, pairs, rows, groups, lots, quotas, world.order_lines, world.order_line, world.line_arcs, world.quantity,
         world.holder, world.group, world.quota, world.arc_cell, world.arc_step, world.gain, world.node_row,
-        world.lane_row, world.use, world.lane_use, world.cell_node, world.cell_buckets, world.step, world.keeper,
-        world.release, world.pairs, world.complete, world.max_nodes, world.split,
+        world.lane_row, world.use, world.lane_use, world.cell_node, world.cell_buckets, world.step, world.supply,
+        world.keeper, world.release, world.pairs, world.complete, world.max_nodes, world.split,
     )  # fmt: skip
     total = int(worth.sum()) + int((rows * problem.row_capacity).sum()) + int((lots * problem.bucket_supply).sum())
     for price, low, high in (
@@ -77,39 +91,73 @@ def _legal(price: Ints, floor_price: Ints, cap: Ints) -> Ints:
 
 
 def learn_orders(
-    problem: KernelProblem, world: World, start: OrderPrices, *, steps: int, length: tuple[float, float]
+    problem: KernelProblem, world: World, start: OrderPrices, *, steps: int, reached_cents: int
 ) -> OrderPrices:
-    """Descend on the order-level dual from given prices for so many steps; return the best prices met."""
-    scale, asked = gain_scale(problem), np.zeros(int(world.pairs[-1]), np.int64)
-    now = [part.astype(np.float64) for part in (start.rows, start.groups, start.lots, start.quotas)]
-    momentum = [np.zeros_like(part) for part in now]
+    """Descend on the order-level dual from given prices; return the best prices met.
+
+    Subgradient steps of Polyak's length in the metric of the limits (a price moves by what is over relative to what is
+    there), with momentum; without progress the search goes back to the best prices and takes shorter steps.
+
+    Args:
+        problem: The problem.
+        world: Its index.
+        start: Prices to start from.
+        steps: Steps to take.
+        reached_cents: Value of a plan, below which no bound can fall.
+    """
+    asked = np.zeros(int(world.pairs[-1]), np.int64)
+    limits = (problem.row_capacity, problem.group_floor, problem.bucket_supply, _finite(problem.quota_cap))
+    metric = [1 / np.maximum(limit, 1) for limit in limits]
     best = start
-    for number in range(steps):
-        rows, groups, lots, quotas = (np.rint(part).astype(np.int64) for part in now)
-        prices = OrderPrices(rows, groups, lots, quotas, 0)
-        bound = order_bound(problem, world, prices, asked)
+    at = [part.astype(np.float64) for part in (start.rows, start.groups, start.lots, start.quotas)]
+    momentum = [np.zeros_like(part) for part in at]
+    length, patience, idle = LENGTH, max(steps // PATIENCE, 4), 0
+    for _ in range(steps):
+        now = OrderPrices(*(np.rint(part).astype(np.int64) for part in at), 0)
+        bound = order_bound(problem, world, now, asked)
         if bound < best.bound_cents:
-            best = OrderPrices(prices.rows, prices.groups, prices.lots, prices.quotas, bound)
-        rows, groups, lots, quotas = _loads(problem, world, asked)
-        row_pull, group_pull = pulls(problem, (rows, groups), 1.0, now[1])
-        quota_pull = _quota_pull(problem, quotas, now[3])
-        lot_pull = (lots - problem.bucket_supply) / np.maximum(problem.bucket_supply, 1)
-        step = length[0] * (length[1] / length[0]) ** (number / max(steps - 1, 1)) * scale
-        for at, pull in enumerate((row_pull, group_pull, lot_pull, quota_pull)):
-            momentum[at] = MOMENTUM * momentum[at] + (1 - MOMENTUM) * np.clip(pull, -1, 1)
-            now[at] = now[at] + step * momentum[at]
-        now[0], now[2] = np.maximum(now[0], 0), np.maximum(now[2], 0)
-        now[1] = legal_groups(problem, now[1])
-        now[3] = np.maximum(now[3], -problem.quota_floor_price * float(SCALE))
-        now[3] = np.where(problem.quota_cap < UNLIMITED, now[3], np.minimum(now[3], 0))
+            idle = idle + 1 if best.bound_cents - bound < PROGRESS * (best.bound_cents - reached_cents) else 0
+            best = OrderPrices(now.rows, now.groups, now.lots, now.quotas, bound)
+        else:
+            idle += 1
+        if idle >= patience:
+            length, idle = length * SHORTER, 0
+            at = [part.astype(np.float64) for part in (best.rows, best.groups, best.lots, best.quotas)]
+            momentum = [np.zeros_like(part) for part in at]
+            order_bound(problem, world, best, asked)
+            bound = best.bound_cents
+        excess = _excess(problem, world, asked, at)
+        momentum = [MOMENTUM * old + (1 - MOMENTUM) * new for old, new in zip(momentum, excess, strict=True)]
+        size = sum(float((part * part * scale).sum()) for part, scale in zip(momentum, metric, strict=True))
+        step = length * max(bound - reached_cents, 1) * SCALE / max(size, 1e-9)
+        at = [part + step * scale * move for part, scale, move in zip(at, metric, momentum, strict=True)]
+        at[0], at[2] = np.maximum(at[0], 0), np.maximum(at[2], 0)
+        at[1] = legal_groups(problem, at[1])
+        at[3] = np.maximum(at[3], -problem.quota_floor_price * float(SCALE))
+        at[3] = np.where(problem.quota_cap < UNLIMITED, at[3], np.minimum(at[3], 0))
     return best
 
 
-def _quota_pull(problem: KernelProblem, quotas: Ints, priced: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
-    to_floor = (quotas - problem.quota_floor) / np.maximum(problem.quota_floor, 1)
-    to_cap = (quotas - problem.quota_cap) / np.maximum(problem.quota_cap, 1)
-    free = np.minimum(to_floor, 0) + np.maximum(to_cap, 0)
-    return np.where(priced < 0, to_floor, np.where(priced > 0, to_cap, free))
+def _excess(problem: KernelProblem, world: World, asked: Ints, at: list[Floats]) -> list[Floats]:
+    """Return by how much each limit is over (below: under, where its price can still fall)."""
+    rows, groups, lots, quotas = _loads(problem, world, asked)
+    over_rows, over_lots = (rows - problem.row_capacity).astype(np.float64), lots - problem.bucket_supply
+    return [
+        np.where(at[0] > 0, over_rows, np.maximum(over_rows, 0)),
+        _elastic(groups, problem.group_floor, problem.group_cap, at[1]),
+        np.where(at[2] > 0, over_lots, np.maximum(over_lots, 0)).astype(np.float64),
+        _elastic(quotas, problem.quota_floor, problem.quota_cap, at[3]),
+    ]
+
+
+def _elastic(count: Ints, floor: Ints, cap: Ints, price: Floats) -> Floats:
+    under, over = (count - floor).astype(np.float64), (count - cap).astype(np.float64)
+    free = np.minimum(under, 0) + np.maximum(over, 0)
+    return np.where(price < 0, under, np.where(price > 0, over, free))
+
+
+def _finite(cap: Ints) -> Ints:
+    return np.where(cap < UNLIMITED, cap, 1)
 
 
 def _loads(problem: KernelProblem, world: World, asked: Ints) -> tuple[Ints, Ints, Ints, Ints]:
@@ -145,103 +193,131 @@ def _count(
 
 
 @jit
-def _subset(mask: int, lines: int, nodes: int, value: Any, quantity: Any, whole: bool) -> int:
+def _subset(mask: int, lines: int, counts: Any, node: Any, net: Any, most: Any, quantity: Any, whole: bool) -> int:
+    """Return what an order is worth from the nodes in `mask`, NEVER if it must be whole and they hold too little."""
     total = np.int64(0)
     for i in range(lines):
-        best = np.int64(NEVER) if whole else np.int64(0)
-        for node in range(nodes):
-            if (mask >> node) & 1:
-                best = max(best, value[i, node])
-        if best == NEVER:
+        need = quantity[i]
+        for place in range(counts[i]):
+            if net[i, place] <= 0 and not whole:
+                break
+            if (mask >> node[i, place]) & 1:
+                part = min(need, most[i, place])
+                total += part * net[i, place]
+                need -= part
+                if need == 0:
+                    break
+        if whole and need > 0:
             return NEVER
-        total += best * quantity[i]
     return total
 
 
 @parallel
 def _answers(
     worth, asked, row_price, group_price, lots, quotas, order_lines, order_line, line_arcs, quantity, holder, group,
-    quota, arc_cell, arc_step, gain, node_row, lane_row, use, lane_use, cell_node, cell_buckets, step, keeper, release,
-    pairs, complete, max_nodes, split,
+    quota, arc_cell, arc_step, gain, node_row, lane_row, use, lane_use, cell_node, cell_buckets, step, supply, keeper,
+    release, pairs, complete, max_nodes, split,
 ):  # fmt: skip
-    for order in nb.prange(complete.size):
-        first, lines = order_lines[order], order_lines[order + 1] - order_lines[order]
-        whole, toll = complete[order], split[order] * SCALE
-        seen = np.empty(WIDTH, np.int64)
-        value = np.full((lines, WIDTH), NEVER)
-        chosen_pair = np.full((lines, WIDTH), np.int64(-1))
-        amount = np.empty(lines, np.int64)
-        nodes, is_wide = 0, False
-        loose = np.int64(0)
-        units = 0
-        for i in range(lines):
-            line = order_line[first + i]
-            amount[i] = quantity[line]
-            units += amount[i]
-            extra = group_price[group[line]] if group[line] >= 0 else 0
-            if quota[line] >= 0:
-                extra += quotas[quota[line]]
-            most = np.int64(0)
-            for arc in range(line_arcs[line], line_arcs[line + 1]):
-                base = arc_value(arc, row_price, gain, node_row, lane_row, use, lane_use) - extra
-                cell, at = arc_cell[arc], -1
-                for number in range(nodes):
-                    if seen[number] == cell_node[cell]:
-                        at = number
-                if at < 0:
-                    if nodes == WIDTH:
-                        is_wide = True
-                    else:
+    for part in nb.prange((complete.size + PART - 1) // PART):
+        begin, end = part * PART, min((part + 1) * PART, complete.size)
+        widest = 0
+        for order in range(begin, end):
+            widest = max(widest, order_lines[order + 1] - order_lines[order])
+        seen, amount, counts = np.empty(WIDTH, np.int64), np.empty(widest, np.int64), np.empty(widest, np.int64)
+        # What a line may draw on: buckets with node, net gain, units and the pair of arc and bucket; best gain first.
+        node, net = np.empty((widest, DRAWS), np.int64), np.empty((widest, DRAWS), np.int64)
+        most, drawn = np.empty((widest, DRAWS), np.int64), np.empty((widest, DRAWS), np.int64)
+        source = np.empty(DRAWS, np.int64)
+        for order in range(begin, end):
+            first, lines = order_lines[order], order_lines[order + 1] - order_lines[order]
+            whole, toll = complete[order], split[order] * SCALE
+            nodes, is_wide, loose, asked_units = 0, False, np.int64(0), 0
+            for i in range(lines):
+                line = order_line[first + i]
+                amount[i] = quantity[line]
+                asked_units += amount[i]
+                extra = group_price[group[line]] if group[line] >= 0 else 0
+                if quota[line] >= 0:
+                    extra += quotas[quota[line]]
+                top, count = np.int64(0), 0
+                for arc in range(line_arcs[line], line_arcs[line + 1]):
+                    base = arc_value(arc, row_price, gain, node_row, lane_row, use, lane_use) - extra
+                    cell, at = arc_cell[arc], -1
+                    for number in range(nodes):
+                        if seen[number] == cell_node[cell]:
+                            at = number
+                    if at < 0 and nodes < WIDTH:
                         at = nodes
                         seen[at] = cell_node[cell]
                         nodes += 1
-                for bucket in range(cell_buckets[cell], cell_buckets[cell + 1]):
-                    if step[bucket] > arc_step[arc]:
-                        continue
-                    net = base - lots[bucket]
-                    if keeper[bucket] >= 0 and keeper[bucket] != holder[line]:
-                        if release[bucket] < 0:
+                    is_wide = is_wide or at < 0
+                    for bucket in range(cell_buckets[cell], cell_buckets[cell + 1]):
+                        if step[bucket] > arc_step[arc]:
                             continue
-                        net -= release[bucket] * SCALE
-                    most = max(most, net)
-                    if at >= 0 and net > value[i, at]:
-                        value[i, at] = net
-                        chosen_pair[i, at] = pairs[arc] + bucket - cell_buckets[cell]
-            loose += most * amount[i]
-        limit = nodes if max_nodes[order] == 0 else min(nodes, max_nodes[order])
-        limit = min(limit, units)
-        best, mask = np.int64(0), 0
-        if is_wide:
-            # More nodes than are enumerated: lines may use any, which is never too low.
-            worth[order] = loose
-            continue
-        for a in range(nodes):
-            here = _subset(1 << a, lines, nodes, value, amount, whole)
-            if here > best:
-                best, mask = here, 1 << a
-        # No subset is worth more than every line at its best node.
-        if limit >= 2 and loose - toll > best:
+                        here = base - lots[bucket]
+                        if keeper[bucket] >= 0 and keeper[bucket] != holder[line]:
+                            if release[bucket] < 0:
+                                continue
+                            here -= release[bucket] * SCALE
+                        top = max(top, here)
+                        place = 0
+                        while place < count and source[place] != bucket:
+                            place += 1
+                        if place == count:
+                            if count == DRAWS:
+                                is_wide = True
+                                continue
+                            count += 1
+                        elif net[i, place] >= here:
+                            continue
+                        while place > 0 and net[i, place - 1] < here:
+                            source[place], node[i, place] = source[place - 1], node[i, place - 1]
+                            net[i, place], most[i, place] = net[i, place - 1], most[i, place - 1]
+                            drawn[i, place] = drawn[i, place - 1]
+                            place -= 1
+                        source[place], node[i, place], net[i, place] = bucket, at, here
+                        most[i, place], drawn[i, place] = supply[bucket], pairs[arc] + bucket - cell_buckets[cell]
+                counts[i] = count
+                loose += top * amount[i]
+            if is_wide:
+                # More than is enumerated: every unit at its line's best, which is never too low.
+                worth[order] = loose
+                continue
+            limit = nodes if max_nodes[order] == 0 else min(nodes, max_nodes[order])
+            limit = min(limit, asked_units)
+            best, mask = np.int64(0), 0
+            # No subset is worth more than all nodes together.
+            loose = _subset((1 << nodes) - 1, lines, counts, node, net, most, amount, whole)
             for a in range(nodes):
-                for b in range(a + 1, nodes):
-                    here = _subset((1 << a) | (1 << b), lines, nodes, value, amount, whole) - toll
-                    if here > best:
-                        best, mask = here, (1 << a) | (1 << b)
-        if limit >= 3 and loose - 2 * toll > best:
-            for a in range(nodes):
-                for b in range(a + 1, nodes):
-                    for c in range(b + 1, nodes):
-                        here = _subset((1 << a) | (1 << b) | (1 << c), lines, nodes, value, amount, whole) - 2 * toll
+                here = _subset(1 << a, lines, counts, node, net, most, amount, whole)
+                if here > best:
+                    best, mask = here, 1 << a
+            if limit >= 2 and loose - toll > best:
+                for a in range(nodes):
+                    for b in range(a + 1, nodes):
+                        two = (1 << a) | (1 << b)
+                        here = _subset(two, lines, counts, node, net, most, amount, whole) - toll
                         if here > best:
-                            best, mask = here, (1 << a) | (1 << b) | (1 << c)
-        if limit >= 4 and loose - 3 * toll > best:
-            best = loose - 3 * toll
-            mask = (1 << nodes) - 1
-        worth[order] = best
-        if best > 0:
-            for i in range(lines):
-                top, at = np.int64(NEVER) if whole else np.int64(0), -1
-                for node in range(nodes):
-                    if (mask >> node) & 1 and value[i, node] > top:
-                        top, at = value[i, node], node
-                if at >= 0:
-                    asked[chosen_pair[i, at]] = amount[i]
+                            best, mask = here, two
+            if limit >= 3 and loose - 2 * toll > best:
+                for a in range(nodes):
+                    for b in range(a + 1, nodes):
+                        for c in range(b + 1, nodes):
+                            three = (1 << a) | (1 << b) | (1 << c)
+                            here = _subset(three, lines, counts, node, net, most, amount, whole) - 2 * toll
+                            if here > best:
+                                best, mask = here, three
+            if limit >= 4 and loose - 3 * toll > best:
+                best = loose - 3 * toll
+                mask = (1 << nodes) - 1
+            worth[order] = best
+            if best > 0:
+                for i in range(lines):
+                    need = amount[i]
+                    for place in range(counts[i]):
+                        if need == 0 or (net[i, place] <= 0 and not whole):
+                            break
+                        if (mask >> node[i, place]) & 1:
+                            units = min(need, most[i, place])
+                            asked[drawn[i, place]] = units
+                            need -= units

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from typing import Any, Final, NamedTuple
 
+import numba as nb
 import numpy as np
 
 from optimizer.allocation.kernels.flow import NEVER, SCALE, jit
@@ -20,6 +21,8 @@ LOCAL_NODES: Final = 12
 
 SUBSET: Final = 3
 """Nodes that are chosen together; more are added one by one while they pay."""
+
+inlined: Final[Any] = nb.njit(inline="always")
 
 
 class World(NamedTuple):
@@ -132,28 +135,36 @@ def plan_of(world: World, state: State) -> KernelPlan:
     return KernelPlan(state.units.copy(), foreign)
 
 
-@jit
-def is_open(w: Any, arc: int, line: int, bucket: int) -> bool:
-    """Whether an arc of a line may draw on a bucket of its cell."""
-    if w.step[bucket] > w.arc_step[arc]:
-        return False
-    return w.keeper[bucket] < 0 or w.keeper[bucket] == w.holder[line] or w.release[bucket] >= 0
+@inlined
+def source_of(arc, own, arc_cell, arc_step, cell_buckets, step, keeper, release, left):
+    """Return how many units an arc of a holder's line could draw from its cell now, and the bucket of the next one.
 
-
-@jit
-def stock_of(w: Any, s: Any, arc: int, line: int) -> int:
-    """Return how many more units an arc could draw from its cell now."""
-    cell, there = w.arc_cell[arc], 0
-    for bucket in range(w.cell_buckets[cell], w.cell_buckets[cell + 1]):
-        if is_open(w, arc, line, bucket):
-            there += s.left[bucket]
-    return there
+    The next unit comes from the holder's own, then the pool, then what others release for least; latest step first.
+    The bucket is -1 if there is none.
+    """
+    there, source, rank = np.int64(0), np.int64(-1), np.int64(2**60)
+    for bucket in range(cell_buckets[arc_cell[arc]], cell_buckets[arc_cell[arc] + 1]):
+        here = np.int64(-step[bucket])
+        usable = step[bucket] <= arc_step[arc] and left[bucket] > 0
+        if keeper[bucket] >= 0:
+            if keeper[bucket] == own:
+                here -= 2**40
+            else:
+                here += (release[bucket] + 1) * 2**20
+                usable = usable and release[bucket] >= 0
+        if usable:
+            there += left[bucket]
+            if here < rank:
+                source, rank = bucket, here
+    return there, source
 
 
 @jit
 def room_of(w: Any, s: Any, arc: int, line: int) -> int:
     """Return how many more units of the line an arc can take now."""
-    there = stock_of(w, s, arc, line)
+    there, _ = source_of(
+        arc, w.holder[line], w.arc_cell, w.arc_step, w.cell_buckets, w.step, w.keeper, w.release, s.left
+    )
     if w.node_row[arc] >= 0:
         there = min(there, s.row_left[w.node_row[arc]] // w.use[arc])
     if w.lane_row[arc] >= 0:
@@ -163,21 +174,6 @@ def room_of(w: Any, s: Any, arc: int, line: int) -> int:
     if w.quota[line] >= 0:
         there = min(there, w.quota_cap[w.quota[line]] - s.quota_count[w.quota[line]])
     return max(there, 0)
-
-
-@jit
-def next_bucket(w: Any, s: Any, arc: int, line: int) -> int:
-    """Return the bucket that the next unit comes from: own, then the pool, then others' cheapest; latest first."""
-    cell, found, rank = w.arc_cell[arc], -1, np.int64(2**60)
-    for bucket in range(w.cell_buckets[cell], w.cell_buckets[cell + 1]):
-        if s.left[bucket] > 0 and is_open(w, arc, line, bucket):
-            here = np.int64(0) if w.keeper[bucket] < 0 else np.int64(-1) * 2**40
-            if w.keeper[bucket] >= 0 and w.keeper[bucket] != w.holder[line]:
-                here = (w.release[bucket] + 1) * 2**20
-            here -= w.step[bucket]
-            if here < rank:
-                found, rank = bucket, here
-    return found
 
 
 @jit
@@ -205,14 +201,15 @@ def use_rows(w: Any, s: Any, arc: int, amount: int) -> None:
 
 @jit
 def take(w: Any, s: Any, arc: int, line: int, amount: int) -> None:
-    """Put units on an arc; the caller has asked `room_of`."""
-    first = w.cell_buckets[w.arc_cell[arc]]
+    """Put units on an arc that has room for them."""
+    arc_cell, arc_step, cell_buckets, step, left = w.arc_cell, w.arc_step, w.cell_buckets, w.step, s.left
+    keeper, release, own, first = w.keeper, w.release, w.holder[line], w.cell_buckets[w.arc_cell[arc]]
     rest = amount
     while rest > 0:
-        bucket = next_bucket(w, s, arc, line)
-        part = min(rest, s.left[bucket])
-        s.left[bucket] -= part
-        s.draws[w.pairs[arc] + bucket - first] += part
+        _, source = source_of(arc, own, arc_cell, arc_step, cell_buckets, step, keeper, release, left)
+        part = min(rest, left[source])
+        left[source] -= part
+        s.draws[w.pairs[arc] + source - first] += part
         rest -= part
     s.units[arc] += amount
     use_rows(w, s, arc, amount)
@@ -262,29 +259,6 @@ def worth_of(w: Any, s: Any, order: int) -> int:
 
 
 @jit
-def net_of(w: Any, s: Any, tariff: Any, arc: int, line: int, share: int) -> int:
-    """Return what the next unit on an arc is worth after `share` hundredths of the prices; the arc has room."""
-    bucket = next_bucket(w, s, arc, line)
-    toll = tariff.lots[bucket]
-    if w.node_row[arc] >= 0:
-        toll += tariff.rows[w.node_row[arc]] * w.use[arc]
-    if w.lane_row[arc] >= 0:
-        toll += tariff.rows[w.lane_row[arc]] * w.lane_use[arc]
-    worth = w.gain[arc] * SCALE - toll * share // 100
-    if w.keeper[bucket] >= 0 and w.keeper[bucket] != w.holder[line]:
-        worth -= w.release[bucket] * SCALE
-    g, k = w.group[line], w.quota[line]
-    if g >= 0:
-        if s.group_count[g] < w.group_floor[g] and share == 0:
-            worth += w.group_price[g] * SCALE
-        else:
-            worth -= tariff.groups[g] * share // 100
-    if k >= 0 and s.quota_count[k] < w.quota_floor[k]:
-        worth += w.quota_price[k] * SCALE
-    return worth
-
-
-@jit
 def value_subset(
     mask: int, count: int, starts: Any, arc_node: Any, net: Any, room: Any, stock: Any, asked: Any, single: Any,
     whole: bool, taken: Any,
@@ -317,44 +291,97 @@ def value_subset(
 
 
 @jit
+def offers(
+    w: Any, s: Any, tariff: Any, order: int, share: int, starts: Any, arcs: Any, net: Any, room: Any, stock: Any,
+) -> int:  # fmt: skip
+    """List where an order's lines can ship now, each line's best arc first; return how many arcs, -1 if it cannot.
+
+    Arrays are taken out of their tuples once: handing the tuples on for every arc would cost more than all the rest.
+
+    Args:
+        w: World.
+        s: State.
+        tariff: Prices.
+        order: Order.
+        share: Hundredths of the prices that count.
+        starts: [lines + 1] zeros; filled with the first arc of each line in the lists.
+        arcs: Filled with arcs.
+        net: Filled with what the next unit on each arc is worth.
+        room: Filled with the units that each arc can take.
+        stock: Filled with the units in each arc's cell.
+    """
+    order_line, line_arcs, quantity, holder, single = w.order_line, w.line_arcs, w.quantity, w.holder, w.single
+    arc_cell, arc_step, gain, node_row, lane_row = w.arc_cell, w.arc_step, w.gain, w.node_row, w.lane_row
+    use, lane_use, cell_buckets, step, keeper = w.use, w.lane_use, w.cell_buckets, w.step, w.keeper
+    release, left, row_left, lots, rows = w.release, s.left, s.row_left, tariff.lots, tariff.rows
+    first, whole, n = w.order_lines[order], w.complete[order], 0
+    for i in range(w.order_lines[order + 1] - first):
+        line = order_line[first + i]
+        asked, alone, own = quantity[line], single[line], holder[line]
+        most, extra = asked, np.int64(0)
+        g, k = w.group[line], w.quota[line]
+        if g >= 0:
+            most = min(most, w.group_cap[g] - s.group_count[g])
+            if s.group_count[g] < w.group_floor[g] and share == 0:
+                extra += w.group_price[g] * SCALE
+            else:
+                extra -= tariff.groups[g] * share // 100
+        if k >= 0:
+            most = min(most, w.quota_cap[k] - s.quota_count[k])
+            if s.quota_count[k] < w.quota_floor[k]:
+                extra += w.quota_price[k] * SCALE
+        begin = n
+        for arc in range(line_arcs[line], line_arcs[line + 1]):
+            there, source = source_of(arc, own, arc_cell, arc_step, cell_buckets, step, keeper, release, left)
+            space = min(there, most)
+            if space <= 0:
+                continue
+            toll = lots[source]
+            if node_row[arc] >= 0:
+                space = min(space, row_left[node_row[arc]] // use[arc])
+                toll += rows[node_row[arc]] * use[arc]
+            if lane_row[arc] >= 0:
+                space = min(space, row_left[lane_row[arc]] // lane_use[arc])
+                toll += rows[lane_row[arc]] * lane_use[arc]
+            if space <= 0 or (alone and space < asked):
+                continue
+            worth = gain[arc] * SCALE - toll * share // 100 + extra
+            if keeper[source] >= 0 and keeper[source] != own:
+                worth -= release[source] * SCALE
+            if worth <= 0 and not whole:
+                continue
+            j = n
+            while j > begin and net[j - 1] < worth:
+                arcs[j], net[j], room[j], stock[j] = arcs[j - 1], net[j - 1], room[j - 1], stock[j - 1]
+                j -= 1
+            arcs[j], net[j], room[j], stock[j] = arc, worth, space, there
+            n += 1
+        starts[i + 1] = n
+        if whole and n == begin:
+            return -1
+    return n
+
+
+@jit
 def insert(w: Any, s: Any, tariff: Any, order: int, share: int) -> bool:
     """Ship an order from the nodes that pay best after `share` hundredths of the prices; tell whether it ships."""
     first, last = w.order_lines[order], w.order_lines[order + 1]
     count, whole, split = last - first, w.complete[order], w.split[order] * SCALE
     size = 0
-    for position in range(first, last):
-        line = w.order_line[position]
-        size += w.line_arcs[line + 1] - w.line_arcs[line]
     starts = np.zeros(count + 1, np.int64)
     asked = np.empty(count, np.int64)
     single = np.empty(count, np.bool_)
-    arcs, node_of = np.empty(size, np.int64), np.empty(size, np.int64)
-    net, room, stock = np.empty(size, np.int64), np.empty(size, np.int64), np.empty(size, np.int64)
-    n = 0
     for i in range(count):
         line = w.order_line[first + i]
         asked[i], single[i] = w.quantity[line], w.single[line]
-        begin = n
-        for arc in range(w.line_arcs[line], w.line_arcs[line + 1]):
-            space = min(room_of(w, s, arc, line), asked[i])
-            if space <= 0 or ((whole or single[i]) and single[i] and space < asked[i]):
-                continue
-            worth = net_of(w, s, tariff, arc, line, share)
-            if worth <= 0 and not whole:
-                continue
-            j = n
-            while j > begin and net[j - 1] < worth:
-                arcs[j], net[j], node_of[j] = arcs[j - 1], net[j - 1], node_of[j - 1]
-                room[j], stock[j] = room[j - 1], stock[j - 1]
-                j -= 1
-            arcs[j], net[j], node_of[j] = arc, worth, w.cell_node[w.arc_cell[arc]]
-            room[j], stock[j] = space, stock_of(w, s, arc, line)
-            n += 1
-        starts[i + 1] = n
-        if whole and n == begin:
-            return False
-    if n == 0:
+        size += w.line_arcs[line + 1] - w.line_arcs[line]
+    arcs, node_of = np.empty(size, np.int64), np.empty(size, np.int64)
+    net, room, stock = np.empty(size, np.int64), np.empty(size, np.int64), np.empty(size, np.int64)
+    n = offers(w, s, tariff, order, share, starts, arcs, net, room, stock)
+    if n <= 0:
         return False
+    for j in range(n):
+        node_of[j] = w.cell_node[w.arc_cell[arcs[j]]]
     nodes = np.empty(n, np.int64)
     weight = np.zeros(n, np.int64)
     local = 0
@@ -455,22 +482,51 @@ def fill(w: Any, s: Any, tariff: Any, lines: Any, share: int) -> int:
         Units added.
     """
     added = 0
+    line_arcs, quantity, holder, group, quota = w.line_arcs, w.quantity, w.holder, w.group, w.quota
+    arc_cell, arc_step, gain, node_row, lane_row = w.arc_cell, w.arc_step, w.gain, w.node_row, w.lane_row
+    use, lane_use, cell_buckets, step, keeper = w.use, w.lane_use, w.cell_buckets, w.step, w.keeper
+    release, left, row_left, lots, rows = w.release, s.left, s.row_left, tariff.lots, tariff.rows
+    units, group_count, quota_count, group_toll = s.units, s.group_count, s.quota_count, tariff.groups
+    group_cap, group_floor, group_price = w.group_cap, w.group_floor, w.group_price
+    quota_cap, quota_floor, quota_price = w.quota_cap, w.quota_floor, w.quota_price
     for line in lines:
-        first, last = w.line_arcs[line], w.line_arcs[line + 1]
-        need = w.quantity[line]
+        first, last, own = line_arcs[line], line_arcs[line + 1], holder[line]
+        need = quantity[line]
         for arc in range(first, last):
-            need -= s.units[arc]
+            need -= units[arc]
         while need > 0:
-            best, top, space = -1, np.int64(0), 0
+            most, extra = need, np.int64(0)
+            g, k = group[line], quota[line]
+            if g >= 0:
+                most = min(most, group_cap[g] - group_count[g])
+                if group_count[g] < group_floor[g] and share == 0:
+                    extra += group_price[g] * SCALE
+                else:
+                    extra -= group_toll[g] * share // 100
+            if k >= 0:
+                most = min(most, quota_cap[k] - quota_count[k])
+                if quota_count[k] < quota_floor[k]:
+                    extra += quota_price[k] * SCALE
+            best, top, amount = -1, np.int64(0), np.int64(0)
             for arc in range(first, last):
-                room = room_of(w, s, arc, line)
-                if room > 0:
-                    worth = net_of(w, s, tariff, arc, line, share)
-                    if worth > top:
-                        best, top, space = arc, worth, room
+                there, source = source_of(arc, own, arc_cell, arc_step, cell_buckets, step, keeper, release, left)
+                space = min(there, most)
+                if space <= 0:
+                    continue
+                toll = lots[source]
+                if node_row[arc] >= 0:
+                    space = min(space, row_left[node_row[arc]] // use[arc])
+                    toll += rows[node_row[arc]] * use[arc]
+                if lane_row[arc] >= 0:
+                    space = min(space, row_left[lane_row[arc]] // lane_use[arc])
+                    toll += rows[lane_row[arc]] * lane_use[arc]
+                worth = gain[arc] * SCALE - toll * share // 100 + extra
+                if keeper[source] >= 0 and keeper[source] != own:
+                    worth -= release[source] * SCALE
+                if space > 0 and worth > top:
+                    best, top, amount = arc, worth, space
             if best < 0:
                 break
-            amount = min(need, space)
             take(w, s, best, line, amount)
             need -= amount
             added += amount
@@ -726,15 +782,40 @@ def _foreign(w: Any, s: Any, foreign: Any) -> None:
 
 
 @jit
-def load_units(w: Any, s: Any, units: Any, by_step: Any) -> int:
-    """Put a plan's units into an empty state, arcs of the earliest steps first; return units that found no room."""
+def load_units(w: Any, s: Any, units: Any, arcs: Any, lines: Any) -> int:
+    """Put a plan's units into an empty state, arcs in turn; return units that found no room."""
     lost = 0
-    for number in range(by_step.size):
-        arc, line = by_step[number] >> np.int64(0), np.int64(0)
-        line = np.searchsorted(w.line_arcs, arc, side="right") - 1
-        amount = min(units[arc], room_of(w, s, arc, line))
-        if amount > 0:
-            take(w, s, arc, line, amount)
+    arc_cell, arc_step, cell_buckets, step, keeper = w.arc_cell, w.arc_step, w.cell_buckets, w.step, w.keeper
+    holder, release, left, draws, pairs = w.holder, w.release, s.left, s.draws, w.pairs
+    node_row, lane_row, use, lane_use, row_left = w.node_row, w.lane_row, w.use, w.lane_use, s.row_left
+    group, quota, group_cap, quota_cap = w.group, w.quota, w.group_cap, w.quota_cap
+    for number in range(arcs.size):
+        arc, line = arcs[number], lines[number]
+        most = units[arc]
+        if node_row[arc] >= 0:
+            most = min(most, row_left[node_row[arc]] // use[arc])
+        if lane_row[arc] >= 0:
+            most = min(most, row_left[lane_row[arc]] // lane_use[arc])
+        if group[line] >= 0:
+            most = min(most, group_cap[group[line]] - s.group_count[group[line]])
+        if quota[line] >= 0:
+            most = min(most, quota_cap[quota[line]] - s.quota_count[quota[line]])
+        amount = np.int64(0)
+        while amount < most:
+            _, source = source_of(arc, holder[line], arc_cell, arc_step, cell_buckets, step, keeper, release, left)
+            if source < 0:
+                break
+            part = min(most - amount, left[source])
+            left[source] -= part
+            draws[pairs[arc] + source - cell_buckets[arc_cell[arc]]] += part
+            amount += part
+        s.units[arc] += amount
+        if node_row[arc] >= 0:
+            row_left[node_row[arc]] -= amount * use[arc]
+        if lane_row[arc] >= 0:
+            row_left[lane_row[arc]] -= amount * lane_use[arc]
+        if group[line] >= 0 or quota[line] >= 0:
+            count_units(w, s, line, amount)
         lost += units[arc] - amount
     return lost
 
@@ -743,4 +824,6 @@ def state_of(problem: KernelProblem, world: World, units: Ints) -> tuple[State, 
     """Return the state of a plan given as units per arc, and the units that broke a limit and were left out."""
     state = empty_state(problem, world)
     used = np.flatnonzero(units)
-    return state, int(load_units(world, state, units, used[np.argsort(problem.arc_step[used], kind="stable")]))
+    used = used[np.argsort(problem.arc_step[used], kind="stable")]
+    lines = np.searchsorted(problem.line_arcs, used, side="right") - 1
+    return state, int(load_units(world, state, units, used, lines))

@@ -11,12 +11,14 @@ from scipy.optimize import Bounds, LinearConstraint, milp
 from scipy.sparse import coo_matrix
 
 from benchmarks.allocation_instances import Recipe, make
+from optimizer.allocation.kernels import engine
 from optimizer.allocation.kernels.check import check
 from optimizer.allocation.kernels.engine import Effort, greedy, solve_arrays
 from optimizer.allocation.kernels.orderbound import OrderPrices, order_bound
 from optimizer.allocation.kernels.orders import make_world
 from optimizer.allocation.kernels.passes import Passed, Prices, certified_bound, row_loads, solve_skus
 from optimizer.allocation.kernels.problem import KernelPlan
+from optimizer.errors import PlanRejectedError
 
 QUICK = Effort(steps=20, refine=4, order_steps=10, moves=400)
 
@@ -96,6 +98,10 @@ def optimum(problem) -> int:  # noqa: C901
     return round(-answer.fun)
 
 
+def sizes(problem):
+    return (problem.row_capacity.size, problem.group_cap.size, problem.bucket_supply.size, problem.quota_cap.size)
+
+
 def tiny(seed, **given):
     return make(Recipe(lines=24, seed=seed, nodes=3, days=2, arcs=6, lines_per_sku=6, **given))
 
@@ -145,15 +151,7 @@ def test_any_prices_prove_a_bound(seed):
     random, problem = np.random.default_rng(seed), tiny(seed, has_reserves=True, is_coupled=True, has_orders=True)
     best, world = optimum(problem), make_world(problem)
     for _ in range(20):
-        rows, groups, lots, quotas = (
-            random.normal(0, 60_000, size).astype(np.int64)
-            for size in (
-                problem.row_capacity.size,
-                problem.group_cap.size,
-                problem.bucket_supply.size,
-                problem.quota_cap.size,
-            )
-        )
+        rows, groups, lots, quotas = (random.normal(0, 60_000, size).astype(np.int64) for size in sizes(problem))
         assert certified_bound(problem, Prices(rows, groups), lots, quotas) >= best
         assert order_bound(problem, world, OrderPrices(rows, groups, lots, quotas, 0)) >= best
 
@@ -200,6 +198,39 @@ def test_the_check_names_every_kind_of_fault():
     for word in ("more than is open", "row", "cell", "more nodes", "releases none", "quota"):
         assert word in told
     assert check(problem, KernelPlan(np.zeros(1, np.int64), everything.foreign)).faults
+
+
+@pytest.mark.parametrize("rules", [{"is_coupled": True}, {"is_coupled": True, "has_orders": True}])
+def test_a_corrupted_plan_is_refused(monkeypatch, rules):
+    problem, sound = tiny(3, **rules), engine.plan_of
+
+    def corrupted(world, state):
+        plan = sound(world, state)
+        plan.units[int(np.flatnonzero(plan.units)[0])] += 200
+        return plan
+
+    assert solve_arrays(problem, effort=QUICK).plan.units.any()
+    monkeypatch.setattr(engine, "plan_of", corrupted)
+    with pytest.raises(PlanRejectedError, match="ship more than is open"):
+        solve_arrays(problem, effort=QUICK)
+
+
+def test_a_plan_above_its_bound_is_refused(monkeypatch):
+    problem = tiny(3, is_coupled=True, has_orders=True)
+    monkeypatch.setattr(engine, "order_bound", lambda *_: -(10**9))
+    with pytest.raises(PlanRejectedError, match="above the bound"):
+        solve_arrays(problem, effort=QUICK)
+
+
+def test_an_order_draws_from_no_bucket_more_than_it_holds():
+    problem = tiny(5, has_orders=True)
+    world, free = make_world(problem), OrderPrices(*(np.zeros(size, np.int64) for size in sizes(problem)), 0)
+    asked = np.zeros(int(world.pairs[-1]), np.int64)
+    order_bound(problem, world, free, asked)
+    arc = np.repeat(np.arange(problem.arcs), np.diff(world.pairs))
+    bucket = problem.cell_buckets[problem.arc_cell[arc]] + np.arange(arc.size) - world.pairs[arc]
+    assert asked.sum() > 0
+    assert (asked <= problem.bucket_supply[bucket]).all()
 
 
 def test_unsound_arrays_are_named():

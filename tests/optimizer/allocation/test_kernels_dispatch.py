@@ -2,15 +2,28 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 from datetime import timedelta
 
 import numpy as np
 import pytest
+from typer.testing import CliRunner
 
-from optimizer.allocation import CarrierCap, Reserve, Status, allocate, baseline
+from optimizer.allocation import CarrierCap, Reserve, Status, allocate, baseline, solve
+from optimizer.allocation.kernels import engine
 from optimizer.allocation.kernels.compile import compile_problem, unsupported
 from optimizer.allocation.plan import prepare
+from optimizer.allocation.solve import PRICES
+from otif.cli import app
+from otif.problems import write_problem
+
+
+@pytest.fixture(autouse=True)
+def few_moves(monkeypatch):
+    """Search less than at size: the problems here are tiny."""
+    monkeypatch.setattr(engine, "MOVES", (3_000, 3_000))
+    monkeypatch.setattr(engine, "ORDER_STEPS", (40, 40))
 
 
 def company(world, seed, *, whole=7, **options):
@@ -88,10 +101,36 @@ def test_a_rule_that_the_kernels_do_not_know_is_named_and_another_path_taken(wor
     data = world.make(lines, [world.stock(on_hand=6)])
     problem = prepare(data)
     assert unsupported(problem) == ("pack multiples",)
-    assert allocate(data, replace(data.options, exact_line_limit=1)).path == "greedy"
+    result = allocate(data, replace(data.options, exact_line_limit=1))
+    assert result.path == "greedy"
+    assert "does not know: pack multiples" in result.notes[-1]
 
 
 def test_compiled_arrays_are_sound(world):
     compiled = compile_problem(prepare(company(world, 4)))
     assert compiled.problem.faults() == ()
     assert sorted(compiled.arc.tolist()) == list(range(compiled.problem.arcs))
+
+
+def test_a_problem_folder_with_many_lines_takes_the_path_of_prices(world, tmp_path):
+    data = company(world, 6)
+    write_problem(data.with_options(replace(data.options, exact_line_limit=10)), tmp_path / "many", name="many")
+    done = CliRunner().invoke(app, ["allocate", "--problem", str(tmp_path / "many"), "--json"])
+    told = json.loads(done.stdout)
+    assert (done.exit_code, told["path"]) == (0, "prices")
+    assert told["objective_cents"] <= told["bound_cents"]
+
+
+def test_a_like_problem_starts_from_the_prices_of_the_base(world):
+    data = company(world, 2, whole=0)
+    options = replace(data.options, exact_line_limit=10)
+    base = allocate(data, options)
+    assert base.prices is not None
+    assert base.prices.schema == PRICES
+    assert base.prices["price"].max() > 0
+    problem = prepare(data)
+    rows, floors = solve._started(problem, base.prices.sample(fraction=1, shuffle=True, seed=1))
+    assert np.concatenate([rows, floors]).tolist() == base.prices["price"].to_list()
+    assert solve._started(problem, base.prices.clear())[0].tolist() == [0] * rows.size
+    exact, again = allocate(data), allocate(data, options, start=base)
+    assert again.objective_cents <= exact.objective_cents <= again.bound_cents
