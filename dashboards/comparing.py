@@ -17,7 +17,7 @@ from storage.ledger import Plan
 
 LENSES: Final = {"fill": "shipped in full", "need": "by the customer's date", "ship_by": "by the ship-by date"}
 LEVELS: Final = ("unit", "line", "order")
-MONEY: Final = {"objective": "worth", "bound": "no plan is worth more than"}
+MONEY: Final = {"objective": "worth", "bound": "at best"}
 KINDS: Final = ("short", "late", "split", "displaced")
 ALL: Final = "(all)"
 
@@ -96,21 +96,22 @@ def orders_in_all(plan: Plan, scenario: str) -> int:
     return int((_part(plan).get("orders_in_all") or {}).get(scenario, orders(plan, scenario).height))
 
 
-def conflict(plan: Plan, *, currency: str) -> list[str]:
-    """Return what promises clash, as sentences: the clash, then the ways out, cheapest first; empty without one."""
+def clashes(plan: Plan, *, currency: str) -> str:
+    """Return what promises clash as Markdown: each clash with its ways out, cheapest first, then what is broken."""
+    told = []
+    for found in plan.kpis.get("conflicts") or []:
+        told.append(f"**{found['words']}.**\n")
+        told += [
+            f"- Way out at {money_text(way['cost_cents'] / 100, currency=currency)}: give up {way['words']}."
+            for way in found["ways_out"]
+        ]
+        told.append("")
     broken = [
-        f"{item['name']} is broken by {counted(item['units'], 'unit')}, priced at "
+        f"This plan breaks {item['name']} by {counted(item['units'], 'unit')}, priced at "
         f"{money_text(item['cents'] / 100, currency=currency)}."
         for item in plan.kpis.get("broken") or []
     ]
-    told = []
-    for found in plan.kpis.get("conflicts") or []:
-        told.append(f"{found['words']}.")
-        told += [
-            f"Way out at {money_text(way['cost_cents'] / 100, currency=currency)}: give up {way['words']}."
-            for way in found["ways_out"]
-        ]
-    return [*told[:1], *broken, *told[1:]]
+    return "\n".join([*told, " ".join(broken)]).strip()
 
 
 def explained(plan: Plan) -> list[dict[str, Any]]:

@@ -29,8 +29,8 @@ def show_facts(plan: Plan, *, currency: str, zone: str) -> None:
         ("Orders as of", instant_text(plan.as_of.astimezone(UTC).replace(tzinfo=None), zone)),
         ("Solved by", plan.created_by),
     ])  # fmt: skip
-    for place, sentence in enumerate(comparing.conflict(plan, currency=currency)):
-        (st.warning if place == 0 else st.caption)(_literal(sentence))
+    if told := comparing.clashes(plan, currency=currency):
+        st.warning(_literal(told))
 
 
 def show_comparison(plan: Plan) -> None:
@@ -67,11 +67,11 @@ def show_lines(lines: pl.DataFrame) -> None:
     st.altair_chart(charts.share_bars(reasons, category="reason", value="lines", title="lines"), width="stretch")
     columns: dict[str, Any] = {
         "order_id": "Order",
+        "units": _NUMBER(kind.capitalize(), format="localized"),
+        "why": _TEXT("Why", width="large"),
         "sku": "SKU",
         "channel": "Channel",
-        "units": _NUMBER(kind.capitalize(), format="localized"),
         "open_units": _NUMBER("Of", format="localized"),
-        "why": _TEXT("Why", width="large"),
         "taken": _TEXT("Units went to", width="medium"),
         "text": _TEXT("What the customer is told", width="large"),
     }

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from textwrap import wrap
 from typing import TYPE_CHECKING, Any, Final, Literal
 
 from rich.console import RenderableType
@@ -28,6 +29,7 @@ _SUMMARY: Final = ["channel", "lines", "lines_full_on_time", "units_open", "unit
 _SHOWN_REMEDIES: Final = 3
 _SHOWN_RELEASES: Final = 8
 _SHOWN_NAMES: Final = 3
+_HEAD_WIDTH: Final = 14
 _MISSING: Final = "–"
 
 
@@ -76,7 +78,7 @@ def quality(plan: AllocationResult) -> str:
     """Say how good a plan is, in words."""
     if plan.gap <= 0:
         return "no better plan exists (proven)"
-    return f"no plan is worth more than {plan.gap:.2%} above this one (proven)"
+    return f"at most {plan.gap:.2%} below the best possible (proven)"
 
 
 def _headline(solved: SolvedScenario) -> Iterator[RenderableType]:
@@ -94,22 +96,31 @@ def _service_table(solved: SolvedScenario) -> RenderableType:
     channels = ["(all)", *sorted(set(measures["channel"].to_list()) - {"(all)"})]
     kinds = [("(all)", lens, level) for lens in _LENSES for level in ("unit", "line", "order")]
     kinds += [(channel, lens, "unit") for channel in channels[1:] for lens in ("fill", "need")]
-    rows = [
-        (_lens_words(lens, level, channel), *(_share(figures.get((name, channel, lens, level))) for name in names))
-        for channel, lens, level in kinds
-        if figures.get((names[0], channel, lens, level), {}).get("denominator")
-    ]
-    return table("Service on the same orders", [("", "left"), *((name, "right") for name in names)], rows)
+    rows = []
+    for channel, lens, level in kinds:
+        cells = [figures.get((name, channel, lens, level)) for name in names]
+        counts = {cell["denominator"] for cell in cells if cell}
+        if counts - {0}:
+            same = counts.pop() if len(counts) == 1 else None
+            shares = (_share(cell, told=same is not None) for cell in cells)
+            rows.append((_lens_words(lens, level, channel), _MISSING if same is None else f"{same:,}", *shares))
+    return table("Service on the same orders", [("", "left"), ("n", "right"), *_heads(names)], rows)
+
+
+def _heads(names: Sequence[str]) -> Columns:
+    """Return scenarios as heads of columns, long names in several lines."""
+    return [("\n".join(wrap(name, _HEAD_WIDTH)), "right") for name in names]
 
 
 def _lens_words(lens: str, level: str, channel: str) -> str:
     return _LENSES[lens].format(level=level) + ("" if channel == "(all)" else f", {channel}")
 
 
-def _share(row: dict[str, Any] | None) -> str:
+def _share(row: dict[str, Any] | None, *, told: bool) -> str:
     if row is None or not row["denominator"]:
         return _MISSING
-    return f"{row['numerator'] / row['denominator']:.1%} of {row['denominator']:,}"
+    share = f"{row['numerator'] / row['denominator']:.1%}"
+    return share if told else f"{share} of {row['denominator']:,}"
 
 
 def _money_table(solved: SolvedScenario) -> RenderableType:
@@ -124,7 +135,7 @@ def _money_table(solved: SolvedScenario) -> RenderableType:
         for term in dict.fromkeys(money["term"].to_list())
         if any(found.get((name, term)) for name in names)
     ]
-    return table("Money by term", [("", "left"), *((name, "right") for name in names)], rows)
+    return table("Money by term", [("", "left"), *_heads(names)], rows)
 
 
 def _moves_table(solved: SolvedScenario) -> RenderableType:
@@ -236,7 +247,9 @@ def _marginal_table(marginals: pl.DataFrame) -> RenderableType:
         (
             row["words"],
             exact_cents(row["next_cents"]),
-            f"for {row['valid_units']:,} units" if row["valid_units"] else _MISSING,
+            f"for {row['valid_units']:,} unit{'' if row['valid_units'] == 1 else 's'}"
+            if row["valid_units"]
+            else _MISSING,
         )
         for row in marginals.iter_rows(named=True)
     ]

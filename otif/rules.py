@@ -107,8 +107,8 @@ def propose_rules(settings: Settings, *, plan_id: int | None, by: str) -> tuple[
             rule_set_id,
             proposal.rule_set.to_document(),
             created_by=by,
-            reason=f"Plan {record.plan_id} gains {settings.company.currency} {gain:,.2f} on today's open orders "
-            "by releasing reserved units that their channel does not need.",
+            reason=f"Plan {record.plan_id} ({record.scenario}) gains {settings.company.currency} {gain:,.2f} on the "
+            "same orders by releasing reserved units that their channel does not need.",
             now=datetime.now(tz=UTC),
             plan_id=record.plan_id,
             parent_version=active.version,

@@ -108,10 +108,12 @@ def test_money_is_whole_and_zero_terms_are_left_out(home):
 
 
 def test_a_clash_is_told_before_its_ways_out(home):
-    assert comparing.conflict(record(home, KPIS), currency="USD") == [
-        "PO in full cannot hold on SKU A; 5 units short.",
-        "PO in full is broken by 5 units, priced at $100.",
-        "Way out at $100: give up PO in full (5 units).",
+    assert comparing.clashes(record(home, KPIS), currency="USD").splitlines() == [
+        "**PO in full cannot hold on SKU A; 5 units short.**",
+        "",
+        "- Way out at $100: give up PO in full (5 units).",
+        "",
+        "This plan breaks PO in full by 5 units, priced at $100.",
     ]
 
 
@@ -146,7 +148,7 @@ def test_lines_are_sorted_by_what_is_wrong_with_them():
 def test_a_plan_of_an_older_version_has_nothing_to_compare(home):
     plan = record(home, {"gap": 0.1})
     assert comparing.names(plan) == []
-    assert comparing.conflict(plan, currency="USD") == []
+    assert comparing.clashes(plan, currency="USD") == ""
     assert comparing.explained(plan) == []
     assert comparing.marginals(plan).is_empty()
     assert comparing.kinds(lines_frame([{"order_id": "1", "reason": "NO_STOCK"}])) == {}
