@@ -108,6 +108,7 @@ def _map_table(
     for position, rule in enumerate(rules):
         rows = _flag_partners(rows, rule, partners, prefix=f"\x00rule{position}:")
         compiled.append(RuleExpressions(compiler, rule, prefix=f"\x00rule{position}:"))
+    rows = rows.with_columns(expression for expressions in compiled for expression in expressions.read)
     faults = [_lookup_fault(lookup) for lookup in lookups if lookup.required]
     faults += [fault for expressions in compiled for fault in expressions.faults()]
     reason = pl.concat_list(faults).list.drop_nulls().list.unique(maintain_order=True).list.join("; ")

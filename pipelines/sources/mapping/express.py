@@ -44,8 +44,7 @@ class Compiler:
             return parse_text(text, column, self.style, label=f"number within {', '.join(names)}")
         if kind == "date_end_of_day" and expression.date_end_of_day is not None:
             text, fault, style = self._text(expression.date_end_of_day)
-            ended = parse_end_of_day(text, style, label=_label(expression))
-            return Value(ended.value, pl.coalesce(fault, ended.fault))
+            return _with_fault(parse_end_of_day(text, style, label=_label(expression)), fault)
         return self._combined(expression, column)
 
     def quality(self, expression: Expression) -> pl.Expr:
@@ -77,8 +76,7 @@ class Compiler:
 
     def _column(self, expression: Expression, column: Column) -> Value:
         text, fault, style = self._text(expression)
-        parsed = parse_text(text, column, style, label=_label(expression))
-        return Value(parsed.value, pl.coalesce(fault, parsed.fault))
+        return _with_fault(parse_text(text, column, style, label=_label(expression)), fault)
 
     def _text(self, expression: Expression) -> tuple[pl.Expr, pl.Expr, TextFormat]:
         """Return the text of a column, coalesce or constant before it is read as a type."""
@@ -120,6 +118,16 @@ def _translated(text: pl.Expr, expression: Expression) -> tuple[pl.Expr, pl.Expr
         pl.lit(", ".join(old)),
     )
     return translated, pl.when(text.is_not_null() & ~known).then(sentence)
+
+
+def _with_fault(parsed: Value, fault: pl.Expr) -> Value:
+    """Return a value whose fault is an earlier one, else its own."""
+    judge = parsed.judge
+    return Value(
+        parsed.value,
+        pl.coalesce(fault, parsed.fault),
+        None if judge is None else lambda read: pl.coalesce(fault, judge(read)),
+    )
 
 
 def _label(expression: Expression) -> str:

@@ -10,7 +10,6 @@ from pipelines.sources.mapping.express import Compiler
 from pipelines.sources.mapping.load import FAMILY_OF, needed_columns
 from pipelines.sources.mapping.model import Condition, EventRule
 from pipelines.sources.mapping.tables import REF
-from pipelines.sources.mapping.values import Value
 from storage.contracts import EVENT_TABLES, conform
 
 
@@ -21,11 +20,16 @@ class RuleExpressions:
         self.rule = rule
         self.family = FAMILY_OF[rule.type]
         table = EVENT_TABLES[self.family]
-        self.at = compiler.compile(rule.at, table.column("event_at"))
+        at = compiler.compile(rule.at, table.column("event_at"))
         self.quality = pl.lit(rule.time_quality) if rule.time_quality != "instant" else compiler.quality(rule.at)
-        self.values: dict[str, Value] = {
-            name: compiler.compile(expression, table.column(name)) for name, expression in rule.columns.items()
-        }
+        values = {name: compiler.compile(expression, table.column(name)) for name, expression in rule.columns.items()}
+        self.read = [
+            at.value.alias(f"{prefix}@"),
+            *(value.value.alias(f"{prefix}{name}") for name, value in values.items()),
+        ]
+        """What is read of a row, to be put into columns before anything else is asked of the rule."""
+        self.at = at.within(f"{prefix}@")
+        self.values = {name: value.within(f"{prefix}{name}") for name, value in values.items()}
         self.needed = needed_columns(table, rule.type)
         self.holds = pl.all_horizontal(
             pl.lit(True),  # noqa: FBT003 - a polars literal

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
@@ -73,10 +73,22 @@ class TextFormat:
 
 @dataclass(frozen=True, slots=True)
 class Value:
-    """A value and its fault: a sentence where the text could not be read, null elsewhere."""
+    """A value and its fault: a sentence where the text could not be read, null elsewhere.
+
+    Attributes:
+        value: The value.
+        fault: The sentence.
+        judge: Makes the fault of the value once that stands in a column, so that it need not be read a second time.
+    """
 
     value: pl.Expr
     fault: pl.Expr
+    judge: Callable[[pl.Expr], pl.Expr] | None = None
+
+    def within(self, name: str) -> Value:
+        """Return the same value and fault where the value stands in a column."""
+        column = pl.col(name)
+        return Value(column, self.judge(column) if self.judge else self.fault)
 
 
 def no_fault() -> pl.Expr:
@@ -99,20 +111,23 @@ def parse_text(text: pl.Expr, column: Column, style: TextFormat, *, label: str) 
         label: What the fault calls the source, e.g. `column order_date`.
     """
     value, expected = _parser(text, column, style)
-    fault = pl.when(text.is_not_null() & value.is_null()).then(
-        pl.format("{}: '{}' is not {}", pl.lit(label), text.str.slice(0, 60), pl.lit(expected))
-    )
-    return Value(value, fault)
+    return _judged(text, value, expected, label)
 
 
 def parse_end_of_day(text: pl.Expr, style: TextFormat, *, label: str) -> Value:
     """Read dates (or stamps) as the exclusive end of that local day, in UTC."""
     day = _wall_time(text, style).dt.truncate("1d")
     value = to_utc(day.dt.offset_by("1d"), style.zone)
-    fault = pl.when(text.is_not_null() & value.is_null()).then(
-        pl.format("{}: '{}' is not a date ({})", pl.lit(label), text.str.slice(0, 60), pl.lit(_shown(style.dates)))
-    )
-    return Value(value, fault)
+    return _judged(text, value, f"a date ({_shown(style.dates)})", label)
+
+
+def _judged(text: pl.Expr, value: pl.Expr, expected: str, label: str) -> Value:
+    def judge(read: pl.Expr) -> pl.Expr:
+        return pl.when(text.is_not_null() & read.is_null()).then(
+            pl.format("{}: '{}' is not {}", pl.lit(label), text.str.slice(0, 60), pl.lit(expected))
+        )
+
+    return Value(value, judge(value), judge)
 
 
 def to_utc(wall: pl.Expr, zone: str) -> pl.Expr:
@@ -173,25 +188,45 @@ def bare_number(text: pl.Expr) -> pl.Expr:
 
 
 def _instant(text: pl.Expr, style: TextFormat) -> pl.Expr:
-    return _in_range(
-        pl.coalesce(
-            _aware(text, form).dt.convert_time_zone("UTC").dt.replace_time_zone(None)
-            if _has_offset(form)
-            else to_utc(_in_range(_naive(text, form)), style.zone)
-            for form in style.dates
-        )
-    )
+    def read(part: pl.Expr, form: str) -> pl.Expr:
+        if _has_offset(form):
+            return _in_range(_aware(part, form).dt.convert_time_zone("UTC").dt.replace_time_zone(None))
+        return _in_range(to_utc(_in_range(_naive(part, form)), style.zone))
+
+    return _by_first_fit(text, style.dates, read)
 
 
 def _wall_time(text: pl.Expr, style: TextFormat) -> pl.Expr:
-    return _in_range(
-        pl.coalesce(
-            _aware(text, form).dt.convert_time_zone(style.zone).dt.replace_time_zone(None)
-            if _has_offset(form)
-            else _naive(text, form)
-            for form in style.dates
-        )
-    )
+    def read(part: pl.Expr, form: str) -> pl.Expr:
+        if _has_offset(form):
+            return _in_range(_aware(part, form).dt.convert_time_zone(style.zone).dt.replace_time_zone(None))
+        return _in_range(_naive(part, form))
+
+    return _by_first_fit(text, style.dates, read)
+
+
+def _by_first_fit(text: pl.Expr, forms: Sequence[str], read: Callable[[pl.Expr, str], pl.Expr]) -> pl.Expr:
+    """Read each text by the first format that fits it; a format only sees what those before it could not read."""
+    if text.meta.is_literal():
+        return pl.coalesce(read(text, form) for form in forms)
+
+    def read_all(texts: pl.Series) -> pl.Series:
+        rows = pl.DataFrame({"text": texts, "row": pl.int_range(len(texts), eager=True)}).drop_nulls("text")
+        parts = []
+        for form in forms:
+            rows = rows.with_columns(read(pl.col("text"), form).alias("moment"))
+            parts.append(rows.drop_nulls("moment").select("row", "moment"))
+            rows = rows.filter(pl.col("moment").is_null())
+            if rows.is_empty():
+                break
+        parts.append(rows.select("row", pl.lit(None, dtype=pl.Datetime("us")).alias("moment")))
+        found = pl.concat(parts)
+        if found.height == len(texts) and len(parts) == 2:  # all by one format: in order already
+            return found["moment"]
+        whole = pl.Series([None], dtype=pl.Datetime("us")).new_from_index(0, len(texts))
+        return whole.scatter(found["row"], found["moment"])
+
+    return text.map_batches(read_all, return_dtype=pl.Datetime("us"))
 
 
 def _naive(text: pl.Expr, form: str) -> pl.Expr:
