@@ -4,8 +4,9 @@ Ours does more: casts and row contract, content ids, search for known events, th
 manifest, rejects, one durable transaction. Each measurement is a process of its own, so that its peak memory is its
 own too.
 
-    python -m benchmarks.landing            1 and 10 million rows
-    python -m benchmarks.landing 1000000    this many
+    python -m benchmarks.landing                    1 and 10 million rows
+    python -m benchmarks.landing 1000000            this many
+    python -m benchmarks.landing 10000000 mapped    only this way: csv, jsonl or mapped
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
+from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +24,7 @@ from benchmarks.harness import Result
 from storage.duck import connect
 
 SIZES = (1_000_000, 10_000_000)
+WAYS = {"csv": "canonical rows from CSV", "jsonl": "canonical rows from JSON lines", "mapped": "a mapped file from CSV"}
 
 _ROWS = """
 select 'order.captured' as event_type, timestamp '2025-01-01' + to_seconds(i * 37 % 31000000) as event_at,
@@ -84,37 +87,35 @@ events:
 """
 
 
-def run(sizes: tuple[int, ...] = SIZES) -> list[Result]:
+def run(sizes: tuple[int, ...] = SIZES, ways: tuple[str, ...] = tuple(WAYS)) -> list[Result]:
     """Measure and compare."""
     folder = Path(tempfile.mkdtemp())
     results = []
     try:
         mapping = folder / "mapping.yml"
         mapping.write_text(_MAPPING, encoding="utf-8")
-        for rows in sizes:
-            for kind, options in (("csv", "header"), ("jsonl", "format json")):
-                path = folder / f"events.{kind}"
-                connection = connect()
-                connection.execute(f"copy ({_ROWS.format(rows=rows)}) to '{path}' ({options})")
-                connection.close()
-                theirs = _measure(folder, _PEER, str(path))
-                ways = [("canonical rows", [])] + ([("a mapped file", [str(mapping)])] if kind == "csv" else [])
-                for what, arguments in ways:
-                    ours = _measure(folder, _OURS, str(path), *arguments)
-                    stages = ", ".join(f"{name} {seconds:.1f}" for name, seconds in ours["stages"].items())
-                    results.append(
-                        Result(
-                            name=f"land {what} from {'CSV' if kind == 'csv' else 'JSON lines'}",
-                            data=f"{rows:,} rows, {path.stat().st_size / 1e6:,.0f} MB",
-                            peer="DuckDB into a table",
-                            ours=ours["seconds"],
-                            theirs=theirs["seconds"],
-                            unit="s",
-                            note=f"{ours['seconds'] / theirs['seconds']:.1f} times the peer's time; s: {stages}; "
-                            f"peak {ours['peak'] / 1024:.1f} GB, peer's {theirs['peak'] / 1024:.1f} GB",
-                        )
-                    )
-                path.unlink()
+        for rows, way in product(sizes, ways):
+            kind, options = ("jsonl", "format json") if way == "jsonl" else ("csv", "header")
+            path = folder / f"events.{kind}"
+            connection = connect()
+            connection.execute(f"copy ({_ROWS.format(rows=rows)}) to '{path}' ({options})")
+            connection.close()
+            theirs = _measure(folder, _PEER, str(path))
+            ours = _measure(folder, _OURS, str(path), *([str(mapping)] if way == "mapped" else []))
+            stages = ", ".join(f"{name} {seconds:.1f}" for name, seconds in ours["stages"].items())
+            results.append(
+                Result(
+                    name=f"land {WAYS[way]}",
+                    data=f"{rows:,} rows, {path.stat().st_size / 1e6:,.0f} MB",
+                    peer="DuckDB into a table",
+                    ours=ours["seconds"],
+                    theirs=theirs["seconds"],
+                    unit="s",
+                    note=f"{ours['seconds'] / theirs['seconds']:.1f} times the peer's time; s: {stages}; "
+                    f"peak {ours['peak'] / 1024:.1f} GB, peer's {theirs['peak'] / 1024:.1f} GB",
+                )
+            )
+            path.unlink()
     finally:
         shutil.rmtree(folder)
     return results
@@ -130,7 +131,9 @@ def _measure(folder: Path, program: str, *arguments: str) -> dict[str, Any]:
 
 
 if __name__ == "__main__":
-    for result in run(tuple(int(text) for text in sys.argv[1:]) or SIZES):
+    numbers = tuple(int(word) for word in sys.argv[1:] if word.isdigit())
+    words = tuple(word for word in sys.argv[1:] if word in WAYS)
+    for result in run(numbers or SIZES, words or tuple(WAYS)):
         print(
             f"{result.name} ({result.data}): {result.ours:.1f} s, peer {result.theirs:.1f} s; {result.note}", flush=True
         )
