@@ -17,6 +17,7 @@ from otif.cli_edi import edi_app
 from otif.cli_intake import register as register_intake
 from otif.cli_rules import rules_app
 from otif.cli_sources import register as register_sources
+from otif.cli_why import why
 from otif.command import EXIT_BAD_INPUT, EXIT_FAILED, EXIT_WARNINGS, CommandState, JsonOption, load_settings
 from storage.errors import OtifError
 
@@ -35,6 +36,7 @@ report_app = typer.Typer(help="Reports: render and send.", no_args_is_help=True)
 app.add_typer(rules_app, name="rules")
 app.command()(allocate)
 app.command()(buffers)
+app.command()(why)
 app.add_typer(report_app, name="report")
 register_sources(app)
 register_intake(app)

@@ -18,6 +18,7 @@ from dashboards.queries.health import (
 from dashboards.queries.kpis import DIMENSIONS, GRAINS, kpi_table
 from dashboards.queries.periods import Week, week_containing, week_named
 from dashboards.queries.series import ChangePart, change_parts, kpi_series, miss_causes
+from dashboards.queries.why import Why, drivers_table, why_moved
 from dashboards.queries.work import (
     at_risk,
     disputes_expiring,
@@ -34,6 +35,7 @@ __all__ = [
     "BuildInfo",
     "ChangePart",
     "Week",
+    "Why",
     "at_risk",
     "availability",
     "batches",
@@ -41,6 +43,7 @@ __all__ = [
     "change_parts",
     "data_quality_issues",
     "disputes_expiring",
+    "drivers_table",
     "exceptions_list",
     "freshness",
     "kpi_series",
@@ -54,4 +57,5 @@ __all__ = [
     "rejects",
     "week_containing",
     "week_named",
+    "why_moved",
 ]

@@ -34,7 +34,7 @@ HEADLINE: Final = "headline"
 _ALIASES: Final = {"state": "region", "customer": "customer_id", "node": "node_id", "seller": "seller_id"}
 _EXCLUSION_DIMENSIONS: Final = frozenset({"channel", "customer_id"})
 # A share of money or units is not a share of independent trials: no Wilson interval from its own sums.
-_NO_INTERVAL: Final = frozenset({
+NO_INTERVAL: Final = frozenset({
     "chargeback_rate", "freight_share", "otif_value", "otif_case", "unit_fill_revised", "unit_fill_original",
     "unit_fill_first_pass", "return_rate", "value_fill", "return_rate_choice", "return_rate_fulfilment",
     "return_rate_product", "return_rate_refused", "return_rate_unclassified", "restock_rate", "resale_rate",
@@ -381,7 +381,7 @@ def _with_verdict(rows: pl.DataFrame) -> pl.DataFrame:
     base = 1 + _Z**2 / count
     centre = (share + _Z**2 / (2 * count)) / base
     spread = _Z * (share * (1 - share) / count + _Z**2 / (4 * count**2)).sqrt() / base
-    is_share = (pl.col("unit") == "ratio") & ~pl.col("kpi_id").is_in(_NO_INTERVAL) & share.is_between(0, 1)
+    is_share = (pl.col("unit") == "ratio") & ~pl.col("kpi_id").is_in(NO_INTERVAL) & share.is_between(0, 1)
     better = pl.when(pl.col("higher_is_better")).then(share >= pl.col("target")).otherwise(share <= pl.col("target"))
     rises = pl.col("higher_is_better")
     return rows.with_columns(

@@ -1,0 +1,157 @@
+"""Why a KPI moved: the rows of the weeks before and of the week asked about, handed to the search for drivers."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final
+
+import polars as pl
+
+from dashboards.drivers import Explanation, explain_change
+from dashboards.errors import QuestionError
+from dashboards.queries.frames import read
+from dashboards.queries.kpis import DIMENSIONS, HEADLINE, NO_INTERVAL
+from dashboards.queries.periods import Week
+from storage.duck import Connection
+
+USUAL_WEEKS: Final = 8
+
+_VERDICTS: Final = {
+    "no_change": "That is no more than chance.",
+    "everywhere": "All places moved alike: the cause lies outside the data (a rule, a calendar, a system).",
+    "outside": "That is more than chance, but no place stands out: the cause lies outside these dimensions.",
+    "drivers": "What stands out:",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Why:
+    """Why a KPI moved.
+
+    Attributes:
+        kpi_name: The KPI.
+        week: Week asked about.
+        weeks: Weeks of history.
+        is_better_higher: Whether up is good; null where the catalogue does not say.
+        explanation: The parts of the change.
+    """
+
+    kpi_name: str
+    week: Week
+    weeks: int
+    is_better_higher: bool | None
+    explanation: Explanation
+
+    def sentences(self) -> tuple[str, ...]:
+        """Say it in words: the change, the verdict, what the parts add."""
+        found = self.explanation
+        change = found.now - found.before
+        good = None if self.is_better_higher is None else (change > 0) == self.is_better_higher
+        trend = "" if abs(change) < 0.0005 or good is None else ", better" if good else ", worse"
+        first = (
+            f"{self.kpi_name}: {found.before:.1%} in the {self.weeks} weeks before, {found.now:.1%} "
+            f"in {self.week.name} ({_points(change)}{trend})."
+        )
+        parts = [f"mix {_points(found.mix)}"]
+        parts += [f"{driver.words} {_points(driver.effect)}" for driver in found.drivers]
+        parts += [f"shared by all {_points(found.shared)}"] if found.shared else []
+        total = f"{_points(change)} = " + " · ".join([*parts, f"chance {_points(found.chance)}"])
+        return first, _VERDICTS[found.verdict], total
+
+
+def _points(value: float) -> str:
+    return f"{value * 100:+.1f} points"
+
+
+def why_moved(
+    connection: Connection, kpi_id: str, *, week: Week, weeks: int = USUAL_WEEKS, lens: str = HEADLINE
+) -> Why:
+    """Explain a week's change of a ratio against the weeks before.
+
+    Args:
+        connection: Open publication.
+        kpi_id: A KPI with unit ratio.
+        week: Week asked about.
+        weeks: Weeks of history.
+        lens: `headline`, or a service profile id.
+
+    Raises:
+        QuestionError: Unknown KPI or lens, no ratio, or nothing was observed in one of the periods.
+    """
+    catalogue = read(
+        connection,
+        "select kpi_name, unit, higher_is_better from metrics.kpi_catalogue where kpi_id = $kpi",
+        {"kpi": kpi_id},
+    )
+    if catalogue.is_empty():
+        message = f"unknown KPI {kpi_id}; `otif kpis --format csv` lists them"
+        raise QuestionError(message)
+    kpi = catalogue.row(0, named=True)
+    if kpi["unit"] != "ratio":
+        message = f"{kpi_id} is measured in {kpi['unit']}; only ratios can be split into their places"
+        raise QuestionError(message)
+    if kpi_id in NO_INTERVAL:
+        message = (
+            f"{kpi_id} is a share of units or money: a hundred units of one line are one chance, not a hundred. "
+            "Ask a KPI of orders or lines, e.g. otif or line_fill"
+        )
+        raise QuestionError(message)
+    rows = _rows(connection, kpi_id, week=week, weeks=weeks, lens=lens)
+    history, now = (rows.filter(pl.col("is_now") == is_now) for is_now in (False, True))
+    for name, frame in ((f"the {weeks} weeks before {week.name}", history), (week.name, now)):
+        if not frame["denominator"].sum():
+            message = f"{kpi_id} under lens {lens}: nothing was observed in {name}"
+            raise QuestionError(message)
+    explanation = explain_change(history, now, DIMENSIONS)
+    return Why(kpi["kpi_name"], week, weeks, kpi["higher_is_better"], explanation)
+
+
+def _rows(connection: Connection, kpi_id: str, *, week: Week, weeks: int, lens: str) -> pl.DataFrame:
+    """Return sums by week and place."""
+    return read(
+        connection,
+        f"""
+        select
+            {", ".join(DIMENSIONS)},
+            cast(floor(date_diff('day', cast($first as date), period_date) / 7) as integer) as week,
+            period_date >= $start as is_now,
+            greatest(least(sum(numerator), sum(denominator)), 0) as numerator,
+            sum(denominator) as denominator
+        from metrics.kpi_values
+        where
+            kpi_id = $kpi and (profile_id = '' or ($lens = '{HEADLINE}' and is_headline) or profile_id = $lens)
+            and period_date between $first and $end
+        group by all
+        having sum(denominator) > 0
+        """,
+        {"kpi": kpi_id, "lens": lens, "first": week.back(weeks).start, "start": week.start, "end": week.end},
+    )
+
+
+def drivers_table(why: Why) -> pl.DataFrame:
+    """Return the drivers, one row each.
+
+    Returns:
+        driver, also, volume, share, before, expected, now, effect (of the whole rate), distance (standard deviations).
+    """
+    return pl.DataFrame(
+        [
+            {
+                "driver": driver.words,
+                "also": ", ".join(" and ".join(member for _, member in place) for place in driver.same_as),
+                "volume": driver.volume,
+                "share": driver.share,
+                "before": driver.rate_before,
+                "expected": driver.rate_expected,
+                "now": driver.rate_now,
+                "effect": driver.effect,
+                "distance": driver.distance,
+            }
+            for driver in why.explanation.drivers
+        ],
+        schema={
+            "driver": pl.String(), "also": pl.String(), "volume": pl.Float64(), "share": pl.Float64(),
+            "before": pl.Float64(), "expected": pl.Float64(), "now": pl.Float64(), "effect": pl.Float64(),
+            "distance": pl.Float64(),
+        },
+    )  # fmt: skip
