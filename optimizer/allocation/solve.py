@@ -86,19 +86,19 @@ def solve(problem: Problem, *, start: pl.DataFrame | None = None) -> Solved:
     if _is_for_kernels(problem):
         return _solve_prices(problem, started, start)
     model = model_of(problem)
-    start = better_plan(problem, (rule_plan(problem), value_plan(problem)), objective_cents)
+    rules = better_plan(problem, (rule_plan(problem), value_plan(problem)), objective_cents)
     path = _path(problem, model)
-    plan, bound, killed = start, certified_bound(model, np.zeros(model.upper.size)), False
+    plan, bound, killed = rules, certified_bound(model, np.zeros(model.upper.size)), False
     if path == "exact":
         found, bound, killed = _solve_columns(problem, model, np.arange(model.gain.size), gap=0.0)
-        plan = better_plan(problem, (found or start, start), objective_cents)
+        plan = better_plan(problem, (found or rules, rules), objective_cents)
     elif path != "empty":
         prices, killed = _prices(problem, model)
         bound = min(bound, certified_bound(model, prices))
         if path == "kernel":
-            columns = kernel_columns(problem, reduced_gains(model, prices), start)
+            columns = kernel_columns(problem, reduced_gains(model, prices), rules)
             found, _, stopped = _solve_columns(problem, model, columns, gap=KERNEL_GAP)
-            plan, killed = better_plan(problem, (found or start, start), objective_cents), killed or stopped
+            plan, killed = better_plan(problem, (found or rules, rules), objective_cents), killed or stopped
     objective = objective_cents(problem, plan)
     return Solved(
         plan=plan,

@@ -113,7 +113,8 @@ def learn_orders(
     momentum = [np.zeros_like(part) for part in at]
     length, patience, idle = LENGTH, max(steps // PATIENCE, 4), 0
     for _ in range(steps):
-        now = OrderPrices(*(np.rint(part).astype(np.int64) for part in at), 0)
+        rows, groups, lots, quotas = (np.rint(part).astype(np.int64) for part in at)
+        now = OrderPrices(rows, groups, lots, quotas, 0)
         bound = order_bound(problem, world, now, asked)
         if bound < best.bound_cents:
             idle = idle + 1 if best.bound_cents - bound < PROGRESS * (best.bound_cents - reached_cents) else 0

@@ -136,13 +136,15 @@ def plan_of(world: World, state: State) -> KernelPlan:
 
 
 @inlined
-def source_of(arc, own, arc_cell, arc_step, cell_buckets, step, keeper, release, left):
+def source_of(
+    arc: Any, own: Any, arc_cell: Any, arc_step: Any, cell_buckets: Any, step: Any, keeper: Any, release: Any, left: Any
+) -> Any:
     """Return how many units an arc of a holder's line could draw from its cell now, and the bucket of the next one.
 
     The next unit comes from the holder's own, then the pool, then what others release for least; latest step first.
     The bucket is -1 if there is none.
     """
-    there, source, rank = np.int64(0), np.int64(-1), np.int64(2**60)
+    there, source, rank = np.int64(0), -1, np.int64(2**60)
     for bucket in range(cell_buckets[arc_cell[arc]], cell_buckets[arc_cell[arc] + 1]):
         here = np.int64(-step[bucket])
         usable = step[bucket] <= arc_step[arc] and left[bucket] > 0
@@ -507,7 +509,7 @@ def fill(w: Any, s: Any, tariff: Any, lines: Any, share: int) -> int:
                 most = min(most, quota_cap[k] - quota_count[k])
                 if quota_count[k] < quota_floor[k]:
                     extra += quota_price[k] * SCALE
-            best, top, amount = -1, np.int64(0), np.int64(0)
+            best, top, amount = -1, np.int64(0), 0
             for arc in range(first, last):
                 there, source = source_of(arc, own, arc_cell, arc_step, cell_buckets, step, keeper, release, left)
                 space = min(there, most)
