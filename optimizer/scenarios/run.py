@@ -170,7 +170,7 @@ def _second_stage(world: World, later: Later, made: ScenarioRun) -> ScenarioRun:
         made,
         data=data,
         world=changed,
-        result=allocate(data),
+        result=allocate(data, start=made.result),
         notes=(*made.notes, words, *notes),
         first=made.result,
         first_data=made.data,
