@@ -48,6 +48,16 @@ def reused_order(sample: Settings) -> tuple[str, datetime]:
 
 
 @pytest.fixture(scope="module")
+def shared_number(sample: Settings) -> tuple[str, datetime]:
+    """Another purchase order of the sample, whose number a second retailer uses too: its id and capture."""
+    order_id, captured_at = _one(
+        sample,
+        "select order_id, captured_at from marts.fct_orders where source = 'edi' order by order_id desc limit 1",
+    )
+    return order_id, captured_at
+
+
+@pytest.fixture(scope="module")
 def recycled_parcel(sample: Settings) -> tuple[str, str, datetime, datetime]:
     """A delivered parcel of the sample: its order, tracking number, hand-over and delivery."""
     order_id, number, accepted_at, delivered_at = _one(
@@ -65,6 +75,7 @@ def collided(
     sample_home: Path,
     land: Land,
     reused_order: tuple[str, datetime],
+    shared_number: tuple[str, datetime],
     recycled_parcel: tuple[str, str, datetime, datetime],
 ) -> Settings:
     home = tmp_path_factory.mktemp("collided")
@@ -76,6 +87,7 @@ def collided(
     parcel_order, number, accepted_at, _ = recycled_parcel
     early = {"event_at": accepted_at - RECYCLED, "tracking_number": number, "carrier": "swiftparcel"}
     purchase_order = order_id.split("-", 1)[1]
+    shared, shared_at = shared_number[0].split("-", 1)[1], shared_number[1]
     with open_writer(settings, purpose="planting collisions") as connection:
         land(
             connection,
@@ -90,6 +102,8 @@ def collided(
                 | {"line_id": "9", "sku": "ANY", "quantity": 1, "attributes": f'{{"po_number": "{purchase_order}"}}'},
                 {"event_type": "order.captured", "event_at": accepted_at, "source": "netsuite"}
                 | {"order_id": parcel_order, "line_id": "1", "sku": "NOT-THE-SHOP'S", "quantity": 1},
+                {"event_type": "order.captured", "event_at": shared_at, "customer_id": "otherco", "line_id": "1"}
+                | {"order_id": f"otherco-{shared}", "sku": "OTHER", "quantity": 4, "channel": "wholesale"},
             ],
         )
         land(
@@ -106,6 +120,8 @@ def collided(
                 | {"event_at": accepted_at - RECYCLED + timedelta(days=2)},
                 {"event_type": "ship.confirmed", "event_at": captured_at, "source": "third", "line_id": "1"}
                 | {"order_id": purchase_order, "sku": "ANY", "quantity": 1},
+                {"event_type": "ship.confirmed", "event_at": shared_at, "source": "third", "line_id": "1"}
+                | {"order_id": shared, "sku": "OTHER", "quantity": 4},
             ],
         )
     build(settings, settings.resolve_as_of())
@@ -129,6 +145,20 @@ def test_a_purchase_order_number_used_again_is_another_order(
     assert old[:2] == (6, 6)
     assert old[3] == captured_at - OLD
     assert new == _one(sample, f"select {facts} from marts.fct_orders where order_id = ?", order_id)
+
+
+def test_one_number_of_two_retailers_is_two_orders_and_a_bare_mention_of_it_is_left_alone(
+    sample: Settings, collided: Settings, shared_number: tuple[str, datetime]
+) -> None:
+    order_id, _ = shared_number
+    bare = order_id.split("-", 1)[1]
+    facts = "select units_ordered, units_shipped, captured_at, delivered_at from marts.fct_orders where order_id = ?"
+    assert _one(collided, facts, order_id) == _one(sample, facts, order_id)
+    assert _one(collided, facts, f"otherco-{bare}")[:2] == (4, 0)
+    reference = "select status, order_id, candidates from marts.fct_order_references where order_reference = ?"
+    assert _one(collided, reference, bare) == ("ambiguous", bare, 2)
+    doubt = "select source, sum(observations) from marts.data_doubt where doubt = 'ambiguous_order_number' group by all"
+    assert _all(collided, doubt) == [("third", 1)]
 
 
 def test_a_recycled_tracking_number_delivers_each_parcel_once(
@@ -165,4 +195,4 @@ def test_planted_collisions_leave_every_other_order_as_it_was(sample: Settings, 
     )
     before, after = set(_all(sample, question)), set(_all(collided, question))
     assert len(before - after) == 1
-    assert len(after - before) == 3
+    assert len(after - before) == 4
