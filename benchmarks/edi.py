@@ -100,13 +100,16 @@ def run():
 """,
     "ansi-x12": _CUT
     + """
+import contextlib
 from x12 import parse_x12_interchange, tokenize_x12
+from x12.core.exceptions import X12Error
 def run():
     segments = 0
     for each in texts:
         document = tokenize_x12(each.encode())
         segments += len(document.segments)
-        parse_x12_interchange(document)
+        with contextlib.suppress(X12Error):  # it gives up on an interchange whose counts disagree
+            parse_x12_interchange(document)
     return {"segments": segments}
 """,
 }

@@ -85,7 +85,7 @@ QUANTITY, PACK, PRICE = ORDER.number_cells
 _FAMILY: Final = ORDER.number
 _BEG, _PO1, _PO4 = word("BEG"), word("PO1"), word("PO4")
 _DTM, _N1, _N4, _REF, _CUR, _TD5 = word("DTM"), word("N1"), word("N4"), word("REF"), word("CUR"), word("TD5")
-_CTT, _SDQ, _SHIP_TO = word("CTT"), word("SDQ"), word("ST")
+_CTT, _SDQ, _SCH, _SHIP_TO = word("CTT"), word("SDQ"), word("SCH"), word("ST")
 _ORIGINALS: Final = np.array([0, word("00"), word("06"), word("15"), word("18")])
 _REPLACEMENT: Final = word("05")
 _BLANKET: Final = np.array([word("BK"), word("BL")])
@@ -171,7 +171,7 @@ def _note(tape: Tape, segment: int, page: Page, in_line: bool) -> bool:  # noqa:
     if in_line:
         if name == _PO4:
             notes[_FACTS, _PACK] = pack_size(tape, segment)
-        return bool(name != _SDQ and notes[_FACTS, _PACK] >= 0)
+        return bool(name not in (_SDQ, _SCH) and notes[_FACTS, _PACK] >= 0)
     return _note_header(tape, segment, page)
 
 

@@ -63,7 +63,7 @@ class _Invoice:
 def read(document: Document, rows: EventRows) -> Business:
     """Read an 810."""
     header = next((segment for segment in document.segments if segment[0] == "BIG"), [])
-    number, order = at(header, 2).strip(), at(header, 4).strip()
+    number, order = at(header, 2).strip(), at(header, 4).strip() or _referenced_order(document)
     business = Business(number, document.order_id(order) if order else None)
     if not number or not order:
         missing = "BIG04 (PO number)" if number else "BIG02 (invoice number)"
@@ -75,6 +75,16 @@ def read(document: Document, rows: EventRows) -> Business:
     for line in invoice.lines:
         _add_line(document, rows, business, invoice=invoice, line=line, sign=sign)
     return business
+
+
+def _referenced_order(document: Document) -> str:
+    """Return the purchase order that a REF of the header names; some senders leave BIG04 empty."""
+    for segment in document.segments:
+        if segment[0] == "IT1":
+            break
+        if segment[0] == "REF" and at(segment, 1) == "PO":
+            return at(segment, 2).strip()
+    return ""
 
 
 def _gather(document: Document) -> _Invoice:

@@ -11,6 +11,7 @@ from pipelines.sources.edi.lines import (
     Dates,
     LineNumbers,
     Place,
+    Stamp,
     Units,
     decimal_of,
     end_of,
@@ -89,6 +90,7 @@ class Line:
         stores: SDQ: store → quantity in the line's unit of measure.
         store_unit: Unit of measure of the SDQ.
         store_fault: What in the SDQ is no quantity.
+        schedule: Its SCHs with their offsets.
     """
 
     offset: int
@@ -100,6 +102,7 @@ class Line:
     stores: dict[str, str] = field(default_factory=dict)
     store_unit: str = ""
     store_fault: str = ""
+    schedule: list[tuple[int, list[str]]] = field(default_factory=list)
 
 
 @dataclass(slots=True)
@@ -166,12 +169,15 @@ def gather(document: Document, rows: EventRows) -> Order:
             place = _place(order, line, segment)
         elif name == "N4" and place is not None:
             place.locate(segment)
+        elif name == "SCH" and line is not None:
+            line.schedule.append((offset, segment))
         elif line is not None:
             _note_line(line, segment, order)
         else:
             _note_header(order, segment)
     for line in order.lines:
         _convert_stores(line)
+        _note_schedule(line, document, rows)
     return order
 
 
@@ -214,6 +220,22 @@ def _convert_stores(line: Line) -> None:
             store: f"{((decimal_of(quantity) or 0) * told / wanted).normalize():f}"
             for store, quantity in line.stores.items()
         }
+
+
+def _note_schedule(line: Line, document: Document, rows: EventRows) -> None:
+    """Take the dates that all SCHs of a line agree on; where it is wanted in pieces, its attributes say when."""
+    told: dict[str, set[Stamp]] = {}
+    for offset, sch in line.schedule:
+        for place in (5, 8):
+            qualifier, date, time = at(sch, place), at(sch, place + 1), at(sch, place + 2)
+            if qualifier and (document.clock.start(date, time) is None or document.clock.end(date) is None):
+                reason = f"SCH{place + 1:02d} {(date + time)!r} is not a date"
+                rows.reject(document.ref(offset), reason, document.raw(offset))
+            elif qualifier:
+                told.setdefault(qualifier, set()).add(Stamp(date, date, time))
+    for qualifier, stamps in told.items():
+        if len(stamps) == 1:
+            line.dates.setdefault(qualifier, stamps.pop())
 
 
 def _note_header(order: Order, segment: list[str]) -> None:
@@ -309,6 +331,7 @@ def _attributes(header: list[str], order: Order, line: Line, ids: dict[str, str]
             "routing": order.routing,
             "product_ids": ids,
             "stores": line.stores,
+            "schedule": [[at(sch, 1), *sch[5:11]] for _, sch in line.schedule],
             "is_unconverted": units.is_unconverted or None,
         }
     )

@@ -67,6 +67,13 @@ def test_allowances_and_charges_are_kept(read_document):
     assert (kept["allowances"], kept["charges"]) == ("5.00", "12.50")
 
 
+def test_an_invoice_may_name_its_order_in_a_reference_of_its_head(read_document):
+    named = read_document("810", "BIG*20260305*INV1~REF*PO*45001~IT1*1*2*EA*5**VN*A~TDS*1000~")
+    assert set(named.events["finance"]["order_id"]) == {"walmart-45001"}
+    below = read_document("810", "BIG*20260305*INV1~IT1*1*2*EA*5**VN*A~REF*PO*45001~TDS*1000~")
+    assert "BIG04 (PO number) is missing" in below.rejects["reason"][0]
+
+
 @pytest.mark.parametrize(
     ("body", "reason"),
     [

@@ -154,6 +154,26 @@ def test_an_sdq_that_contradicts_the_line_rejects_the_line_only(read_document):
     assert "add up to 9" in batch.rejects["reason"][0]
 
 
+def test_the_date_all_schedules_of_a_line_agree_on_is_the_lines(read_document):
+    schedules = "SCH*4*EA***002*20260310~SCH*6*EA***002*20260310**037*20260301~"
+    (order,) = orders(read_document("850", HEAD + "PO1*1*10*EA*9**VN*A~" + schedules))
+    assert order["requested_at"] == datetime(2026, 3, 11, 5)
+    assert order["ship_window_start_at"] == datetime(2026, 3, 1, 6)
+
+
+def test_a_line_wanted_in_pieces_says_how_many_when_and_has_no_date_of_its_own(read_document):
+    schedules = "SCH*4*EA***002*20260310~SCH*6*EA***002*20260317~"
+    (order,) = orders(read_document("850", HEAD + "PO1*1*10*EA*9**VN*A~" + schedules))
+    assert (order["quantity"], order["requested_at"]) == (10, None)
+    assert json.loads(order["attributes"])["schedule"] == [["4", "002", "20260310"], ["6", "002", "20260317"]]
+
+
+def test_a_schedule_without_a_readable_date_is_reported_and_the_line_lands(read_document):
+    batch = read_document("850", HEAD + "PO1*1*10*EA*9**VN*A~SCH*10*EA***002*20261332~")
+    assert len(orders(batch)) == 1
+    assert "SCH06 '20261332' is not a date" in batch.rejects["reason"][0]
+
+
 def test_line_numbers_are_text_without_padding_and_never_collide(read_document):
     body = HEAD + "PO1*003*1*EA~PO1**2*EA~PO1*003*3*EA~PO1*A-1*4*EA~"
     assert [order["line_id"] for order in orders(read_document("850", body))] == ["3", "2", "3-2", "A-1"]

@@ -63,10 +63,16 @@ def all_faults(data: bytes) -> list:
 
 
 @settings(deadline=None, max_examples=100)
-@given(content=groups, used=separators, line_break=st.sampled_from(["", "\n", "\r\n"]), repeats=st.integers(1, 3))
-def test_what_is_written_is_read_back_whatever_the_separators(content, used, line_break, repeats):
+@given(
+    content=groups,
+    used=separators,
+    line_break=st.sampled_from(["", "\n", "\r\n"]),
+    repeats=st.integers(1, 3),
+    before=st.sampled_from(["", "\ufeff", "\ufeff\r\n", " \t\n"]),
+)
+def test_what_is_written_is_read_back_whatever_the_separators(content, used, line_break, repeats, before):
     text = write(content, used, "" if used.segment in "\r\n" else line_break)
-    interchanges = list(read_interchanges((text * repeats).encode()))
+    interchanges = list(read_interchanges((before + text * repeats).encode()))
     expected = [[[trim(segment) for segment in body] for body in sets] for sets in content]
     assert len(interchanges) == repeats
     for interchange in interchanges:
@@ -89,7 +95,9 @@ SAMPLE = [
 
 
 @pytest.mark.parametrize("line_break", ["", "\n"])
-@pytest.mark.parametrize("used", [Separators(), Separators("|", ">", "\n"), Separators("*", "¦", "…")])
+@pytest.mark.parametrize(
+    "used", [Separators(), Separators("|", ">", "\n"), Separators("\x1d", "\x1f", "\x1e"), Separators("*", "¦", "…")]
+)
 def test_a_truncation_at_any_byte_gives_a_prefix_of_the_sets_and_a_fault(used, line_break):
     data = write(SAMPLE, used, "" if used.segment == "\n" else line_break).encode()
     whole = sound_sets(data)
