@@ -268,6 +268,7 @@ def serve(
     port: Annotated[int, typer.Option(help="port of the dashboards")] = 8501,
     host: Annotated[str, typer.Option(help="address to listen on")] = "127.0.0.1",
     webhook_port: Annotated[int, typer.Option(help="port of the webhook receiver")] = 8502,
+    with_build: Annotated[bool, typer.Option("--build/--no-build", help="build the models after landing")] = True,
 ) -> None:
     """Open the dashboards; take webhooks, pull feeds and watch the inbox, as far as they are set up."""
     from otif.intake import intake_processes
@@ -275,7 +276,10 @@ def serve(
 
     settings = load_settings()
     print(f"dashboards of {settings.company.name}: http://{host}:{port}  (stop with Ctrl-C)", flush=True)
-    with intake_processes(settings, host=host, port=webhook_port, say=lambda line: print(line, flush=True)):
+    beside = intake_processes(
+        settings, host=host, port=webhook_port, with_build=with_build, say=lambda line: print(line, flush=True)
+    )
+    with beside:
         code = serve_dashboards(settings, host=host, port=port)
     raise typer.Exit(code)
 

@@ -18,7 +18,7 @@ from storage.errors import ConfigError
 from storage.settings import Settings
 
 DEFAULT_PORT: Final = 8600
-_PATIENCE_SECONDS: Final = 30.0
+_PATIENCE_SECONDS: Final = 120.0
 
 
 def endpoint_store(settings: Settings) -> Path:

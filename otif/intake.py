@@ -114,7 +114,8 @@ class Watch:
         with watch_lock(self._settings):
             while True:
                 self.tick()
-                time.sleep(every)
+                # Files that may be complete are looked at again as soon as they can have settled.
+                time.sleep(min(every, max(self._settings.inbox.settle_seconds, 1)) if self._before else every)
 
     def once(self) -> bool:
         """Take everything there is; return whether all of it went well."""
@@ -220,13 +221,14 @@ def watch_lock(settings: Settings) -> Iterator[None]:
 
 
 @contextmanager
-def intake_processes(settings: Settings, *, host: str, port: int, say: Say) -> Iterator[None]:
+def intake_processes(settings: Settings, *, host: str, port: int, with_build: bool, say: Say) -> Iterator[None]:
     """Run the receiver and the watch beside the dashboards, as far as the workspace sets them up.
 
     Args:
         settings: Workspace.
         host: Address of the receiver.
         port: Port of the receiver.
+        with_build: The watch builds the models after something landed.
         say: Told what runs.
     """
     from pipelines.webhooks.providers import configured_secrets
@@ -240,7 +242,8 @@ def intake_processes(settings: Settings, *, host: str, port: int, say: Say) -> I
     if secrets or settings.feeds or settings.inbox.watch:
         watched = [f"feed {name}" for name in settings.feeds] + (["the inbox"] if settings.inbox.watch else [])
         say(f"watching {', '.join(watched) or 'what is pushed'}")
-        processes.append([*command, "watch", *([] if settings.inbox.watch else ["--no-inbox"])])
+        options = [] if settings.inbox.watch else ["--no-inbox"]
+        processes.append([*command, "watch", *options, *([] if with_build else ["--no-build"])])
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))  # so that what runs beside us ends with us
     running = [subprocess.Popen(arguments, env=os.environ) for arguments in processes]  # noqa: S603
     try:

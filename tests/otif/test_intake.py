@@ -135,7 +135,7 @@ def until(condition, what: str) -> None:
 
 @pytest.mark.slow
 def test_serving_shows_pages_takes_webhooks_and_watches_the_inbox(home: Path) -> None:
-    with served(home) as (page, hooks):
+    with served(home, "--no-build") as (page, hooks):
         until(lambda: httpx.get(f"http://127.0.0.1:{hooks}/health").is_success, "the receiver")
         until(lambda: httpx.get(f"http://127.0.0.1:{page}/_stcore/health").is_success, "the dashboards")
         assert push(hooks, "PUSHED-1").json() == {"status": "accepted"}
