@@ -40,15 +40,40 @@ UNAVAILABLE = {
     **dict.fromkeys(
         (
             "otif", "in_full", "otif_line", "otif_case", "unit_fill_revised", "unit_fill_original",
-            "unit_fill_first_pass", "line_fill", "order_fill", "backorder_units", "backorder_value", "return_rate",
-            "otif_value",
+            "unit_fill_first_pass", "line_fill", "order_fill", "value_fill", "backorder_units", "backorder_value",
+            "backorder_rate", "backorder_recovery", "backorder_value_over_7d", "return_rate", "otif_value",
+            "over_shipped_rate", "perfect_order", "perfect_in_full", "perfect_on_time", "perfect_documents",
+            "perfect_condition", "perfect_order_index",
         ),
         WITHOUT_SHIPPED_QUANTITY,
     ),
-    "chargeback_rate": "no deduction has landed",
-    "chargeback_amount": "no deduction has landed",
-    "cancellation_rate_customer": "the source does not say who cancelled",
-    "cancellation_rate_seller": "the source does not say who cancelled",
+    **dict.fromkeys(
+        (
+            "return_rate_choice", "return_rate_fulfilment", "return_rate_product", "return_rate_refused",
+            "return_rate_unclassified", "return_cycle_time", "restock_rate", "resale_rate", "write_off_rate",
+            "damage_rate",
+        ),
+        "no return has landed",
+    ),
+    **dict.fromkeys(
+        (
+            "cancellation_rate_customer", "cancellation_rate_seller", "cancellation_rate_fraud",
+            "cancellation_rate_retailer", "oversell_rate",
+        ),
+        "the source does not say who cancelled",
+    ),
+    **dict.fromkeys(
+        ("touchless_rate", "cut_off_adherence", "cut_off_adherence_adjusted"),
+        "the source gives no release to a node",
+    ),
+    **dict.fromkeys(("chargeback_rate", "chargeback_amount", "dispute_recovery"), "no deduction has landed"),
+    **dict.fromkeys(("invoice_accuracy", "dso_count_back", "dso_simple"), "no invoice has landed"),
+    **dict.fromkeys(("asn_timeliness", "asn_accuracy"), "no ship notice has landed"),
+    **dict.fromkeys(("ack_timeliness", "document_reject_rate"), "no 997 has landed"),
+    "fulfilment_accuracy": "the source gives no return reason",
+    "dock_to_stock": "no check-in of inbound goods has landed",
+    "carrier_on_time": "the source gives no delivery estimate of the carrier",
+    "po_answer_timeliness": "no purchase order acknowledgement (855) has landed",
 }  # fmt: skip
 
 
