@@ -6,6 +6,7 @@ Every assignment is re-checked here from the file alone.
 
 from __future__ import annotations
 
+import os
 import sys
 import time
 from pathlib import Path
@@ -15,8 +16,9 @@ import numpy as np
 from benchmarks.generalized_assignment import read_assignment, read_bounds
 from benchmarks.harness import Result
 from optimizer.allocation.kernels.assignment import assign
+from storage.settings import PROJECT_ROOT
 
-FOLDER = Path("/work/shared/data/orlib_gap")
+FOLDER = Path(os.environ.get("OTIF_SHARED_DATA", PROJECT_ROOT.parent / "shared" / "data")) / "orlib_gap"
 
 
 def measure(folder: Path) -> list[tuple[str, int, int, float]]:
