@@ -18,7 +18,7 @@ demo: .venv/.base ## install, then run the whole loop on the sample company
 
 test: .venv/.dev ## install, then run every test, pages in a real browser included
 	@scripts/browser.sh
-	@$(BIN)/python -m pytest -q -n $(WORKERS) --dist worksteal
+	@$(BIN)/python -m pytest -q -n $(WORKERS) --dist loadgroup
 
 check: .venv/.dev ## ruff, mypy strict, sqlfluff, import-linter
 	$(BIN)/ruff check .

@@ -14,7 +14,7 @@ from storage.duck import Connection
 from storage.publish import open_published
 from storage.settings import Settings
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("golden")]
 
 FIGURES = {
     "on_time": (4, 8),

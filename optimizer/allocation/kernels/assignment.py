@@ -1,8 +1,9 @@
 """Generalised assignment: every job to one agent (or to none), least cost, capacities kept.
 
 A bound and prices by subgradient on the capacities (each job takes its cheapest agent at the prices), a start by
-regret at those prices, then annealing over moves and swaps among each job's best agents at the prices. Overload is
-allowed at a price that rises while it cools and must be gone in what is returned. One thread; stops are counts.
+regret at those prices, then annealing over moves and swaps among each job's best agents at the prices, cooled several
+times. Overload is allowed at a price that rises while there is some and falls while there is none, so the search stays
+at the edge of what fits; it must be gone in what is returned. One thread; stops are counts.
 """
 
 from __future__ import annotations
@@ -23,6 +24,12 @@ NOBODY: Final = 2**50
 PRICE_STEPS: Final = 300
 MOVES_PER_JOB: Final = 60_000
 MOST_MOVES: Final = 40_000_000
+COOLINGS: Final = 4
+"""How often the search is heated again, from the best found."""
+
+PRESSURE: Final = 1.02
+"""Factor of the price of overload per round of as many moves as jobs."""
+
 WIDTH: Final = 12
 """Agents per job that are tried, its best at the prices."""
 
@@ -131,10 +138,20 @@ def _anneal(
     if over == 0:
         best = total
         best_agent[:] = agent
-    for move in range(moves):
-        share = 1.0 - move / moves
+    part = max(moves // COOLINGS, 1)
+    rate = penalty
+    for move in range(part * COOLINGS):
+        if move % part == 0 and move > 0 and best < NOBODY:
+            agent[:] = best_agent
+            load[:] = 0
+            for at in range(jobs):
+                load[agent[at]] += need[at, agent[at]]
+            total, over = best, np.int64(0)
+        share = 1.0 - (move % part) / part
         warmth = heat * share * share
-        rate = penalty * (1.0 + 3.0 * (1.0 - share))
+        if move % jobs == 0:
+            rate = rate * PRESSURE if over > 0 else rate / PRESSURE
+            rate = min(max(rate, 1e-3 * penalty), 1e4 * penalty)
         job = draw(seed) % jobs
         there = choice[job, draw(seed) % width]
         here = agent[job]
