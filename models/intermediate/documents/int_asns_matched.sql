@@ -40,6 +40,7 @@ shipments as (
         max(lines.node_id) as node_id,
         max(lines.carrier) as carrier,
         sum(lines.quantity) as quantity,
+        count(distinct lines.sscc) as carton_count,
         min(coalesce(lines.accepted_at, lines.ship_confirmed_at)) as shipped_at,
         min(coalesce(lines.arrived_at, lines.delivered_at)) as arrived_at
     from {{ ref('fct_shipment_lines') }} as lines
@@ -58,7 +59,8 @@ select
     shipments.node_id,
     shipments.carrier,
     shipments.quantity,
-    coalesce(notices.carton_count, order_notices.carton_count, 0) as carton_count,
+    -- Cartons of a shipment without a notice are those that the warehouse packed; 0 = nobody tells of cartons.
+    coalesce(notices.carton_count, order_notices.carton_count, shipments.carton_count) as carton_count,
     shipments.shipped_at,
     shipments.arrived_at,
     coalesce(notices.asn_sent_at, order_notices.asn_sent_at) as asn_sent_at

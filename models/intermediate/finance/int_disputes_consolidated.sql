@@ -8,6 +8,9 @@ with ranked as (
         outcome,
         due_at,
         event_at,
+        count(*) over (
+            partition by coalesce(reference_id, document_id), customer_id, event_type
+        ) as times,
         row_number() over (
             partition by coalesce(reference_id, document_id), customer_id, event_type
             order by event_at desc, observed_at desc, event_id asc
@@ -22,6 +25,7 @@ select
     max(case when event_type = 'dispute.filed' then amount end) as disputed_amount,
     max(case when event_type = 'dispute.resolved' then amount end) as recovered_amount,
     max(case when event_type = 'dispute.resolved' then outcome end) as outcome,
+    coalesce(max(case when event_type = 'dispute.filed' then times end), 0) as attempts,
     max(due_at) as due_at,
     min(case when event_type = 'dispute.filed' then event_at end) as filed_at,
     max(case when event_type = 'dispute.resolved' then event_at end) as resolved_at

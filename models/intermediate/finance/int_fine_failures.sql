@@ -2,7 +2,7 @@
     What went wrong on every due line of a retailer in the rule book, in units, with the scores that gates ask for.
 
     Units are counted once: late or early units did arrive (or are on their way), short units did not, so that
-    on-time and in-full rules never fine the same unit twice.
+    on-time and in-full rules never fine the same unit twice. Units beyond the order are apart: they are fined on top.
 -#}
 with retailers as (
     select distinct retailer
@@ -26,6 +26,7 @@ due as (
         verdicts.quantity_in_window,
         verdicts.quantity_by_end,
         coalesce(lines.unit_price, lines.unit_cost) as unit_value,
+        skus.pack_quantity,
         greatest(
             coalesce(lines.quantity_shipped, 0), coalesce(lines.quantity_delivered, 0), verdicts.quantity_by_end
         ) as quantity_came
@@ -33,6 +34,7 @@ due as (
     inner join retailers on verdicts.customer_id = retailers.retailer
     inner join {{ ref('fct_order_lines') }} as lines
         on verdicts.order_id = lines.order_id and verdicts.line_id = lines.line_id
+    left join {{ ref('dim_skus') }} as skus on lines.sku = skus.sku
     where verdicts.is_headline and verdicts.is_due and verdicts.exclusion_reason is null
 ),
 
@@ -45,7 +47,8 @@ failures as (
         quantity_by_end - quantity_in_window as early_quantity,
         greatest(least(base_revised, quantity_came) - quantity_by_end, 0) as late_quantity,
         base_revised - least(base_revised, quantity_came) as short_revised_quantity,
-        base_original - least(base_original, quantity_came) as short_original_quantity
+        base_original - least(base_original, quantity_came) as short_original_quantity,
+        greatest(quantity_came - base_revised, 0) as over_quantity
     from due
 )
 
@@ -56,6 +59,9 @@ select
     / nullif(sum(filled_revised) over (partition by customer_id, due_month), 0) as month_on_time_score,
     sum(filled_revised) over (partition by customer_id, due_month)
     / nullif(sum(base_revised) over (partition by customer_id, due_month), 0) as month_in_full_score,
+    -- Amazon relates the excess to what it received: 5 of 15 are 33 % (S26).
+    sum(over_quantity) over (partition by order_id, sku)
+    / nullif(sum(quantity_came) over (partition by order_id, sku), 0) as item_overage,
     sum(filled_original) over (partition by order_id, sku)
     / nullif(sum(base_original) over (partition by order_id, sku), 0) as item_fill_original,
     sum(filled_revised) over (partition by order_id)

@@ -44,6 +44,7 @@ disputes as (
         courses.filed_at,
         courses.resolved_at,
         courses.due_at,
+        courses.attempts,
         coalesce(courses.disputed_amount, documents.document_amount) as disputed_amount,
         case
             when courses.resolved_at is null then 0
@@ -88,6 +89,7 @@ select
     cast(
         coalesce(disputes.recovered_amount, 0) * matched.amount / nullif(matched.document_amount, 0) as decimal(18, 4)
     ) as recovered_amount,
+    cast(coalesce(disputes.attempts, 0) as integer) as dispute_attempts,
     coalesce(
         {{ company_date('orders.accepted_at') }},
         matched.invoice_shipped_date,

@@ -23,7 +23,7 @@ with ruled as (
         on
             failures.customer_id = rules.retailer
             and failures.due_date between rules.effective_from and rules.effective_to
-            and rules.measure in ('early_or_late', 'late', 'short_of_revised', 'short_of_original')
+            and rules.measure in ('early_or_late', 'late', 'short_of_revised', 'short_of_original', 'over')
 ),
 
 line_failures as (
@@ -34,12 +34,14 @@ line_failures as (
             when measure = 'late' and is_after_grace then late_quantity
             when measure = 'short_of_revised' then short_revised_quantity
             when measure = 'short_of_original' then short_original_quantity
+            when measure = 'over' then over_quantity
             else 0
         end as failed_quantity,
         case
             when gate_metric = 'walmart_month_score' and measure = 'early_or_late' then month_on_time_score
             when gate_metric = 'walmart_month_score' then month_in_full_score
             when gate_metric = 'item_fill_original' then item_fill_original
+            when gate_metric = 'overage_pct' then item_overage
             when gate_metric = 'po_case_fill' then po_case_fill
         end as gate_score
     from ruled
@@ -71,12 +73,14 @@ line_bases as (
         gate_score,
         case
             when measure in ('short_of_revised', 'short_of_original') then 'short_ship'
+            when measure = 'over' then 'over_ship'
             when measure = 'early_or_late' and late_quantity = 0 then 'early_arrive'
             else 'late_arrive'
         end as violation,
         case
             when basis = 'pct_invoice' then filled_revised * unit_value
             when basis like 'pct%' then failed_quantity * unit_value
+            when basis = 'per_case' then coalesce(ceil(failed_quantity / nullif(pack_quantity, 0)), 0)
             else failed_quantity
         end as base_amount,
         coalesce(first_accepted_at, window_end_at) as shipped_at
@@ -142,6 +146,8 @@ select
     case
         when gate_metric is not null and gate_score is null
             then gate_metric || ' cannot be computed from the landed data: no amount'
+        when basis in ('per_carton', 'per_case') and base_amount = 0
+            then 'the number of ' || replace(basis, 'per_', '') || 's is not known: no amount'
         when rate is null then 'the rate is not public: no amount until it is entered in retailer_rules'
         when gate_metric is not null
             then
@@ -155,6 +161,7 @@ select
     cast(
         case
             when fires is null or rate is null then null
+            when basis in ('per_carton', 'per_case') and base_amount = 0 then null
             when not fires then 0
             else
                 least(coalesce(fine_max, 1e12), greatest(coalesce(fine_min, 0), flat + rate * base_amount))
