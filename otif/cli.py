@@ -13,6 +13,7 @@ from optimizer.errors import OptimizerError
 from otif import __version__
 from otif.cli_allocate import allocate
 from otif.cli_buffers import buffers
+from otif.cli_disputes import disputes_app
 from otif.cli_edi import edi_app
 from otif.cli_intake import register as register_intake
 from otif.cli_rules import rules_app
@@ -41,6 +42,7 @@ app.add_typer(report_app, name="report")
 register_sources(app)
 register_intake(app)
 app.add_typer(edi_app, name="edi")
+app.add_typer(disputes_app, name="disputes")
 
 FormatOption = Annotated[str, typer.Option("--format", help="table, json or csv", metavar="table|json|csv")]
 

@@ -32,9 +32,11 @@ def run_ingest(
 
 
 def run_build(settings: Settings, as_of: datetime, *, full_refresh: bool = False) -> BuildReport:
-    """Build and publish. See `pipelines.transform.build`."""
+    """Land what people decided, build and publish. See `pipelines.transform.build`."""
+    from otif.disputes import land_decisions
     from pipelines.transform import build
 
+    land_decisions(settings)
     return build(settings, as_of, full_refresh=full_refresh)
 
 

@@ -84,6 +84,11 @@ def money(value: object) -> str:
     return "–" if value is None else f"$ {float(str(value)):,.0f}"
 
 
+def exact_money(value: object) -> str:
+    """Write an amount with cents, or a dash when it is not known."""
+    return "–" if value is None else f"$ {float(str(value)):,.2f}"
+
+
 def cents(value: int) -> str:
     """Write integer cents as dollars."""
     return f"$ {value / 100:,.0f}"

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, Final, Literal
 
 from rich.console import RenderableType
 
-from otif.render import cents, figure, money, table
+from otif.render import cents, exact_money, figure, money, table
 
 if TYPE_CHECKING:
     import polars as pl
@@ -91,6 +91,34 @@ def exception_table(frame: pl.DataFrame) -> RenderableType:
             for row in frame.iter_rows(named=True)
         ],
     )
+
+
+def dispute_table(frame: pl.DataFrame) -> RenderableType:
+    """One row per deduction of the dispute queue, in the order of the frame."""
+    columns: list[tuple[str, Literal["left", "right"]]] = [
+        ("deduction", "left"),
+        ("for", "left"),
+        ("verdict", "left"),
+        ("to ask", "right"),
+        ("chance", "right"),
+        ("per hour", "right"),
+        ("days", "right"),
+        ("tries", "right"),
+    ]
+    rows = [
+        [
+            row["deduction_id"],
+            f"{row['customer_id']} {row['violation'].replace('_', ' ')}",
+            row["verdict"] if row["queue_state"] == "to_file" else row["queue_state"].replace("_", " "),
+            exact_money(row["disputable_amount"]),
+            "unrated" if row["win_probability"] is None else f"{row['win_probability']:.0%}",
+            exact_money(row["expected_value_per_hour"]),
+            "–" if row["days_to_deadline"] is None else row["days_to_deadline"],
+            f"{row['attempts_used']}/{'?' if row['attempts_allowed'] is None else row['attempts_allowed']}",
+        ]
+        for row in frame.iter_rows(named=True)
+    ]
+    return table("", columns, rows)
 
 
 def buffer_tables(advice: BufferAdvice) -> list[RenderableType]:

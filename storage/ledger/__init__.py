@@ -9,6 +9,7 @@ from __future__ import annotations
 from types import TracebackType
 from typing import Self
 
+from storage.ledger.disputes import DisputePart
 from storage.ledger.documents import rule_set_digest
 from storage.ledger.engine import open_engine
 from storage.ledger.exceptions import ExceptionPart
@@ -19,6 +20,7 @@ from storage.ledger.plans import PlanPart
 from storage.ledger.pushes import PushPart
 from storage.ledger.records import (
     Approval,
+    DisputeStep,
     ExceptionNote,
     ExceptionState,
     JobRun,
@@ -33,6 +35,7 @@ from storage.settings import Settings
 
 __all__ = [
     "Approval",
+    "DisputeStep",
     "ExceptionNote",
     "ExceptionState",
     "JobRun",
@@ -48,7 +51,7 @@ __all__ = [
 ]
 
 
-class Ledger(PlanPart, RuleSetPart, PushPart, ExceptionPart, OutboxPart, JobPart):
+class Ledger(PlanPart, RuleSetPart, PushPart, ExceptionPart, DisputePart, OutboxPart, JobPart):
     """All verbs of the ledger on one database; a context manager that closes its connections."""
 
     def close(self) -> None:

@@ -15,7 +15,7 @@ from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchModuleError, OperationalError
 
 from storage.errors import LedgerError
-from storage.ledger.tables import Base, SchemaVersionRow
+from storage.ledger.tables import Base, DisputeStepRow, SchemaVersionRow
 
 BUSY_SECONDS: Final = 15
 _MIGRATION_LOCK: Final = 7_206_841_119
@@ -85,7 +85,11 @@ def _create_tables(connection: Connection) -> None:
     Base.metadata.create_all(connection)
 
 
-MIGRATIONS: Final[dict[int, Callable[[Connection], None]]] = {1: _create_tables}
+def _add_disputes(connection: Connection) -> None:
+    Base.metadata.tables[DisputeStepRow.__tablename__].create(connection, checkfirst=True)
+
+
+MIGRATIONS: Final[dict[int, Callable[[Connection], None]]] = {1: _create_tables, 2: _add_disputes}
 """Step number → what it does. A released step is never edited; a change of tables is a new step."""
 
 

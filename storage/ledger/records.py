@@ -15,6 +15,8 @@ from storage.ledger.lifecycle import VersionState
 PushKind = Literal["push", "rollback"]
 PushStatus = Literal["started", "done", "partial", "failed"]
 ExceptionStatus = Literal["open", "acknowledged", "resolved"]
+DisputeOutcome = Literal["won", "lost", "partial"]
+DisputeAction = Literal["filed", "won", "lost", "partial", "accepted", "noted"]
 MailStatus = Literal["queued", "sending", "sent", "failed"]
 JobStatus = Literal["running", "done", "warned", "failed"]
 
@@ -180,6 +182,29 @@ class SeenReport:
     seen_again: tuple[str, ...]
     reopened: tuple[str, ...]
     cleared: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class DisputeStep:
+    """One step that a person took about a deduction.
+
+    Attributes:
+        document_id: Number of the deduction document.
+        customer_id: Retailer.
+        action: filed (an attempt), won, lost, partial (its answer), accepted (given up) or noted.
+        amount: Money asked for (filed) or got back (an answer); None otherwise.
+        by: Who.
+        text: In which words.
+        at: When.
+    """
+
+    document_id: str
+    customer_id: str
+    action: DisputeAction
+    amount: Decimal | None
+    by: str
+    text: str
+    at: datetime
 
 
 @dataclass(frozen=True, slots=True)

@@ -164,6 +164,21 @@ class ExceptionNoteRow(Base):
     at: Mapped[datetime]
 
 
+class DisputeStepRow(Base):
+    """What people did about deductions, append-only."""
+
+    __tablename__ = "dispute_steps"
+
+    step_id: Mapped[int] = mapped_column(primary_key=True)
+    document_id: Mapped[str] = mapped_column(index=True)
+    customer_id: Mapped[str]
+    action: Mapped[str] = mapped_column(String(20))
+    amount: Mapped[Decimal | None]
+    by: Mapped[str]
+    text: Mapped[str] = mapped_column(Text)
+    at: Mapped[datetime]
+
+
 class OutboxRow(Base):
     """Mails by send key."""
 

@@ -15,4 +15,5 @@ select
     last_event_at + interval '1' day * 3 as opened_at,
     cast(null as timestamp) as due_at
 from {{ ref('data_freshness') }}
-where last_event_at + interval '1' day * 3 <= {{ as_of() }}
+-- People's decisions are no feed: nobody owes one.
+where source <> 'ledger' and last_event_at + interval '1' day * 3 <= {{ as_of() }}

@@ -47,8 +47,8 @@ disputes as (
         courses.attempts,
         coalesce(courses.disputed_amount, documents.document_amount) as disputed_amount,
         case
-            when courses.resolved_at is null then 0
             when courses.recovered_amount is not null then courses.recovered_amount
+            when courses.resolved_at is null then 0
             when courses.outcome = 'won' then coalesce(courses.disputed_amount, documents.document_amount)
             else 0
         end as recovered_amount

@@ -1,7 +1,7 @@
 {#-
     Deductions that can still be disputed or wait for an answer, the most expected money per hour of work first. What is
-    valid by our own facts is worth nothing; where the past tells too little the row is unrated and ranks by deadline
-    behind the rated ones.
+    valid by our own facts is worth nothing and comes last; where the past tells too little the row is unrated and ranks
+    by deadline behind the rated ones.
 -#}
 with terms as (
     select
@@ -98,7 +98,12 @@ select
     currency,
     cast(row_number() over (
         order by
-            case when queue_state = 'waiting' then 2 when expected_value is null then 1 else 0 end,
+            case
+                when queue_state = 'waiting' then 3
+                when expected_value is null then 1
+                when expected_value = 0 then 2
+                else 0
+            end,
             expected_value / effort_hours desc nulls last,
             dispute_due_at asc nulls last,
             amount desc,
