@@ -28,6 +28,8 @@ from pipelines.sources.edi.feed import SHOWN, Body, Feed, Source, normalise, ope
 from pipelines.sources.edi.isa import BLANK, read_isa
 
 Part = InterchangeHeader | GroupHeader | TransactionSet | Segment | Fault
+Piece = Part | list[TransactionSet]
+"""What is read at a time: sets of a group without fault that follow one another come together."""
 
 
 class SetRun(Protocol):
@@ -72,8 +74,11 @@ def read_interchanges(source: Source) -> Iterator[Interchange]:
         whose header is not readable. Blank content yields nothing.
     """
     gathering: _Gathering | None = None
-    for part in read_parts(source):
-        if isinstance(part, InterchangeHeader):
+    for part in _read(source, CHUNK_BYTES, None):
+        if isinstance(part, list):
+            if gathering is not None:
+                gathering.add_sets(part)
+        elif isinstance(part, InterchangeHeader):
             if gathering is not None:
                 yield gathering.finish()
             gathering = _Gathering(part)
@@ -94,17 +99,25 @@ def read_parts(source: Source, *, chunk_bytes: int = CHUNK_BYTES) -> Iterator[Pa
         An `InterchangeHeader`, then its `GroupHeader`s, `TransactionSet`s (each with its own faults), control
         `Segment`s such as TA1, and the `Fault`s of group and interchange where they are noticed.
     """
-    yield from _read(source, chunk_bytes, None)
+    return _singly(_read(source, chunk_bytes, None))
 
 
 def read_runs(
     source: Source, finder: RunFinder[RunT_co], *, chunk_bytes: int = CHUNK_BYTES
 ) -> Iterator[Part | RunT_co]:
     """Stream the parts as `read_parts` does, with runs of sets in place of most of the sets."""
-    return _read(source, chunk_bytes, finder)
+    return _singly(_read(source, chunk_bytes, finder))
 
 
-def _read(source: Source, chunk_bytes: int, finder: RunFinder[RunT_co] | None) -> Iterator[Part | RunT_co]:
+def _singly(pieces: Iterator[Piece | RunT_co]) -> Iterator[Part | RunT_co]:
+    for piece in pieces:
+        if isinstance(piece, list):
+            yield from piece
+        else:
+            yield piece
+
+
+def _read(source: Source, chunk_bytes: int, finder: RunFinder[RunT_co] | None) -> Iterator[Piece | RunT_co]:
     with opened(source) as handle:
         feed = Feed(handle, chunk_bytes)
         ordinal = 0
@@ -145,13 +158,13 @@ class _Walk(Generic[RunT_co]):
         self._next_set = f"{self._terminator}{self._set_id}"
         self._envelopes = [f"{self._terminator}{name}{self._element}" for name in ("ST", "GE", "GS", "IEA")]
 
-    def parts(self) -> Iterator[Part | RunT_co]:
+    def parts(self) -> Iterator[Piece | RunT_co]:
         """Yield what stands in the interchange, its trailer's faults last."""
         body = self._body
         while not self._is_closed and not body.is_at_end():
             if body.text.startswith(self._set_id, body.at):
                 self._in_unexpected = False
-                yield self._find_run() or self._read_set()
+                yield self._find_run() or self._read_sound_sets() or self._read_set()
             else:
                 yield from self._read_control()
         if not self._is_closed:
@@ -181,6 +194,34 @@ class _Walk(Generic[RunT_co]):
         self._number += run.segment_count
         self._sets_in_group += run.set_count
         return run
+
+    def _read_sound_sets(self) -> list[TransactionSet]:
+        """Read sets up to the first one that is not whole in memory or whose SE is not just as it should be."""
+        group, body = self._group, self._body
+        sets: list[TransactionSet] = []
+        if group is None or self._finder is not None:
+            return sets
+        text, at, number, header = body.text, body.at, self._number, self._header
+        terminator, element, set_end, next_set = self._terminator, self._element, self._set_end, self._next_set
+        while text.startswith(self._set_id, at):
+            trailer = text.find(set_end, at)
+            end = text.find(terminator, trailer + 1)
+            if trailer < 0 or end < 0 or text.find(next_set, at, trailer) >= 0:
+                break
+            head = text[at : text.index(terminator, at)].split(element, 3)
+            content = text[at:end]
+            count = content.count(terminator) + 1
+            if len(head) < 3 or text[trailer + 1 : end] != f"SE{element}{count}{element}{head[2]}":
+                break
+            code, control = head[1], head[2]
+            if not code or not control:
+                break
+            sets.append(TransactionSet(header, group, code, control, number + 1, content))
+            number += count
+            at = end + 1
+        body.at, self._number = at, number
+        self._sets_in_group += len(sets)
+        return sets
 
     def _read_set(self) -> TransactionSet:
         body = self._body
@@ -296,6 +337,11 @@ class _Gathering:
         self._groups: list[tuple[GroupHeader | None, list[TransactionSet], list[Fault]]] = []
         self._segments: list[Segment] = []
         self._faults: list[Fault] = []
+
+    def add_sets(self, sets: list[TransactionSet]) -> None:
+        """Add sets of one group."""
+        self.add(sets[0])
+        self._groups[-1][1].extend(sets[1:])
 
     def add(self, part: GroupHeader | TransactionSet | Segment | Fault) -> None:
         if isinstance(part, GroupHeader):
