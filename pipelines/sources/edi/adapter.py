@@ -73,6 +73,7 @@ _SALES_DIRECTIONS: Final[dict[str, Direction]] = {
 
 _SUFFIXES: Final = frozenset({".edi", ".x12", *(f".{code}" for code in READERS)})
 _BLANK: Final = b"\xef\xbb\xbf\xff\xfe \t\r\n"
+_NO_PROFILE: Final = PartnerProfile()
 _WIDTHS_ONLY: Final = frozenset({FaultCode.ISA_WIDTH})
 
 
@@ -203,6 +204,7 @@ class _Desk:
                 sent_at=sent_at,
                 currency=self._context.currency,
                 origin=file.ref(f"{header.ordinal}:"),
+                profile=self._profile(party.partner),
             )
             refused = self._express.take(run, envelope, first)
         for index in refused:
@@ -237,7 +239,7 @@ class _Desk:
                 sent_at=sent_at,
                 currency=self._context.currency,
                 origin=file.ref(f"{header.ordinal}:"),
-                profile=self._context.edi.profiles.get(party.partner, PartnerProfile()),
+                profile=self._profile(party.partner),
             )
             business = self._read_business(document)
             self._rows.settle(2 * self._place)
@@ -294,6 +296,9 @@ class _Desk:
 
     def _partner(self, names: tuple[str, str]) -> str:
         return next((self._partners[name] for name in names if name in self._partners), names[0].lower() or "(none)")
+
+    def _profile(self, partner: str) -> PartnerProfile:
+        return self._context.edi.profiles.get(partner, _NO_PROFILE)
 
     def _clock(self, partner: str) -> Clock:
         if partner not in self._clocks:

@@ -36,6 +36,7 @@ class Envelope:
         sent_at: Interchange stamp, UTC: when the document was transmitted.
         currency: Currency where a document names none.
         origin: Leading part of every `source_ref`: file and interchange.
+        profile: How the partner fills what the standard leaves open.
     """
 
     partner: str
@@ -44,6 +45,7 @@ class Envelope:
     sent_at: datetime
     currency: str
     origin: str
+    profile: PartnerProfile = _NO_PROFILE
 
 
 @dataclass(frozen=True, slots=True)

@@ -24,7 +24,7 @@ SOURCE: Final = "edi"
 PLACE: Final = "place"
 """Column that orders rows as their documents stand in the files; it never leaves this package."""
 
-_NO_FRAMES: Final[Mapping[str, pl.DataFrame]] = {}
+_NO_FRAMES: Final[Mapping[str, Sequence[pl.DataFrame]]] = {}
 
 _MOST_PIECES: Final = 256
 """Up to so many pieces, joining them in another order is quicker than sorting their rows."""
@@ -55,13 +55,13 @@ class EventRows:
         """Record something that was refused."""
         self._rejects.append((source_ref, reason, raw))
 
-    def build(self, others: Mapping[str, pl.DataFrame] = _NO_FRAMES) -> ParsedBatch:
+    def build(self, others: Mapping[str, Sequence[pl.DataFrame]] = _NO_FRAMES) -> ParsedBatch:
         """Return all rows as frames in the families' contracts, in the order of their places. All must be settled.
 
         Args:
-            others: Family → further rows in its contract with `PLACE`.
+            others: Family → frames of further rows in its contract with `PLACE`.
         """
-        parts = {family: [frame] for family, frame in others.items()}
+        parts = {family: [*frames] for family, frames in others.items()}
         # Sorted, so that the order of a document's rows never depends on what was read before it.
         for (family, columns), rows in sorted(self._events.items()):
             if rows:

@@ -13,7 +13,15 @@ from functools import cache
 from pathlib import Path
 from typing import Final
 
-CONSTANTS: Final = ("codes.py", "document.py", "documents/functional_ack.py", "lines.py")
+CONSTANTS: Final = (
+    "codes.py",
+    "document.py",
+    "documents/functional_ack.py",
+    "documents/inventory_advice.py",
+    "documents/order_change.py",
+    "documents/warehouse_order.py",
+    "lines.py",
+)
 """Modules of `edi` whose constants are compiled into the kernels."""
 
 

@@ -11,13 +11,21 @@ import polars as pl
 import pyarrow as pa
 
 from pipelines.sources.edi.bulk.compiled import Array
+from pipelines.sources.edi.bulk.keys import KEYS, MOST_KEYS
 from pipelines.sources.edi.bulk.layouts import GROUP_WORDS, LAYOUTS, ORDER_PREFIX, ORIGIN, WORDS, Layout
 from pipelines.sources.edi.bulk.page import (
+    CHANGE_MEANING,
+    COMPONENT,
     COUNT,
     DIRECTION,
     FAMILY_CELL,
     INLINE,
+    LISTS_ALL,
+    MEANS_BEFORE,
+    MEANS_DIFFERENCE,
+    MEANS_TOTAL,
     NEEDED_DAY,
+    NO_COMPONENT,
     NULL,
     NUMBER,
     SENT_AT,
@@ -27,7 +35,6 @@ from pipelines.sources.edi.bulk.page import (
 )
 from pipelines.sources.edi.bulk.scan import Run, Scanner
 from pipelines.sources.edi.bulk.sets import AS_KIND_SAYS, DAY_MISSING, DONE, PAGE_FULL, read_sets
-from pipelines.sources.edi.bulk.ship_notice import MOST_NODES, NOTE_ROWS
 from pipelines.sources.edi.bulk.values import DAYS, FIRST_YEAR, UNKNOWN_DAY
 from pipelines.sources.edi.clock import Clock
 from pipelines.sources.edi.document import Envelope
@@ -39,6 +46,7 @@ ARENA_BYTES: Final = 1 << 23
 _WORDS_BYTES: Final = 1 << 12
 _SCALES: Final = {QUANTITY: 3, MONEY: 4}
 _DIRECTIONS: Final = {"in": 0, "out": 1, None: AS_KIND_SAYS}
+_MEANINGS: Final = {"total": MEANS_TOTAL, "difference": MEANS_DIFFERENCE, "before": MEANS_BEFORE}
 _EPOCH: Final = datetime(1970, 1, 1)  # noqa: DTZ001 - instants are naive UTC here
 _MICROSECOND: Final = timedelta(microseconds=1)
 
@@ -82,16 +90,16 @@ class Express:
                 index += 1
             page_is_fresh = False
 
-    def frames(self) -> dict[str, pl.DataFrame]:
+    def frames(self) -> dict[str, list[pl.DataFrame]]:
         """Return what was collected, family by family, with the position of each row's document; then forget it."""
         self._flush()
         arenas = [pa.py_buffer(arena) for arena in self._arenas]
-        frames = {}
+        frames: dict[str, list[pl.DataFrame]] = {}
         for layout in LAYOUTS:
             pages = self._columns[layout.number]
             if pages:
                 views, numbers = (np.concatenate(arrays, axis=1) for arrays in zip(*pages, strict=True))
-                frames[layout.family] = _frame(layout, views, numbers, arenas)
+                frames.setdefault(layout.family, []).append(_frame(layout, views, numbers, arenas))
                 pages.clear()
         self._arenas = []
         return frames
@@ -102,6 +110,10 @@ class Express:
         state[SENT_AT] = (envelope.sent_at - _EPOCH) // _MICROSECOND
         state[DIRECTION] = _DIRECTIONS[envelope.direction]
         state[NUMBER] = run.number
+        component = run.interchange.separators.component
+        state[COMPONENT] = ord(component) if component.isascii() and component else NO_COMPONENT
+        state[CHANGE_MEANING] = _MEANINGS[envelope.profile.change_quantity]
+        state[LISTS_ALL] = envelope.profile.inventory == "full"
 
     def _calendar(self, clock: Clock) -> Array:
         zone = clock.zone.key
@@ -151,11 +163,11 @@ def _new_page() -> Page:
     page = Page(
         rows=np.zeros((PAGE_ROWS + 1, cells), np.int64),
         arena=np.zeros(ARENA_BYTES, np.uint8),
-        state=np.zeros(NUMBER + 1, np.int64),
+        state=np.zeros(LISTS_ALL + 1, np.int64),
         words=np.zeros((GROUP_WORDS + len(WORDS), 2), np.int64),
         days=np.full((2, DAYS), UNKNOWN_DAY, np.int64),
         # Rows of a width that is no power of two do not evict one another from the processor's cache.
-        notes=np.zeros((NOTE_ROWS, 2 * MOST_NODES + 40), np.int64),
+        notes=np.zeros((KEYS + 1, 2 * MOST_KEYS + 40), np.int64),
     )
     _clear(page)
     return page
@@ -181,19 +193,18 @@ def _write_word(page: Page, index: int, text: bytes, *, as_view: bool) -> None:
 
 
 def _frame(layout: Layout, views: Array, numbers: Array, arenas: list[pa.Buffer]) -> pl.DataFrame:
-    """Return the rows of one family in its contract, with `PLACE`."""
+    """Return the rows of one layout in the contract of its family, with `PLACE`."""
     table = EVENT_TABLES[layout.family]
     columns = {name: _text(views[index], arenas) for index, name in enumerate(layout.text)}
     for index, name in enumerate((*layout.instants, *layout.numbers), start=1):
         is_instant = index <= len(layout.instants)
         kind = pa.timestamp("us") if is_instant else pa.decimal128(18, _SCALES[table.column(name).type])
         columns[name] = _numbers(numbers[index], kind)
-    frame = pl.DataFrame(columns).with_columns(
-        pl.col("event_at").alias("observed_at"),
-        time_quality=pl.lit("instant"),
-        source=pl.lit(SOURCE),
-        **{name: pl.lit(text) for name, text in layout.fixed.items()},
-    )
+    frame = pl.DataFrame(columns)
+    texts = {"source": SOURCE, "time_quality": "instant", **layout.fixed}
+    frame = frame.with_columns(**{name: pl.lit(text) for name, text in texts.items() if name not in columns})
+    if "observed_at" not in columns:
+        frame = frame.with_columns(observed_at="event_at")
     return conform(frame, layout.family).with_columns(pl.Series(PLACE, numbers[0]))
 
 

@@ -1,19 +1,23 @@
-"""Which columns the kernels write, family by family, and the words they use."""
+"""Which columns the kernels write, family by family, and the words they use.
+
+Events of a layout without `observed_at` and `time_quality` happen when they are told, at the transmission.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Final
 
 from pipelines.sources.edi.document import CHANNEL
+from pipelines.sources.edi.documents.warehouse_order import WAREHOUSE_SOURCE
 
 _FIRST_CELL: Final = 2
 
 
 @dataclass(frozen=True, slots=True)
 class Layout:
-    """Columns of one family's table on a page.
+    """Columns of one kind of rows on a page; a family may have several kinds.
 
     Attributes:
         number: Marks its rows on a page.
@@ -141,7 +145,89 @@ DOCUMENT: Final = Layout(
     instants=("event_at",),
     numbers=(),
 )
-LAYOUTS: Final = (ORDER, SHIPMENT, FINANCE, DOCUMENT)
+CHANGE: Final = replace(ORDER, number=4, numbers=(*ORDER.numbers, "quantity_change"))
+"""Like `ORDER` up to its last number, so that both can be filled alike."""
+
+RELEASE: Final = Layout(
+    5,
+    "order",
+    text=(
+        "source_ref",
+        "order_id",
+        "line_id",
+        "sku",
+        "uom",
+        "node_id",
+        "ship_to_id",
+        "ship_to_region",
+        "ship_to_country",
+        "ship_to_postal_code",
+        "attributes",
+    ),
+    instants=(
+        "event_at",
+        "requested_at",
+        "window_end_at",
+        "ship_by_at",
+        "cancel_after_at",
+        "window_start_at",
+        "ship_window_start_at",
+    ),
+    numbers=("quantity", "pack_quantity"),
+    fixed={"event_type": "order.released", "source": WAREHOUSE_SOURCE},
+)
+DISPATCH: Final = Layout(
+    6,
+    "shipment",
+    text=(
+        "event_type",
+        "time_quality",
+        "source_ref",
+        "shipment_id",
+        "order_id",
+        "line_id",
+        "sku",
+        "uom",
+        "node_id",
+        "carrier",
+        "service",
+        "tracking_number",
+        "sscc",
+        "status_code",
+        "reason",
+        "ship_to_region",
+        "attributes",
+    ),
+    instants=("event_at", "observed_at"),
+    numbers=("quantity",),
+    fixed={"source": WAREHOUSE_SOURCE},
+)
+STOCK: Final = Layout(
+    7,
+    "inventory",
+    text=("time_quality", "source_ref", "sku", "node_id", "lot", "attributes"),
+    instants=("event_at", "observed_at"),
+    numbers=("quantity", "reserved_quantity", "quarantine_quantity"),
+    fixed={"event_type": "inventory.snapshot"},
+)
+CASH: Final = Layout(
+    8,
+    "finance",
+    text=(
+        "time_quality",
+        "source_ref",
+        "document_id",
+        "reference_id",
+        "order_id",
+        "customer_id",
+        "currency",
+        "attributes",
+    ),
+    instants=("event_at", "observed_at"),
+    numbers=("amount",),
+    fixed={"event_type": "cash.applied"},
+)
+LAYOUTS: Final = (ORDER, SHIPMENT, FINANCE, DOCUMENT, CHANGE, RELEASE, DISPATCH, STOCK, CASH)
 
 GROUP_WORDS: Final = 7
 """The first words of a page belong to the group that is read; the last two of them are beginnings of ids."""
@@ -171,6 +257,12 @@ WORDS: Final = (
     "E",
     "P",
     "R",
+    "ship.confirmed",
+    "exception",
+    "not shipped",
+    "instant",
+    "date",
+    "estimated",
 )
 (
     CAPTURED,
@@ -196,4 +288,10 @@ WORDS: Final = (
     STATUS_E,
     STATUS_P,
     STATUS_R,
+    CONFIRMED,
+    EXCEPTION,
+    NOT_SHIPPED,
+    INSTANT,
+    DATE,
+    ESTIMATED,
 ) = range(GROUP_WORDS, GROUP_WORDS + len(WORDS))

@@ -17,9 +17,13 @@ from pipelines.sources.edi.bulk.tape import LONGEST, Tape
 NULL: Final = -(1 << 63)
 """A number or instant that is not there."""
 
-TOP, IS_FULL, NEEDED_DAY, COUNT, PLACE, SENT_AT, DIRECTION, NUMBER = range(8)
+TOP, IS_FULL, NEEDED_DAY, COUNT, PLACE, SENT_AT, DIRECTION, NUMBER, COMPONENT, CHANGE_MEANING, LISTS_ALL = range(11)
 """Places in `Page.state`: bytes used of the arena; something did not fit; a day the calendar does not know yet; rows;
-place of the document; its transmission; 0 in, 1 out, 2 as its kind says; segment position of the tape's first one."""
+place of the document; its transmission; 0 in, 1 out, 2 as its kind says; segment position of the tape's first one; the
+component separator or `NO_COMPONENT`; what POC03 means; an 846 lists every item."""
+
+NO_COMPONENT: Final = -1
+MEANS_TOTAL, MEANS_DIFFERENCE, MEANS_BEFORE = range(3)
 
 FAMILY_CELL, PLACE_CELL = range(2)
 
@@ -39,7 +43,7 @@ class Page(NamedTuple):
     """Everything a kernel reads from or writes to besides the tape.
 
     Attributes:
-        rows: Event by event: family, place, then the cells of the family's layout. One row is spare.
+        rows: Event by event: layout, place, then the cells of the layout. One row is spare.
         arena: Bytes of long texts.
         state: See `TOP`.
         words: String views of constants, and where in the arena the beginnings of ids are.

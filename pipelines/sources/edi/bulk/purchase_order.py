@@ -6,14 +6,10 @@ from typing import Final
 
 import numpy as np
 
-from pipelines.sources.edi.bulk.compiled import Array, kernel
+from pipelines.sources.edi.bulk.compiled import kernel
 from pipelines.sources.edi.bulk.layouts import (
     CAPTURED,
     CHANGED,
-    COUNTRY_AU,
-    COUNTRY_CA,
-    COUNTRY_MX,
-    COUNTRY_US,
     CURRENCY,
     CUSTOMER,
     DRAFT,
@@ -41,9 +37,9 @@ from pipelines.sources.edi.bulk.page import (
     set_span,
     set_text,
     set_word,
-    span_view,
 )
-from pipelines.sources.edi.bulk.tape import LONGEST, Tape, code, element, same, stripped, unpadded, word
+from pipelines.sources.edi.bulk.places import AT_ID, AT_POSTAL, AT_REGION, AT_SET, country_view, locate
+from pipelines.sources.edi.bulk.tape import Tape, code, element, is_in, same, stripped, unpadded, word
 from pipelines.sources.edi.bulk.values import (
     ODD,
     add_product_ids,
@@ -58,7 +54,6 @@ from pipelines.sources.edi.bulk.values import (
     stamp,
     unit_factor,
 )
-from pipelines.sources.edi.lines import US_STATES
 
 (
     TYPE,
@@ -88,20 +83,15 @@ _DTM, _N1, _N4, _REF, _CUR, _TD5 = word("DTM"), word("N1"), word("N4"), word("RE
 _CTT, _SDQ, _SCH, _SHIP_TO = word("CTT"), word("SDQ"), word("SCH"), word("ST")
 _ORIGINALS: Final = np.array([0, word("00"), word("06"), word("15"), word("18")])
 _REPLACEMENT: Final = word("05")
-_BLANKET: Final = np.array([word("BK"), word("BL")])
+BLANKET: Final = np.array([word("BK"), word("BL")])
 _DATES: Final = np.array([word(name) for name in ("002", "063", "001", "061", "038", "010", "064", "037")])
 _ENDS: Final = 6
 """The first of `_DATES` are deadlines, the others starts."""
 
-_STATES: Final = np.array([word(name) for name in US_STATES.split()])
-_COUNTRY_CODES: Final = np.array([word(name) for name in ("USA", "CAN", "MEX", "AUS")])
-_COUNTRY_WORDS: Final = np.array([COUNTRY_US, COUNTRY_CA, COUNTRY_MX, COUNTRY_AU])
-
-_HEADER_DATES, _LINE_DATES, _HEADER_PLACE, _LINE_PLACE, _FACTS, _REFERENCES = range(6)
+_HEADER_DATES, _LINE_DATES, _HEADER_PLACE, _LINE_PLACE, FACTS, _REFERENCES = range(6)
 """Rows of the notes."""
 
-_PLACE_SET, _PLACE_ID, _PLACE_REGION, _PLACE_POSTAL, _PLACE_COUNTRY = range(5)
-_ROUTING, _OWN_CURRENCY, _TOTAL, _REFERENCE_COUNT, _PACK, _LINES, _NUMBER_BEFORE, _IN_PLACE = range(8)
+_ROUTING, OWN_CURRENCY, _TOTAL, _REFERENCE_COUNT, PACK_SIZE, LINES, NUMBER_BEFORE, _IN_PLACE = range(8)
 _MOST_REFERENCES: Final = 32
 
 _PO_DATE, _PURPOSE, _KIND, _RELEASE = key("po_date"), key("purpose"), key("order_kind"), key("release")
@@ -116,12 +106,10 @@ def read_purchase_order(tape: Tape, first: int, last: int, page: Page) -> int:
     number = stripped(tape, element(tape, header, 3))
     purpose = code(tape, element(tape, header, 1))
     is_replacement = purpose == _REPLACEMENT
-    if tape.names[header] != _BEG or not number or not (is_replacement or _is_in(_ORIGINALS, purpose)):
+    if tape.names[header] != _BEG or not number or not (is_replacement or is_in(_ORIGINALS, purpose)):
         return ODD
     notes = page.notes
-    notes[: _REFERENCES + 1, :16] = 0
-    notes[_HEADER_DATES, :8] = NULL
-    notes[_FACTS, _NUMBER_BEFORE] = -1
+    begin_order(page)
     order = order_view(page, tape, number)
     line = -1
     for segment in range(header + 1, last):
@@ -129,34 +117,36 @@ def read_purchase_order(tape: Tape, first: int, last: int, page: Page) -> int:
             if line >= 0 and not _write_line(tape, header, line, page, order, is_replacement):
                 return ODD
             line = segment
-            _begin_line(page)
-        elif not _note(tape, segment, page, line >= 0):
+            begin_line(page)
+        elif not note_order(tape, segment, page, line >= 0):
             return ODD
     if line >= 0 and not _write_line(tape, header, line, page, order, is_replacement):
         return ODD
-    return number if line >= 0 and counts(tape, notes[_FACTS, _TOTAL], notes[_FACTS, _LINES]) else ODD
+    return number if line >= 0 and counts(tape, notes[FACTS, _TOTAL], notes[FACTS, LINES]) else ODD
 
 
 @kernel
-def _is_in(codes: Array, value: int) -> bool:
-    for known in codes:  # noqa: SIM110 - numba knows no generators
-        if known == value:
-            return True
-    return False
+def begin_order(page: Page) -> None:
+    """Clear the notes."""
+    notes = page.notes
+    notes[: _REFERENCES + 1, :16] = 0
+    notes[_HEADER_DATES, :8] = NULL
+    notes[FACTS, NUMBER_BEFORE] = -1
 
 
 @kernel
-def _begin_line(page: Page) -> None:
+def begin_line(page: Page) -> None:
+    """Clear the notes of a line."""
     notes = page.notes
     notes[_LINE_DATES, :8] = NULL
     notes[_LINE_PLACE, :6] = 0
-    notes[_FACTS, _PACK] = 0
-    notes[_FACTS, _IN_PLACE] = 0
-    notes[_FACTS, _LINES] += 1
+    notes[FACTS, PACK_SIZE] = 0
+    notes[FACTS, _IN_PLACE] = 0
+    notes[FACTS, LINES] += 1
 
 
 @kernel
-def _note(tape: Tape, segment: int, page: Page, in_line: bool) -> bool:  # noqa: FBT001 - numba
+def note_order(tape: Tape, segment: int, page: Page, in_line: bool) -> bool:  # noqa: FBT001 - numba
     """Take what a segment says; False if it is not regular."""
     notes, name = page.notes, tape.names[segment]
     if name == _DTM:
@@ -166,22 +156,22 @@ def _note(tape: Tape, segment: int, page: Page, in_line: bool) -> bool:  # noqa:
     if name == _N4:
         return _note_location(tape, segment, page)
     if name == _CTT:
-        notes[_FACTS, _TOTAL] = element(tape, segment, 1)
+        notes[FACTS, _TOTAL] = element(tape, segment, 1)
         return True
     if in_line:
         if name == _PO4:
-            notes[_FACTS, _PACK] = pack_size(tape, segment)
-        return bool(name not in (_SDQ, _SCH) and notes[_FACTS, _PACK] >= 0)
+            notes[FACTS, PACK_SIZE] = pack_size(tape, segment)
+        return bool(name not in (_SDQ, _SCH) and notes[FACTS, PACK_SIZE] >= 0)
     return _note_header(tape, segment, page)
 
 
 @kernel
 def _note_header(tape: Tape, segment: int, page: Page) -> bool:
-    facts, name = page.notes[_FACTS], tape.names[segment]
+    facts, name = page.notes[FACTS], tape.names[segment]
     if name == _REF and element(tape, segment, 1):
         return _note_reference(tape, segment, page)
     if name == _CUR and element(tape, segment, 2):
-        facts[_OWN_CURRENCY] = element(tape, segment, 2)
+        facts[OWN_CURRENCY] = element(tape, segment, 2)
     elif name == _TD5 and not facts[_ROUTING]:
         facts[_ROUTING] = element(tape, segment, 5) or element(tape, segment, 3)
     return True
@@ -189,7 +179,7 @@ def _note_header(tape: Tape, segment: int, page: Page) -> bool:
 
 @kernel
 def _note_reference(tape: Tape, segment: int, page: Page) -> bool:
-    facts, references = page.notes[_FACTS], page.notes[_REFERENCES]
+    facts, references = page.notes[FACTS], page.notes[_REFERENCES]
     count = facts[_REFERENCE_COUNT]
     if count >= _MOST_REFERENCES:
         return False
@@ -220,25 +210,19 @@ def _note_date(tape: Tape, segment: int, page: Page, level: int) -> bool:
 def _note_party(tape: Tape, segment: int, page: Page, level: int) -> bool:
     notes = page.notes
     if code(tape, element(tape, segment, 1)) != _SHIP_TO:
-        notes[_FACTS, _IN_PLACE] = 0
+        notes[FACTS, _IN_PLACE] = 0
         return True
-    notes[_FACTS, _IN_PLACE] = level
+    notes[FACTS, _IN_PLACE] = level
     notes[level, :6] = 0
-    notes[level, _PLACE_SET] = 1
-    notes[level, _PLACE_ID] = stripped(tape, element(tape, segment, 4))
+    notes[level, AT_SET] = 1
+    notes[level, AT_ID] = stripped(tape, element(tape, segment, 4))
     return True
 
 
 @kernel
 def _note_location(tape: Tape, segment: int, page: Page) -> bool:
-    level = page.notes[_FACTS, _IN_PLACE]
-    if not level:
-        return True
-    place = page.notes[level]
-    place[_PLACE_REGION] = stripped(tape, element(tape, segment, 2))
-    place[_PLACE_POSTAL] = stripped(tape, element(tape, segment, 3))
-    place[_PLACE_COUNTRY] = stripped(tape, element(tape, segment, 4))
-    return bool(place[_PLACE_REGION] % LONGEST <= 3)
+    level = page.notes[FACTS, _IN_PLACE]
+    return locate(tape, segment, page.notes[level]) if level else True
 
 
 @kernel
@@ -251,17 +235,17 @@ def _write_line(
     is_replacement: bool,  # noqa: FBT001 - numba
 ) -> bool:
     """Write a line's event, or both events of a replacement; False if the line is not regular."""
-    facts = page.notes[_FACTS]
-    line, count = unpadded(tape, element(tape, segment, 1)), facts[_LINES]
-    number = line_number(tape, line, count, facts[_NUMBER_BEFORE])
+    facts = page.notes[FACTS]
+    line, count = unpadded(tape, element(tape, segment, 1)), facts[LINES]
+    number = line_number(tape, line, count, facts[NUMBER_BEFORE])
     uom = element(tape, segment, 3)
-    factor = unit_factor(tape, uom, facts[_PACK])
+    factor = unit_factor(tape, uom, facts[PACK_SIZE])
     ordered = quantity(tape, element(tape, segment, 2), factor)
     price_each = price(tape, element(tape, segment, 4), price_divisor(tape, element(tape, segment, 5), factor))
     sku = sku_of(tape, segment, 6)
     if number < 0 or ordered < 0 or price_each == ODD or sku < 0:
         return False
-    facts[_NUMBER_BEFORE] = number
+    facts[NUMBER_BEFORE] = number
     reference = reference_view(page, segment)
     attributes = _attributes(tape, header, segment, page, factor)
     kind = code(tape, element(tape, header, 2))
@@ -272,9 +256,9 @@ def _write_line(
         set_text(page, row, ORDER_ID, order)
         set_line(page, row, LINE, tape, line, count)
         set_word(page, row, CUSTOMER_ID, PARTNER)
-        set_word(page, row, ORDER_TYPE, DRAFT if _is_in(_BLANKET, kind) else STANDARD)
-        if facts[_OWN_CURRENCY]:
-            set_span(page, row, MONEY, tape, facts[_OWN_CURRENCY])
+        set_word(page, row, ORDER_TYPE, DRAFT if is_in(BLANKET, kind) else STANDARD)
+        if facts[OWN_CURRENCY]:
+            set_span(page, row, MONEY, tape, facts[OWN_CURRENCY])
         else:
             set_word(page, row, MONEY, CURRENCY)
         set_span(page, row, SKU, tape, sku)
@@ -286,36 +270,27 @@ def _write_line(
             set_text(page, row, ACTOR, (0, 0))
         set_text(page, row, REASON, (0, 0))
         set_text(page, row, ATTRIBUTES, attributes)
-        _write_place(tape, page, row)
-        _write_dates(page, row, page.state[SENT_AT])
+        write_place(tape, page, row)
+        write_dates(page, row, page.state[SENT_AT])
         page.rows[row, QUANTITY] = ordered
-        page.rows[row, PACK] = facts[_PACK] * 1000 if facts[_PACK] else NULL
+        page.rows[row, PACK] = facts[PACK_SIZE] * 1000 if facts[PACK_SIZE] else NULL
         page.rows[row, PRICE] = price_each
     return True
 
 
 @kernel
-def _write_place(tape: Tape, page: Page, row: int) -> None:
-    place = page.notes[_LINE_PLACE if page.notes[_LINE_PLACE, _PLACE_SET] else _HEADER_PLACE]
-    set_span(page, row, PLACE_ID, tape, place[_PLACE_ID])
-    set_span(page, row, REGION, tape, place[_PLACE_REGION])
-    set_span(page, row, POSTAL, tape, place[_PLACE_POSTAL])
-    set_text(page, row, COUNTRY, _country(tape, page, place[_PLACE_COUNTRY], place[_PLACE_REGION]))
+def write_place(tape: Tape, page: Page, row: int) -> None:
+    """Fill the ship-to: the line's own, else the order's."""
+    place = page.notes[_LINE_PLACE if page.notes[_LINE_PLACE, AT_SET] else _HEADER_PLACE]
+    set_span(page, row, PLACE_ID, tape, place[AT_ID])
+    set_span(page, row, REGION, tape, place[AT_REGION])
+    set_span(page, row, POSTAL, tape, place[AT_POSTAL])
+    set_text(page, row, COUNTRY, country_view(tape, page, place))
 
 
 @kernel
-def _country(tape: Tape, page: Page, country: int, region: int) -> tuple[int, int]:
-    kind = code(tape, country)
-    for i in range(len(_COUNTRY_CODES)):
-        if _COUNTRY_CODES[i] == kind:
-            return page.words[_COUNTRY_WORDS[i], 0], page.words[_COUNTRY_WORDS[i], 1]
-    if not country and _is_in(_STATES, code(tape, region)):
-        return page.words[COUNTRY_US, 0], page.words[COUNTRY_US, 1]
-    return span_view(page, tape, country)
-
-
-@kernel
-def _write_dates(page: Page, row: int, sent_at: int) -> None:
+def write_dates(page: Page, row: int, sent_at: int) -> None:
+    """Fill the instants."""
     page.rows[row, EVENT_AT] = sent_at
     page.rows[row, PROMISE] = NULL
     page.rows[row, REQUESTED] = _date(page, 0, 1)
@@ -340,7 +315,7 @@ def _date(page: Page, slot: int, fallback: int) -> int:
 
 @kernel
 def _attributes(tape: Tape, header: int, segment: int, page: Page, factor: int) -> tuple[int, int]:
-    facts, references = page.notes[_FACTS], page.notes[_REFERENCES]
+    facts, references = page.notes[FACTS], page.notes[_REFERENCES]
     begin = open_object(page)
     add_field(page, _PO_DATE, tape, element(tape, header, 5))
     add_field(page, _PURPOSE, tape, element(tape, header, 1))

@@ -22,6 +22,7 @@ from pipelines.sources.edi.bulk.functional_ack import (
     read_functional_ack,
 )
 from pipelines.sources.edi.bulk.functional_ack import DIRECTION as DIRECTION_COLUMN
+from pipelines.sources.edi.bulk.inventory_advice import read_inventory_advice
 from pipelines.sources.edi.bulk.invoice import read_invoice
 from pipelines.sources.edi.bulk.layouts import (
     DOCUMENT,
@@ -33,6 +34,7 @@ from pipelines.sources.edi.bulk.layouts import (
     RECEIVED,
     SENT,
 )
+from pipelines.sources.edi.bulk.order_change import read_order_change
 from pipelines.sources.edi.bulk.page import (
     COUNT,
     DIRECTION,
@@ -54,10 +56,13 @@ from pipelines.sources.edi.bulk.page import (
     set_word,
 )
 from pipelines.sources.edi.bulk.purchase_order import read_purchase_order
+from pipelines.sources.edi.bulk.remittance import read_remittance
 from pipelines.sources.edi.bulk.scan import FIRST, IS_ODD, LAST
 from pipelines.sources.edi.bulk.ship_notice import read_ship_notice
 from pipelines.sources.edi.bulk.tape import Tape, code, element, word
 from pipelines.sources.edi.bulk.values import ODD
+from pipelines.sources.edi.bulk.warehouse_order import read_warehouse_order
+from pipelines.sources.edi.bulk.warehouse_shipment import read_warehouse_shipment
 
 DONE, ODD_SET, PAGE_FULL, DAY_MISSING = range(4)
 """Why `read_sets` stopped: nothing left, a set for the row-wise reader, no room, a day to be looked up."""
@@ -67,6 +72,7 @@ AS_KIND_SAYS: Final = 2
 
 _FAMILY: Final = DOCUMENT.number
 _850, _855, _856, _810, _997 = word("850"), word("855"), word("856"), word("810"), word("997")
+_940, _945, _846, _860, _820 = word("940"), word("945"), word("846"), word("860"), word("820")
 _TYPE_KEY: Final = key("type")
 _NO_DAY: Final = -1
 
@@ -94,26 +100,15 @@ def _read_set(tape: Tape, found: Array, page: Page) -> bool:
     """Write the events of one set; False if it is not regular or runs against the direction of sales."""
     first, last = found[FIRST], found[LAST]
     kind = code(tape, element(tape, first, 1))
-    is_ours = kind in (_855, _856, _810)
+    is_ours = kind in (_855, _856, _810, _940)
     direction = page.state[DIRECTION]
     is_out = is_ours if direction == AS_KIND_SAYS else direction == 1
-    number = order_number = ODD
-    order, attributes = (0, 0), (0, 0)
-    if kind == _850 and not is_out:
-        number = order_number = read_purchase_order(tape, first, last, page)
-    elif kind == _855 and is_out:
-        number = order_number = read_acknowledgement(tape, first, last, page)
-        attributes = _type_of(tape, first + 1, page)
-    elif kind == _856 and is_out:
-        number, order, attributes = read_ship_notice(tape, first, last, page)
-    elif kind == _810 and is_out:
-        number, order_number = read_invoice(tape, first, last, page)
-    elif kind == _997:
-        number = read_functional_ack(tape, first, last, page, is_out)
+    if kind in (_850, _855, _856, _810):
+        number, order, attributes = _read_sale(tape, first, last, page, kind, is_out)
+    else:
+        number, order, attributes = _read_other(tape, first, last, page, kind, is_out)
     if number < 0:
         return False
-    if order_number > 0:
-        order = order_view(page, tape, order_number)
     page.state[PLACE] += 1  # its own event comes behind those it tells of
     row = add_row(page, _FAMILY)
     set_word(page, row, TYPE, SENT if is_out else RECEIVED)
@@ -130,6 +125,58 @@ def _read_set(tape: Tape, found: Array, page: Page) -> bool:
     set_text(page, row, ATTRIBUTES, attributes)
     page.rows[row, EVENT_AT] = page.state[SENT_AT]
     return True
+
+
+@kernel
+def _read_sale(
+    tape: Tape,
+    first: int,
+    last: int,
+    page: Page,
+    kind: int,
+    is_out: bool,  # noqa: FBT001 - numba
+) -> tuple[int, tuple[int, int], tuple[int, int]]:
+    """Write the events of an order, its answer, shipment or invoice: number, order and attributes of the document."""
+    number = order_number = ODD
+    order, attributes = (0, 0), (0, 0)
+    if kind == _850 and not is_out:
+        number = order_number = read_purchase_order(tape, first, last, page)
+    elif kind == _855 and is_out:
+        number = order_number = read_acknowledgement(tape, first, last, page)
+        attributes = _type_of(tape, first + 1, page)
+    elif kind == _856 and is_out:
+        number, order, attributes = read_ship_notice(tape, first, last, page)
+    elif kind == _810 and is_out:
+        number, order_number = read_invoice(tape, first, last, page)
+    if order_number > 0:
+        order = order_view(page, tape, order_number)
+    return number, order, attributes
+
+
+@kernel
+def _read_other(
+    tape: Tape,
+    first: int,
+    last: int,
+    page: Page,
+    kind: int,
+    is_out: bool,  # noqa: FBT001 - numba
+) -> tuple[int, tuple[int, int], tuple[int, int]]:
+    """Write the events of any other set as `_read_sale` does."""
+    number, order, attributes = ODD, (0, 0), (0, 0)
+    if kind == _997:
+        number = read_functional_ack(tape, first, last, page, is_out)
+    elif kind == _940 and is_out:
+        number, order, attributes = read_warehouse_order(tape, first, last, page)
+    elif kind == _945 and not is_out:
+        number, order, attributes = read_warehouse_shipment(tape, first, last, page)
+    elif kind == _860 and not is_out:
+        number, order, attributes = read_order_change(tape, first, last, page)
+    elif kind == _846 and not is_out:
+        number, attributes = read_inventory_advice(tape, first, last, page)
+    elif kind == _820 and not is_out:
+        number, attributes = read_remittance(tape, first, last, page)
+    return number, order, attributes
 
 
 @kernel

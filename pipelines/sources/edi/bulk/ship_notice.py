@@ -5,7 +5,9 @@ from __future__ import annotations
 from typing import Final
 
 from pipelines.sources.edi.bulk.compiled import kernel
+from pipelines.sources.edi.bulk.keys import KEYS, MOST_KEYS, NO_HASH, clear_keys, hashed_with, is_new
 from pipelines.sources.edi.bulk.layouts import SHIPMENT
+from pipelines.sources.edi.bulk.marks import PARCEL_KIND, SSCC_KINDS, has_valid_digit, plain_sscc
 from pipelines.sources.edi.bulk.page import (
     COUNT,
     NULL,
@@ -76,18 +78,11 @@ _SHIPMENT_LEVEL, _ITEM_LEVEL = word("S"), word("I")
 _IRREGULAR_PURPOSES: Final = (word("01"), word("07"))
 _FROM, _TO, _CARRIER_NUMBER, _LADING = word("SF"), word("ST"), word("CN"), word("BM")
 _SHIPPED, _ESTIMATE, _SECOND_ESTIMATE = word("011"), word("017"), word("067")
-_GM, _AA, _CP = word("GM"), word("AA"), word("CP")
-
-MOST_NODES: Final = 8192
-"""Loops of a regular ship notice."""
-
 _FACTS, _PARENT, _LEVEL, _PRF_AT, _LIN_AT, _SN1_AT, _PO4_AT, _SSCC, _PARCEL, _MARKED, _MARKED_ITEMS, _SOLE, _ORDERS = (
     range(13)
 )
 """Rows of the notes; all but the first have a place for each loop."""
 
-NOTE_ROWS: Final = 14
-_KEYS: Final = 13
 (
     _NODES,
     _TD5_AT,
@@ -114,7 +109,6 @@ _WRONG_DIGIT: Final = literal('"is_sscc_check_digit_wrong":')
 _ORDERS_OPEN, _ORDERS_CLOSE = literal('"orders":["'), literal('"],')
 _NEXT_ORDER: Final = literal('","')
 _ZERO: Final = ord("0")
-_PRIME, _MASK = 1_099_511_628_211, (1 << 62) - 1
 
 
 @kernel
@@ -191,7 +185,7 @@ def _note(tape: Tape, segment: int, page: Page, node: int) -> bool:
 def _begin_node(tape: Tape, segment: int, page: Page, node: int) -> bool:
     """Note an HL; its id must be its position, its parent one before it."""
     notes = page.notes
-    if node >= MOST_NODES or whole_number(tape, element(tape, segment, 1), 6) != node + 1:
+    if node >= MOST_KEYS or whole_number(tape, element(tape, segment, 1), 6) != node + 1:
         return False
     if element(tape, segment, 1) % LONGEST > 1 and tape.data[element(tape, segment, 1) // LONGEST] == _ZERO:
         return False
@@ -237,27 +231,15 @@ def _note_marks(tape: Tape, segment: int, page: Page, node: int) -> bool:
     notes[_MARKED, node] |= 1 << 32  # the loop itself has a MAN; the low half counts marked loops below it
     for i in (1, 4):
         kind, value = code(tape, element(tape, segment, i)), element(tape, segment, i + 1)
-        if kind in (_GM, _AA):
-            sscc = _plain_sscc(tape, value)
+        if kind in SSCC_KINDS:
+            sscc = plain_sscc(tape, value)
             if sscc < 0:
                 return False
             if not notes[_SSCC, node]:
                 notes[_SSCC, node] = sscc
-        elif kind == _CP and not notes[_PARCEL, node]:
+        elif kind == PARCEL_KIND and not notes[_PARCEL, node]:
             notes[_PARCEL, node] = stripped(tape, value)
     return True
-
-
-@kernel
-def _plain_sscc(tape: Tape, span: int) -> int:
-    """Return the span of 18 digits, empty where there are not as many; `ODD` where other characters stand between."""
-    start, length = span // LONGEST, span % LONGEST
-    for i in range(start, start + length):
-        if tape.data[i] < _ZERO or tape.data[i] > _ZERO + 9:
-            return ODD
-    if length == 20 and tape.data[start] == _ZERO and tape.data[start + 1] == _ZERO:
-        start, length = start + 2, 18
-    return start * LONGEST + length if length == 18 else 0
 
 
 @kernel
@@ -359,10 +341,7 @@ def _write_items(tape: Tape, header: int, page: Page, number: int) -> bool:
         service = element(tape, facts[_TD5_AT], 12) or element(tape, facts[_TD5_AT], 5)
     plain = _attributes(tape, header, page, False)  # noqa: FBT003 - numba
     order_at, order = -1, (0, 0)
-    slots = 16
-    while slots < 2 * nodes:
-        slots *= 2
-    notes[_KEYS, :slots] = 0
+    slots = clear_keys(page, nodes)
     for node in range(nodes):
         if not notes[_SN1_AT, node] or _is_box_of_items(page, node):
             continue
@@ -448,10 +427,10 @@ def _write_item(
     stated = element(tape, goods, 1) if goods else 0
     line = unpadded(tape, stated or element(tape, counted, 1))
     sscc, parcel = _mark(page, node, _SSCC), _mark(page, node, _PARCEL)
-    if not _is_new(tape, page, order_segment, line, sku, sscc, parcel, uom, slots):
+    if not _is_another(tape, page, order_segment, line, sku, sscc, parcel, uom, slots):
         return ODD
     reference = reference_view(page, _node_segment(tape, counted))
-    is_wrong = sscc != 0 and not _has_valid_digit(tape, sscc)
+    is_wrong = sscc != 0 and not has_valid_digit(tape, sscc)
     attributes = _attributes(tape, header, page, is_wrong) if is_wrong else plain
     row = add_row(page, _FAMILY)
     set_text(page, row, REF, reference)
@@ -479,33 +458,14 @@ def _node_segment(tape: Tape, segment: int) -> int:
 
 
 @kernel
-def _is_new(
+def _is_another(
     tape: Tape, page: Page, order: int, line: int, sku: int, sscc: int, parcel: int, uom: int, slots: int
 ) -> bool:
     """Remember an item by the hash of what it is; False if an item like it was seen (or may have been)."""
-    hashed = 14_695_981_039_346_656
-    for span in (stripped(tape, element(tape, order, 1)), line, sku, sscc, parcel, uom):
-        for i in range(span // LONGEST, span // LONGEST + span % LONGEST):
-            hashed = ((hashed ^ tape.data[i]) * _PRIME) & _MASK
-        hashed = ((hashed ^ 256) * _PRIME) & _MASK
-    hashed |= 1
-    keys, slot = page.notes[_KEYS], (hashed >> 20) % slots
-    while keys[slot]:
-        if keys[slot] == hashed:
-            return False
-        slot = (slot + 1) % slots
-    keys[slot] = hashed
-    return True
-
-
-@kernel
-def _has_valid_digit(tape: Tape, sscc: int) -> bool:
-    """Check the last digit of an SSCC (GS1 modulo 10)."""
-    start, total = sscc // LONGEST, 0
-    for i in range(17):
-        digit = tape.data[start + i] - _ZERO
-        total += digit * 3 if i % 2 == 0 else digit
-    return bool((10 - total % 10) % 10 == tape.data[start + 17] - _ZERO)
+    hashed = hashed_with(tape, NO_HASH, stripped(tape, element(tape, order, 1)))
+    for span in (line, sku, sscc, parcel, uom):
+        hashed = hashed_with(tape, hashed, span)
+    return is_new(page.notes[KEYS], slots, hashed)
 
 
 @kernel

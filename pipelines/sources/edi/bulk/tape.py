@@ -53,6 +53,15 @@ def code_at(data: Array, start: int, length: int) -> int:
 
 
 @kernel
+def is_in(codes: Array, value: int) -> bool:
+    """Say whether a code is among some."""
+    for known in codes:  # noqa: SIM110 - numba knows no generators
+        if known == value:
+            return True
+    return False
+
+
+@kernel
 def element(tape: Tape, segment: int, index: int) -> int:
     """Return the span of an element, empty where the segment is shorter."""
     position = tape.segments[segment] + index
@@ -84,6 +93,12 @@ def stripped(tape: Tape, span: int) -> int:
     while end > start and tape.data[end - 1] == _SPACE:
         end -= 1
     return start * LONGEST + end - start if end > start else 0
+
+
+@kernel
+def text(tape: Tape, segment: int, index: int) -> int:
+    """Return the span of an element without the spaces around it."""
+    return stripped(tape, element(tape, segment, index))
 
 
 @kernel

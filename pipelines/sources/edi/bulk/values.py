@@ -11,17 +11,21 @@ import numpy as np
 
 from pipelines.sources.edi.bulk.compiled import kernel
 from pipelines.sources.edi.bulk.page import (
+    COMPONENT,
     NEEDED_DAY,
     NULL,
     Page,
+    add_field,
     add_pair,
     close_inner,
     emit,
+    key,
     literal,
     set_text,
     span_view,
 )
 from pipelines.sources.edi.bulk.tape import LONGEST, Tape, code, element, element_count, stripped, whole_number, word
+from pipelines.sources.edi.codes import LONGEST_CODE
 from pipelines.sources.edi.lines import CASE_UNITS, EACH_PRICES, FIXED_UNITS, PRICE_UNITS, SKU_QUALIFIERS
 
 ODD: Final = -1
@@ -51,6 +55,15 @@ _UNIT_FACTORS: Final = np.array([int(factor) for factor in FIXED_UNITS.values()]
 _BASIS_CODES: Final = np.array([*(word(name) for name in sorted(EACH_PRICES)), *(word(name) for name in PRICE_UNITS)])
 _BASIS_FACTORS: Final = np.array([*(1 for _ in EACH_PRICES), *(int(factor) for factor in PRICE_UNITS.values())])
 _PRODUCT_IDS: Final = literal('"product_ids":{')
+_UPC_CASE: Final = word("UA")
+_UPC_CASE_KEY: Final = key("UA")
+
+
+@kernel
+def plain_code(tape: Tape, segment: int, index: int) -> int:
+    """Return the span of a coded element without spaces; `ODD` where it is too long to be surely in capitals."""
+    span = element(tape, segment, index)
+    return ODD if span % LONGEST > LONGEST_CODE else stripped(tape, span)
 
 
 @kernel
@@ -78,6 +91,25 @@ def decimal(tape: Tape, span: int) -> int:
     for _ in range(_FRACTION_DIGITS - max(fraction, 0)):
         value *= 10
     return value
+
+
+@kernel
+def is_canonical(tape: Tape, span: int) -> bool:
+    """Say whether a number is written as `Decimal` would write it."""
+    start, length = span // LONGEST, span % LONGEST
+    if decimal(tape, span) < 0 or tape.data[start] == _POINT:
+        return False
+    return length == 1 or tape.data[start] != _ZERO or tape.data[start + 1] == _POINT
+
+
+@kernel
+def is_composite(tape: Tape, page: Page, segment: int, index: int) -> bool:
+    """Say whether an element has components."""
+    span, separator = element(tape, segment, index), page.state[COMPONENT]
+    for i in range(span // LONGEST, span // LONGEST + span % LONGEST):  # noqa: SIM110 - numba knows no generators
+        if tape.data[i] == separator:
+            return True
+    return False
 
 
 @kernel
@@ -148,42 +180,91 @@ def price(tape: Tape, span: int, divisor: int) -> int:
 @kernel
 def sku_of(tape: Tape, segment: int, start: int) -> int:
     """Return the span of the product id that is our SKU; `ODD` where ids contradict."""
+    return best_id(tape, segment, start, element_count(tape, segment))[0]
+
+
+@kernel
+def best_id(tape: Tape, segment: int, start: int, stop: int) -> tuple[int, int]:
+    """Return the span of the best product id between two elements and its rank; `ODD` where ids contradict."""
     best, rank = 0, len(_SKU_CODES) + 1
-    last = element_count(tape, segment) - 1
+    last = min(stop, element_count(tape, segment)) - 1
     if last - start > 2 * _MOST_IDS:
-        return ODD
+        return ODD, rank
     for i in range(start, last, 2):
         qualifier, value = element(tape, segment, i), element(tape, segment, i + 1)
         if not qualifier or not value:
             continue
         kind, value = code(tape, qualifier), stripped(tape, value)
-        if kind < 0 or not value:
-            return ODD
-        for j in range(start, i, 2):
-            if element(tape, segment, j + 1) and code(tape, element(tape, segment, j)) == kind:
-                return ODD
-        own = len(_SKU_CODES)
-        for j in range(len(_SKU_CODES)):
-            if _SKU_CODES[j] == kind:
-                own = j
+        if kind < 0 or not value or (i > start and _is_told(tape, segment, start, i, kind)):
+            return ODD, rank
+        own = rank_of(kind)
         if own < rank:
             best, rank = value, own
-    return best
+    return best, rank
+
+
+@kernel
+def _is_told(tape: Tape, segment: int, start: int, stop: int, kind: int) -> bool:
+    for i in range(start, stop, 2):
+        if element(tape, segment, i + 1) and code(tape, element(tape, segment, i)) == kind:
+            return True
+    return False
+
+
+@kernel
+def rank_of(kind: int) -> int:
+    """Return how early a kind of product id is taken as our SKU."""
+    for i in range(len(_SKU_CODES)):
+        if _SKU_CODES[i] == kind:
+            return i
+    return len(_SKU_CODES)
+
+
+@kernel
+def item_sku(tape: Tape, segment: int, upc: int, start: int, stop: int) -> int:
+    """Return the SKU of a W01 or W12, whose UPC case code has an element of its own."""
+    best, rank = best_id(tape, segment, start, stop)
+    case_code = stripped(tape, element(tape, segment, upc))
+    if best == ODD or not case_code:
+        return best
+    last = min(stop, element_count(tape, segment)) - 1
+    if last > start and _is_told(tape, segment, start, last, _UPC_CASE):
+        return ODD
+    return case_code if not best or rank_of(_UPC_CASE) < rank else best
+
+
+@kernel
+def add_item_ids(page: Page, tape: Tape, segment: int, upc: int, start: int, stop: int) -> None:
+    """Add the product ids of a W01 or W12 to a JSON object."""
+    case_code = stripped(tape, element(tape, segment, upc))
+    is_open = _add_ids(page, tape, segment, start, stop)
+    if case_code:
+        if not is_open:
+            emit(page, _PRODUCT_IDS, 0, len(_PRODUCT_IDS))
+        add_field(page, _UPC_CASE_KEY, tape, case_code)
+    if is_open or case_code:
+        close_inner(page)
 
 
 @kernel
 def add_product_ids(page: Page, tape: Tape, segment: int, start: int) -> None:
     """Add the product ids to a JSON object."""
+    if _add_ids(page, tape, segment, start, element_count(tape, segment)):
+        close_inner(page)
+
+
+@kernel
+def _add_ids(page: Page, tape: Tape, segment: int, start: int, stop: int) -> bool:
+    """Add the product ids between two elements to a JSON object inside another one and leave it open."""
     is_open = False
-    for i in range(start, element_count(tape, segment) - 1, 2):
+    for i in range(start, min(stop, element_count(tape, segment)) - 1, 2):
         qualifier, value = element(tape, segment, i), element(tape, segment, i + 1)
         if qualifier and value:
             if not is_open:
                 emit(page, _PRODUCT_IDS, 0, len(_PRODUCT_IDS))
                 is_open = True
             add_pair(page, tape, qualifier, stripped(tape, value))
-    if is_open:
-        close_inner(page)
+    return is_open
 
 
 @kernel

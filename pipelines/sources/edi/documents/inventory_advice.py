@@ -51,15 +51,15 @@ RESERVED: Final = ("27", "XU")
 ON_HOLD: Final = ("QH", "20")
 """QTY01 (element 673): stock of the node, what of it can be sold, is committed, may not be sold."""
 
-_REFUSED: Final = frozenset({"01", "03", "07", "13", "28"})
+REFUSED: Final = frozenset({"01", "03", "07", "13", "28"})
 """BIA01: cancelled, deleted, duplicate; requests and queries tell no stock."""
 
-_NODE_PARTIES: Final = ("WH", "LW", "SF", "ST", "DC", "LC", "IC", "SU", "SE", "VN")
+NODE_PARTIES: Final = ("WH", "LW", "SF", "ST", "DC", "LC", "IC", "SU", "SE", "VN")
 """N101 in the order in which one is taken as the node."""
 
-_LOTS: Final = ("LT", "BT", "LOT")
-_EXPIRIES: Final = frozenset({"036", "208"})
-_AS_OF: Final = ("007", "366", "514", "097", "009")
+LOTS: Final = ("LT", "BT", "LOT")
+EXPIRIES: Final = frozenset({"036", "208"})
+AS_OF: Final = ("007", "366", "514", "097", "009")
 
 
 @dataclass(slots=True)
@@ -87,7 +87,7 @@ def read(document: Document, rows: EventRows) -> Business:
     _, header = first(document, "BIA")
     facts = {"purpose": code(header, 1), "report": code(header, 2)}
     business = Business(text(header, 3), None, attributes(facts))
-    if code(header, 1) in _REFUSED:
+    if code(header, 1) in REFUSED:
         reason = f"BIA01 is {code(header, 1)!r}: a cancelled, duplicate or requested report tells no stock"
         rows.reject(document.ref(0), reason, document.set.text)
         return business
@@ -106,7 +106,7 @@ def read(document: Document, rows: EventRows) -> Business:
 def _as_of(document: Document, header: list[str], head: list[Found]) -> Moment:
     """Return the moment the stock was counted: the DTM that says so, else BIA04/05, else the transmission."""
     stamps = {code(segment, 1): segment for _, segment in head if segment[0] == "DTM"}
-    for qualifier in _AS_OF:
+    for qualifier in AS_OF:
         if qualifier in stamps:
             dtm = stamps[qualifier]
             found = moment(document.clock, text(dtm, 2), text(dtm, 3), text(dtm, 4))
@@ -118,7 +118,7 @@ def _as_of(document: Document, header: list[str], head: list[Found]) -> Moment:
 
 def _node(segments: list[Found]) -> str:
     parties = {code(segment, 1): text(segment, 4) or text(segment, 2) for _, segment in segments if segment[0] == "N1"}
-    return pick(parties, *_NODE_PARTIES)
+    return pick(parties, *NODE_PARTIES)
 
 
 def _item(document: Document, rows: EventRows, loop: list[Found]) -> _Item:
@@ -140,11 +140,11 @@ def _item(document: Document, rows: EventRows, loop: list[Found]) -> _Item:
             item.uoms[kind] = item.uoms.get(kind) or _unit(document, segment, 1)
         elif name == "PO4":
             item.pack = pack_of(segment)
-        elif name == "N1" and code(segment, 1) in _NODE_PARTIES:
+        elif name == "N1" and code(segment, 1) in NODE_PARTIES:
             place = text(segment, 4) or text(segment, 2)
         elif name in REFERENCE_SEGMENTS:
             item.references.setdefault(*reference(segment))
-        elif name == "DTM" and code(segment, 1) in _EXPIRIES:
+        elif name == "DTM" and code(segment, 1) in EXPIRIES:
             item.expires = _day(text(segment, 2))
             if item.expires is None:
                 rows.reject(
@@ -193,7 +193,7 @@ def _add_item(document: Document, rows: EventRows, item: _Item, *, when: Moment,
             "sku": sku,
             "node_id": place or node,
             **counted,
-            "lot": item.ids.get("LT") or pick(item.references, *_LOTS),
+            "lot": item.ids.get("LT") or pick(item.references, *LOTS),
             "expiry_date": item.expires,
             "attributes": attributes(facts),
         }

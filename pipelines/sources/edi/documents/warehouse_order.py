@@ -67,7 +67,7 @@ COLUMNS: Final = (
     "attributes",
 )
 
-_WITHDRAWN: Final = frozenset({"F", "D", "X", "A"})
+WITHDRAWN: Final = frozenset({"F", "D", "X", "A"})
 """W0501 (element 473): cancel, delete, simulation, information only."""
 
 _LINE_NUMBERS: Final = ("LI", "PL", "IL")
@@ -157,7 +157,7 @@ def read(document: Document, rows: EventRows) -> Business:
     if not order_id:
         rows.reject(document.ref(0), "W0502 (depositor order) and W0503 (PO number) are missing", document.set.text)
         return business
-    if status in _WITHDRAWN:
+    if status in WITHDRAWN:
         reason = f"W0501 is {status!r}: the order is withdrawn from the warehouse, or was never meant to be shipped"
         rows.reject(document.ref(0), reason, document.set.text)
         return business

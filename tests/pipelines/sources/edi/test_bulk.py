@@ -7,6 +7,7 @@ import fcntl
 import random
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
@@ -19,7 +20,7 @@ from pipelines.landing import find_files
 from pipelines.sources.base import AdapterContext, ParsedBatch, SourceFile
 from pipelines.sources.edi import adapter, parse, parse_stream
 from pipelines.sources.edi.bulk import cache
-from storage.settings import EdiSettings, Settings
+from storage.settings import EdiSettings, PartnerProfile, Settings
 
 NEVER = 1 << 60
 CONTEXT = AdapterContext(
@@ -186,6 +187,53 @@ DOCUMENTS = (
     ("997", "AK1*PO*9~AK9*A*3*3*3~"),
     ("812", "BCD*20260320*D1**9402*D*20260305*INV1**20260302*45001~CDD*59*D**9402~N9*ZZ*A030*SHORT~"),
     ("820", "BPR*C*1500*C*ACH*CCP~TRN*1*77~ENT*1~RMR*IV*INV1**1500~"),
+    (
+        "820",
+        "BPR*C*1492.75*C*ACH*CCP*01*021000021*DA*1234567*1234567890**01*021000089*DA*7654321*20260312~TRN*1*CK 88~"
+        "CUR*PR*CAD~REF*CK*9~N1*PR*Shop~ENT*1~RMR*IV*INV1**980*1000*20~DTM*003*20260301~RMR*PO*45001**12.75*12.75~"
+        "ENT*2~RMR*IV*INV2***500*0~",
+    ),
+    (
+        "820",
+        "BPR*C*90*C*ACH*CCP************20260312~TRN*1*99~ENT*1~RMR*IV*INV1**90*100~ADX*-10*59*ZZ*A030~NTE*ADD*short~"
+        "RMR*IV*INV3**0*0~REF*PO*45001~",
+    ),
+    (
+        "846",
+        "BIA*00*SI*STK1*20260301*0600~DTM*007*20260302*0415~REF*IA*5~N1*VN*Seller*92*1~N1*WH*Depot*91*DC 1~"
+        "LIN*1*VN*AB-1*UP*012345678905*LT*L7~PO4*12~REF*BT*77~QTY*17*40*CA~QTY*33*30*CA~QTY*29*9.50*EA~"
+        "LIN*2*VN*C~QTY*33*7*EA~QTY*QH*2*EA~QTY*20*1.5*EA~QTY*27*3~LIN*3*UP*44~REF*LOT*A1~REF*LOT*A2~QTY*17*5*CA~CTT*3~",
+    ),
+    ("846", "BIA*00*SI*STK2*20260301~LIN**VN*A~QTY*26*10~UIT*EA~LIN**VN*B~QTY*33*1~N1*WH*D*91*DC2~QTY*33*4~CTT*2~"),
+    ("846", "BIA*25*SI*STK3~LIN*1*VN*A~DTM*036*20270301~QTY*33*0*EA~LIN*2*VN*B~QTY*33*00*EA~QTY*63*4*EA~"),
+    (
+        "860",
+        "BCH*04*BK*45001*R9*7*20260301*****20260302~CUR*BY*CAD~DTM*002*20260311~N1*ST*S*92*6094~N4*TROY*NY*12180~"
+        "POC*1*QD*4*2*CA*60.25*PE*VN*AB-1*UP*012~PO4*12~DTM*063*20260312~POC*2*AI*5**DZ*12**VN*C~POC*3*DI*****VN*D~"
+        "POC*4*PC*0**EA*7.5**VN*E~POC*5*CT*9**EA***VN*F~N1*ST*T*92*7~N4*TORONTO*ON*M5V*CAN~POC*6*QI*3*8*CA***VN*G~CTT*6~",
+    ),
+    ("860", "BCH*01*SA*45001***20260301~"),
+    ("860", "BCH*04**45001*****20260301~DTM*002*20260311~"),
+    ("860", "BCH*04*SA*45001*****20260301~POC*1*QI*3*8>2>>10*EA***VN*G~POC*2*QI*3*8*EA>1***VN*G~"),
+    (
+        "940",
+        "W05*N*SO1*45001~N1*ST*DC 12*92* 6094 ~N4*LITTLE ROCK*AR*72201~N1*SF*Depot*91*DC 1~N4*RENO*NV*89501*USA~"
+        "N9*CO*77~L11*88*VN~REF*VN*89~G62*10*20260304~G62*38*20260305*8*1200~G62*02*20260308~G62*53*20260306*8*0930~"
+        "G62*54*20260307~G62*37*20260303~G62*01*20260320~W66*CC*M***UPSN*****ROUTE 6~LX*1~N9*ZZ*1~"
+        "W01*10*CA*00012345*VN*AB-1*UP*012~N9*LI*001~W20*12~MAN*GM*1~LX*2~W01*3*EA**VN*C~L11*2*PL~LX*3~W01*4*CA*77~W76*17~",
+    ),
+    ("940", "W05*N**45001~LX*1~W01*1.5*DZ**UA*7~LX*2~G62*10*20260304~W01*2*EA**VN*B~"),
+    ("940", "W05*F*SO1*45001~LX*1~W01*1*EA**VN*A~W76*1~"),
+    ("940", "W05*N*SO1~W01*1*EA**VN*A~W01*2*EA**VN*B~W76*3~"),
+    (
+        "945",
+        "W06*F*SO1*20260302*SH1**45001~N1*ST*S*92*6094~N4*LITTLE ROCK*AR*72201~N1*SF*D*91*DC 1~N9*BM*BOL1~N9*CN*1Z9~"
+        "G62*11*20260302~W27*M*FDEG*GROUND*CC~LX*1~MAN*GM*00007121610006156802*CP*CP*1Z01~W12*CC*10*10*0*CA*0001*VN*AB~"
+        "W20*12~N9*LI*1~LX*2~MAN*GM*00007121610006156803~W12*CP*4*3*1*EA**VN*C*L9*******S1**S2~MAN*CP*1Z02~N9*LI*02~LX*3~"
+        "W12*BP*4*0*4*EA**VN*D~N9*LI*3~LX*4~W12*CC**5**EA**VN*E~LX*5~W12*CC*2*6**EA**UP*77~W03*24*80*LB~",
+    ),
+    ("945", "W06*F*SO1*20260301~REF*PO*45001~LX*1~W12*CC*1*1**EA**VN*A~LX*2~W12*CC*1*1**EA**VN*A~W03*2~"),
+    ("945", "W06*F*SO1~G62*10*20260301*8*1544~LX*1~W12*CC*1.5*1.5**EA**VN*A~LX*2~W12*CC*1*1**EA**VN*B~W12*CC*1*2~"),
 )
 VALUES = (
     *("", " ", "0", "00", "01", "1", "2", "9", "007", " 7 ", "1.5", ".5", "5.", "-3", "1e3", "+4", "0.00005", "0.3333"),
@@ -197,6 +245,7 @@ VALUES = (
     *("002", "063", "064", "037", "010", "038", "061", "067", "068", "011", "017", "IA", "IQ", "IR", "R8", "R9", "BP"),
     *("A", "E", "R", "M", "P", "a", "X ", "C", "CR", "CN", "04", "05", "06", "15", "BK", "RJ", "N" * 20, "45001", "AR"),
     *("ca", "dz", "vn", "pe", "st", "iq", "s", "o", "i", "gm", "cr", "nv", "usd", "bk", "abcd", "eA", "aC1"),
+    *("QI", "QD", "AI", "DI", "PC", "LI", "PL", "N9", "WH", "17", "33", "QH", "UA", "LT", "PO", "IV", "54", "8>2>>9"),
     *("USA", "CAN", "DE", "ON", "caf\u00e9", 'a "b"', "back\\slash", "tab\tbed", "{}", "\u2028", "x" * 300),
 )
 edits = st.tuples(
@@ -234,16 +283,40 @@ def edited(body: str, changes: Sequence[tuple[str, float, float, str]]) -> str:
     usage=st.sampled_from("PPPPPT"),
     ending=st.sampled_from(["", "\n", "\r\n"]),
     date=st.sampled_from(["260302", "260308", "261101", "269999"]),
+    change_quantity=st.sampled_from(["total", "difference", "before"]),
+    inventory=st.sampled_from(["full", "changes"]),
 )
 def test_documents_changed_anywhere_read_the_same(
-    readers, scratch, interchange, documents, partner, outbound, usage, ending, date
+    readers, scratch, interchange, documents, partner, outbound, usage, ending, date, change_quantity, inventory
 ):
     text = "".join(
         interchange(code, edited(body, changes), partner=partner, outbound=outbound, usage=usage, date=date)
         for (code, body), changes in documents
     )
     scratch.path.write_text(text.replace("~", "~" + ending))
+    profile = PartnerProfile(change_quantity=change_quantity, inventory=inventory)
+    edi = CONTEXT.edi.model_copy(update={"profiles": {"walmart": profile}})
+    readers.compare([scratch], replace(CONTEXT, edi=edi))
+
+
+@pytest.mark.parametrize("code", ["820", "846", "860", "940", "945"])
+def test_regular_documents_of_warehouses_and_payers_are_read_by_kernels(readers, scratch, interchange, code):
+    body = next(body for kind, body in DOCUMENTS if kind == code and len(body) > 100)
+    scratch.path.write_text(interchange(code, *[body.replace("45001", f"4500{number}") for number in range(9)]))
+    sets, refused = readers.sets, readers.refused
     readers.compare([scratch])
+    assert readers.sets - sets > 5
+    assert readers.refused == refused
+
+
+@pytest.mark.parametrize("meaning", ["total", "difference", "before"])
+def test_changes_are_read_as_the_partner_means_them(readers, scratch, interchange, meaning):
+    body = next(body for kind, body in DOCUMENTS if kind == "860")
+    scratch.path.write_text(interchange("860", *[body.replace("AI*5**", "AI*5*1*")] * 5))
+    edi = CONTEXT.edi.model_copy(update={"profiles": {"walmart": PartnerProfile(change_quantity=meaning)}})
+    refused = readers.refused
+    readers.compare([scratch], replace(CONTEXT, edi=edi))
+    assert readers.refused == refused
 
 
 def test_full_pages_are_turned_over_and_a_document_beyond_a_page_is_read_the_ordinary_way(
