@@ -1,4 +1,4 @@
-"""The only door to OR-Tools: the arrays of a `Model` go in, values or prices come out.
+"""The only door to OR-Tools: the arrays of a `Program` (a `Model`, say) go in, values or prices come out.
 
 MathOpt with HiGHS solves linear relaxations (with true duals) and mixed-integer programs; PDLP gives prices where a
 simplex method is too slow. Measured against CP-SAT and SCIP on the same instances: docs/optimizer.md, "Why HiGHS".
@@ -9,6 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import timedelta
 from enum import StrEnum
+from typing import Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -18,10 +19,29 @@ from ortools.pdlp import solvers_pb2
 from ortools.pdlp.python import pdlp
 from scipy import sparse  # type: ignore[import-untyped]
 
-from optimizer.allocation.model import Floats, Model
+from optimizer.allocation.model import Floats
 from optimizer.allocation.stock import Ints
 
 Flags = npt.NDArray[np.bool_]
+
+
+class Program(Protocol):
+    """Maximise `offset + gain x`, `lower <= matrix x <= upper`, `0 <= x <= bound`, x whole where `is_integer`."""
+
+    @property
+    def matrix(self) -> sparse.csr_matrix: ...  # noqa: D102
+    @property
+    def lower(self) -> Floats: ...  # noqa: D102
+    @property
+    def upper(self) -> Floats: ...  # noqa: D102
+    @property
+    def bound(self) -> Floats: ...  # noqa: D102
+    @property
+    def gain(self) -> Floats: ...  # noqa: D102
+    @property
+    def is_integer(self) -> Flags: ...  # noqa: D102
+    @property
+    def offset(self) -> int: ...  # noqa: D102
 
 
 class Status(StrEnum):
@@ -36,12 +56,16 @@ class Status(StrEnum):
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Answer:
-    """What the solver said; `values` are None without a solution, `is_killed` tells that the clock stopped it."""
+    """What the solver said; `values` are None without a solution, `is_killed` tells that the clock stopped it.
+
+    `iterations` of the simplex method measure the work without a clock.
+    """
 
     status: Status
     values: Floats | None
     bound: float
     is_killed: bool
+    iterations: int = 0
 
 
 _REASONS = {
@@ -58,7 +82,7 @@ def read_reason(reason: mathopt.TerminationReason) -> Status:
 
 
 def solve_program(
-    model: Model, columns: Ints, *, seed: int, node_limit: int, gap: float, kill_seconds: float
+    model: Program, columns: Ints, *, seed: int, node_limit: int, gap: float, kill_seconds: float
 ) -> Answer:
     """Solve the program restricted to the given columns (the others are 0).
 
@@ -87,16 +111,17 @@ def solve_program(
         values = np.zeros(model.gain.size)
         values[columns] = list(result.variable_values(list(restricted.variables())))
     killed = result.termination.limit == mathopt.Limit.TIME
-    return Answer(status, values, result.termination.objective_bounds.dual_bound, killed)
+    work = result.solve_stats.simplex_iterations
+    return Answer(status, values, result.termination.objective_bounds.dual_bound, killed, work)
 
 
-def _is_empty_row_broken(model: Model, columns: Ints) -> bool:
+def _is_empty_row_broken(model: Program, columns: Ints) -> bool:
     """Tell whether a row without any of the columns asks for more than nothing; the solver never sees such rows."""
     empty = np.diff(sparse.csr_matrix(model.matrix[:, columns]).indptr) == 0
     return bool((model.lower[empty] > 0).any() or (model.upper[empty] < 0).any())
 
 
-def simplex_prices(model: Model, *, kill_seconds: float) -> Floats | None:
+def simplex_prices(model: Program, *, kill_seconds: float) -> Floats | None:
     """Return the row prices of the linear relaxation, None if the clock stopped the solver."""
     relaxed = _mathopt_model(model, np.arange(model.gain.size), integer=False)
     parameters = mathopt.SolveParameters(time_limit=timedelta(seconds=kill_seconds))
@@ -106,7 +131,7 @@ def simplex_prices(model: Model, *, kill_seconds: float) -> Floats | None:
     return np.asarray(result.dual_values(list(relaxed.linear_constraints())))
 
 
-def first_order_prices(model: Model, *, iterations: int) -> Floats:
+def first_order_prices(model: Program, *, iterations: int) -> Floats:
     """Return approximate row prices after at most so many iterations of PDLP."""
     program = pdlp.QuadraticProgram()
     program.objective_vector = -model.gain
@@ -121,7 +146,7 @@ def first_order_prices(model: Model, *, iterations: int) -> Floats:
     return -np.asarray(pdlp.primal_dual_hybrid_gradient(program, parameters).dual_solution)
 
 
-def _mathopt_model(model: Model, columns: Ints, *, integer: bool) -> mathopt.Model:
+def _mathopt_model(model: Program, columns: Ints, *, integer: bool) -> mathopt.Model:
     # Filling the message in bulk is 20 times faster than MathOpt's modelling calls at this size.
     matrix = sparse.csr_matrix(model.matrix[:, columns])
     kept = np.flatnonzero(np.diff(matrix.indptr))

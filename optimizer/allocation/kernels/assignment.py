@@ -3,7 +3,8 @@
 A bound and prices by subgradient on the capacities (each job takes its cheapest agent at the prices), a start by
 regret at those prices, then annealing over moves and swaps among each job's best agents at the prices, cooled several
 times. Overload is allowed at a price that rises while there is some and falls while there is none, so the search stays
-at the edge of what fits; it must be gone in what is returned. One thread; stops are counts.
+at the edge of what fits; it must be gone in what is returned. What is still far from the bound is then mended by small
+exact programs (`neighbourhoods`). One thread; stops are counts.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ from typing import Any, Final
 import numpy as np
 import numpy.typing as npt
 
+from optimizer.allocation.kernels import neighbourhoods
 from optimizer.allocation.kernels.flow import jit
 from optimizer.allocation.kernels.orders import draw
 from optimizer.allocation.kernels.problem import Ints, KernelPlan, KernelProblem
@@ -72,9 +74,38 @@ def assign(cost: Ints, need: Ints, capacity: Ints, *, seed: int = 1, moves: int 
     agent = np.empty(cost.shape[0], np.int64)
     state = np.array([88172645463325252 + 7919 * seed], np.uint64)
     best = int(_anneal(cost, need, capacity, choice, agent, penalty, heat, count, state))
-    if best >= NOBODY:
+    found = None if best >= NOBODY else Assigned(agent, best, bound)
+    if found is not None and best <= bound * (1 + neighbourhoods.GOOD):
+        return found
+    return _mended(neighbourhoods.Jobs(cost, need, capacity, NOBODY), choice, found, bound, seed=seed)
+
+
+def _mended(
+    given: neighbourhoods.Jobs, choice: Ints, found: Assigned | None, bound: int, *, seed: int
+) -> Assigned | None:
+    mask = np.zeros(given.cost.shape, np.bool_)
+    np.put_along_axis(mask, choice, values=True, axis=1)
+    if found is not None:
+        mask[np.arange(len(mask)), found.agent] = True
+    mask &= given.cost < NOBODY
+    linear = neighbourhoods.linear_prices(given, mask)
+    if linear is None:
+        return found
+    reduced, prices = linear
+    bound = max(bound, _bound(given.cost, given.need, given.capacity, prices))
+    start = neighbourhoods.dive(given, reduced, seed=seed)
+    if found is not None and (start is None or found.cost <= given.value(start)):
+        start = found.agent
+    if start is None:
         return None
-    return Assigned(agent, best, bound)
+    agent = neighbourhoods.improve(given, start, reduced, seed=seed, bound=bound)
+    return Assigned(agent, given.value(agent), bound)
+
+
+def _bound(cost: Ints, need: Ints, capacity: Ints, prices: npt.NDArray[np.float64]) -> int:
+    """Return what capacity prices prove: least costs at the prices, less what capacity is paid, rounded up safely."""
+    value = float((cost + need * prices).min(axis=1).sum() - capacity @ prices)
+    return int(np.ceil(value - 1e-6 * max(abs(value), 1.0)))
 
 
 def _prices(cost: Ints, need: Ints, capacity: Ints) -> tuple[npt.NDArray[np.float64], int]:
@@ -91,7 +122,7 @@ def _prices(cost: Ints, need: Ints, capacity: Ints) -> tuple[npt.NDArray[np.floa
         load = np.bincount(chosen, weights=need[jobs, chosen], minlength=capacity.size)
         momentum = 0.7 * momentum + 0.3 * np.clip(load / np.maximum(capacity, 1) - 1, -1, 1)
         prices = np.maximum(prices + 0.5 * scale * 0.985**number * momentum, 0)
-    return top, int(np.ceil(best - 1e-6 * max(abs(best), 1.0)))
+    return top, _bound(cost, need, capacity, top)
 
 
 @jit
