@@ -20,6 +20,7 @@ page = st.navigation(
             st.Page("app_pages/snapshot.py", title="Snapshot", icon=":material/monitoring:", default=True),
             st.Page("app_pages/exceptions.py", title="Exceptions", icon=":material/priority_high:"),
             st.Page("app_pages/order.py", title="Order", icon=":material/receipt_long:"),
+            st.Page("app_pages/passport.py", title="Passport", icon=":material/fingerprint:"),
         ],
         "Decide": [st.Page("app_pages/scenarios.py", title="Scenarios", icon=":material/alt_route:")],
         "Trust": [st.Page("app_pages/data_health.py", title="Data health", icon=":material/verified:")],

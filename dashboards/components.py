@@ -26,6 +26,8 @@ _STYLE: Final = """
 .ot-name, .ot-small { font-size:13px; opacity:.72; }
 .ot-value { font-size:28px; font-weight:650; line-height:1.2; letter-spacing:-.02em;
   font-variant-numeric:tabular-nums; }
+a.ot-value { display:block; color:inherit !important; text-decoration:none !important; }
+a.ot-value:hover, a.ot-value:focus-visible { text-decoration:underline dotted !important; }
 .ot-off .ot-value { font-weight:400; opacity:.6; }
 .ot-row { font-size:13px; font-variant-numeric:tabular-nums; }
 .ot-bad { color:#d9571e; font-weight:600; opacity:1; }
@@ -61,14 +63,19 @@ def page_header(title: str, info: BuildInfo, *, remarks: Sequence[str] = ()) -> 
     st.html(chips)
 
 
-def tiles(items: Sequence[Tile]) -> None:
-    """Show KPI tiles, as the weekly snapshot does."""
-    st.html(f'<div class="ot-grid">{"".join(_tile(item) for item in items)}</div>')
+def tiles(items: Sequence[Tile], *, week: str) -> None:
+    """Show KPI tiles, as the weekly snapshot does; a click on a value opens its passport."""
+    st.html(f'<div class="ot-grid">{"".join(_tile(item, week) for item in items)}</div>')
 
 
-def _tile(tile: Tile) -> str:
+def _tile(tile: Tile, week: str) -> str:
     state = " signal" if tile.state == "signal" else " ot-off" if tile.state == "unavailable" else ""
-    rows = [f'<div class="ot-name">{escape(tile.name)}</div><div class="ot-value">{escape(tile.value)}</div>']
+    value = f'<div class="ot-value">{escape(tile.value)}</div>'
+    if tile.state != "unavailable":
+        address = f"passport?kpi={escape(tile.kpi_id)}&week={escape(week)}"
+        title = "the rows behind this number"
+        value = f'<a class="ot-value" href="{address}" target="_self" title="{title}">{escape(tile.value)}</a>'
+    rows = [f'<div class="ot-name">{escape(tile.name)}</div>{value}']
     if tile.state == "unavailable":
         rows.append(f'<div class="ot-small">not measured: {escape(tile.comment)}</div>')
     else:

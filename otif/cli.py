@@ -182,12 +182,33 @@ def kpis(
         str | None, typer.Option(help="bridge of seed lens_bridges: why two lenses differ, step by step")
     ] = None,
     customer: Annotated[str | None, typer.Option(help="with --bridge: only this customer")] = None,
+    passport: Annotated[
+        str | None, typer.Option(help="KPI whose number to take apart: rows, exclusions, files, SQL, recount")
+    ] = None,
+    where: Annotated[
+        list[str] | None, typer.Option(help="with --passport: dimension=value; may be given several times")
+    ] = None,
+    week: Annotated[str, typer.Option(help="with --passport: week, e.g. 2026-W46")] = "",
+    limit: Annotated[int | None, typer.Option(min=0, help="with --passport: most rows to print")] = None,
     output: FormatOption = "table",
 ) -> None:
     """Show KPIs against target; what cannot be computed is unavailable with its reason."""
     from dashboards.queries import kpi_table, lens_bridge
     from storage.publish import open_published
 
+    if passport is not None:
+        from otif.cli_passport import place_of, show_passport
+
+        show_passport(
+            passport,
+            where=place_of(where or ()),
+            week=week,
+            days=(date_from.date() if date_from else None, date_to.date() if date_to else None),
+            lens=lens,
+            limit=limit,
+            output=output,
+        )
+        return
     if bridge is not None:
         days = (date_from.date() if date_from else None, date_to.date() if date_to else None)
         with open_published(load_settings()) as connection:

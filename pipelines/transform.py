@@ -18,6 +18,7 @@ from typing import Any, Final
 
 from pipelines.errors import TransformError
 from pipelines.landing import prepare_landing
+from pipelines.lineage import published_views, row_models, write_lineage
 from storage.duck import connect, writer_lock
 from storage.publish import publish
 from storage.settings import PROJECT_ROOT, Settings
@@ -68,7 +69,11 @@ def build(settings: Settings, as_of: datetime, *, full_refresh: bool = False, th
         connection.close()
         results = run_dbt(settings, "build", as_of=as_of, full_refresh=full_refresh, threads=threads)
         stamp = f"{as_of:%Y%m%dT%H%M%S}-{time.time_ns():020d}"
-        publication = publish(settings, publication_id=stamp)
+        models = row_models(_target(settings) / "manifest.json", results, build_variables(settings, as_of))
+        connection = connect(settings.database)
+        write_lineage(connection, models)
+        connection.close()
+        publication = publish(settings, publication_id=stamp, views=published_views(results))
     nodes = [(row["unique_id"].split(".")[0], row["status"], row["unique_id"].split(".")[2]) for row in results]
     return BuildReport(
         publication=publication,
@@ -100,19 +105,26 @@ def merge_seeds(settings: Settings) -> Path:
     return merged
 
 
+def build_variables(settings: Settings, as_of: datetime) -> dict[str, str]:
+    """Return the variables that a build passes to the models."""
+    return {
+        "as_of": f"{as_of:%Y-%m-%d %H:%M:%S}",
+        "company_zone": settings.company.zone,
+        "company_currency": settings.company.currency,
+        "week_start": settings.company.week_start,
+    }
+
+
+def _target(settings: Settings) -> Path:
+    return settings.var / "dbt" / "target"
+
+
 def dbt_command(
     settings: Settings, command: str, *, as_of: datetime, full_refresh: bool = False, threads: int = 2
 ) -> tuple[list[str], dict[str, str]]:
     """Return the dbt command line and its environment."""
-    target = settings.var / "dbt" / "target"
-    variables = json.dumps(
-        {
-            "as_of": f"{as_of:%Y-%m-%d %H:%M:%S}",
-            "company_zone": settings.company.zone,
-            "company_currency": settings.company.currency,
-            "week_start": settings.company.week_start,
-        }
-    )
+    target = _target(settings)
+    variables = json.dumps(build_variables(settings, as_of))
     arguments = [
         sys.executable, "-m", "dbt.cli.main", "--no-use-colors", "--log-path", str(settings.var / "dbt" / "logs"),
         command, "--project-dir", str(PROJECT_ROOT), "--profiles-dir", str(PROJECT_ROOT),
@@ -145,7 +157,7 @@ def run_dbt(
         TransformError: dbt failed.
     """
     arguments, environment = dbt_command(settings, command, as_of=as_of, full_refresh=full_refresh, threads=threads)
-    outcome = settings.var / "dbt" / "target" / "run_results.json"
+    outcome = _target(settings) / "run_results.json"
     outcome.unlink(missing_ok=True)
     finished = subprocess.run(arguments, env=environment, capture_output=True, text=True, check=False)  # noqa: S603
     results: list[dict[str, Any]] = json.loads(outcome.read_text())["results"] if outcome.exists() else []

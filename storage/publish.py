@@ -1,14 +1,16 @@
 """Publications: read-only copies of the marts, swapped in atomically.
 
 `publish()` copies the public schemas into `published/<id>.duckdb` and then moves the pointer file
-`published/current` in one rename. A reader resolves the pointer once and keeps its file, so it never
+`published/current` in one rename. Views are published as views, with the tables they read, so that their rows cost no
+second copy. A reader resolves the pointer once and keeps its file, so it never
 sees half a build and never blocks a writer. The last N publications are kept for rollback.
 """
 
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+import re
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
@@ -19,14 +21,17 @@ from storage.settings import Settings
 
 PUBLIC_SCHEMAS: Final = ("marts", "metrics")
 _POINTER: Final = "current"
+_NO_VIEWS: Final[Mapping[str, str]] = {}
 
 
-def publish(settings: Settings, *, publication_id: str) -> Path:
+def publish(settings: Settings, *, publication_id: str, views: Mapping[str, str] = _NO_VIEWS) -> Path:
     """Copy the public schemas into a new file and point readers at it.
 
     Args:
         settings: Workspace; the caller holds the writer lock.
         publication_id: File-name-safe id, sortable by time.
+        views: Queries to publish as views, by qualified name (`metrics.kpi_facts`), each after those it reads. They
+            name relations in full and quoted (`"otif"."marts"."fct_orders"`), as dbt compiles them.
 
     Returns:
         The published file.
@@ -53,6 +58,7 @@ def publish(settings: Settings, *, publication_id: str) -> Path:
             connection.execute(f"create schema {schema}")
         for schema, table in tables:
             connection.execute(f'create table {schema}."{table}" as from source.{schema}."{table}"')
+        _publish_views(connection, views, catalog=settings.database.stem)
         connection.execute("detach source")
     finally:
         connection.close()
@@ -61,6 +67,26 @@ def publish(settings: Settings, *, publication_id: str) -> Path:
     _point_to(settings, target.name)
     _prune(settings)
     return target
+
+
+def _publish_views(connection: Connection, views: Mapping[str, str], *, catalog: str) -> None:
+    """Create the views, and copy what they read and the publication does not hold yet."""
+    relation = re.compile(rf'"{re.escape(catalog)}"\."(\w+)"\."(\w+)"')
+    for name, query in views.items():
+        for schema, table in sorted(set(relation.findall(query))):
+            known = connection.execute(
+                "select 1 from information_schema.tables where table_catalog = current_database() "
+                "and table_schema = ? and table_name = ?",
+                [schema, table],
+            ).fetchone()
+            if known is None:
+                connection.execute(f'create schema if not exists "{schema}"')
+                connection.execute(f'create table "{schema}"."{table}" as from source."{schema}"."{table}"')
+        connection.execute(f"create view {name} as {relation.sub(_without_catalog, query)}")
+
+
+def _without_catalog(match: re.Match[str]) -> str:
+    return f'"{match[1]}"."{match[2]}"'
 
 
 def current_publication(settings: Settings) -> Path:

@@ -35,7 +35,7 @@ with st.container(horizontal=True, vertical_alignment="bottom"):
     )
 week = week_named(name, week_start=info.week_start)
 st.caption(f"{day_text(week.start)} to {day_text(week.end)} {week.end.year}")
-components.tiles(ask(snapshot_tiles, week=name))
+components.tiles(ask(snapshot_tiles, week=name), week=name)
 
 st.subheader("Over time", anchor=False)
 catalogue = {row["kpi_id"]: row for row in ask(tile_catalogue).iter_rows(named=True)}
@@ -68,6 +68,10 @@ if chosen:
     else:
         by_channel = ask(kpi_table, kpis=[chosen], by=["channel"], date_from=first, date_to=last)
         components.channel_table(by_channel, unit=unit, currency=info.currency)
+    st.page_link(
+        "app_pages/passport.py", label="Rows behind the number", icon=":material/fingerprint:",
+        query_params={"kpi": chosen, "week": name},
+    )  # fmt: skip
     if first and last and first != week.start:
         st.caption(f"{day_text(first)} to {day_text(last)}: later days are still under way.")
 

@@ -16,6 +16,7 @@ from dashboards.queries.health import (
     rejects,
 )
 from dashboards.queries.kpis import DIMENSIONS, GRAINS, kpi_table
+from dashboards.queries.passport import Figure, Passport, members, number_passport, recounted
 from dashboards.queries.periods import Week, week_containing, week_named
 from dashboards.queries.series import ChangePart, change_parts, kpi_series, miss_causes
 from dashboards.queries.why import Why, drivers_table, why_moved
@@ -34,6 +35,8 @@ __all__ = [
     "GRAINS",
     "BuildInfo",
     "ChangePart",
+    "Figure",
+    "Passport",
     "Week",
     "Why",
     "at_risk",
@@ -49,11 +52,14 @@ __all__ = [
     "kpi_series",
     "kpi_table",
     "lens_bridge",
+    "members",
     "miss_causes",
+    "number_passport",
     "open_orders",
     "order_events",
     "order_header",
     "order_lines",
+    "recounted",
     "rejects",
     "week_containing",
     "week_named",

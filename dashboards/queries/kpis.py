@@ -31,7 +31,11 @@ GRAINS: Final = ("day", "week", "month")
 HEADLINE: Final = "headline"
 """The lens that judges each order by the one profile its channel or retailer is steered by."""
 
-_ALIASES: Final = {"state": "region", "customer": "customer_id", "node": "node_id", "seller": "seller_id"}
+ALIASES: Final = {
+    "state": "region", "customer": "customer_id", "retailer": "customer_id", "node": "node_id", "seller": "seller_id",
+}  # fmt: skip
+"""Words for dimensions that `by` accepts as well."""
+
 _EXCLUSION_DIMENSIONS: Final = frozenset({"channel", "customer_id"})
 # A share of money or units is not a share of independent trials: no Wilson interval from its own sums.
 NO_INTERVAL: Final = frozenset({
@@ -48,8 +52,8 @@ _DOUBTED: Final = (
 )  # fmt: skip
 """KPIs whose doubt `metrics.kpi_doubts` weighs; of the others nothing is said about their worst and best case."""
 
-_INDEX: Final = "perfect_order_index"
-_INDEX_PARTS: Final = ("perfect_in_full", "perfect_on_time", "perfect_documents", "perfect_condition")
+INDEX: Final = "perfect_order_index"
+INDEX_PARTS: Final = ("perfect_in_full", "perfect_on_time", "perfect_documents", "perfect_condition")
 _Z: Final = 1.959963984540054
 _NOTHING_DUE: Final = "no observations in this period"
 
@@ -129,7 +133,7 @@ def kpi_table(
             date_to=date_to,
         )
         sums = pl.concat([sums, stages], how="diagonal")
-    if _INDEX in question.kpis:
+    if INDEX in question.kpis:
         sums = pl.concat([sums, _index(connection, question)], how="diagonal")
     rows = _with_catalogue(sums, catalogue, question)
     rows = _with_targets(connection, rows, by_channel="channel" in question.by, fallback=date_to or info.as_of_date)
@@ -152,7 +156,7 @@ def _question(
     if unknown:
         message = f"unknown KPI {', '.join(unknown)}; known: {', '.join(known)}"
         raise QuestionError(message)
-    named = [_ALIASES.get(word, word) for word in by]
+    named = [ALIASES.get(word, word) for word in by]
     grains = [word for word in named if word in GRAINS]
     if len(set(grains)) > 1 or (grain and grains and grains[0] != grain):
         message = f"asked for several grains ({', '.join([*grains, grain or ''])}); give one of {', '.join(GRAINS)}"
@@ -164,7 +168,7 @@ def _question(
     dimensions = tuple(dict.fromkeys(word for word in named if word not in GRAINS))
     wrong = [word for word in dimensions if word not in DIMENSIONS]
     if wrong:
-        message = f"unknown dimension {', '.join(wrong)}; known: {', '.join((*DIMENSIONS, *_ALIASES, *GRAINS))}"
+        message = f"unknown dimension {', '.join(wrong)}; known: {', '.join((*DIMENSIONS, *ALIASES, *GRAINS))}"
         raise QuestionError(message)
     return _Question(
         kpis=tuple(dict.fromkeys(kpis)) or tuple(known),
@@ -283,10 +287,10 @@ def _with_doubts(
 
 def _index(connection: Connection, question: _Question) -> pl.DataFrame:
     """Return the product of the component rates (APQC, WERC), per period and dimensions."""
-    parts = _sums(connection, replace(question, kpis=_INDEX_PARTS))
+    parts = _sums(connection, replace(question, kpis=INDEX_PARTS))
     keys = question.keys[1:]
     rate = pl.col("numerator") / pl.col("denominator")
-    is_whole = pl.len() == len(_INDEX_PARTS)
+    is_whole = pl.len() == len(INDEX_PARTS)
     return (
         parts.group_by(keys, maintain_order=True)
         .agg(
@@ -297,7 +301,7 @@ def _index(connection: Connection, question: _Question) -> pl.DataFrame:
             observations=pl.col("observations").max(),
             is_provisional=pl.col("is_provisional").any(),
         )
-        .with_columns(kpi_id=pl.lit(_INDEX), has_lens=pl.lit(value=False))
+        .with_columns(kpi_id=pl.lit(INDEX), has_lens=pl.lit(value=False))
     )
 
 

@@ -1,10 +1,14 @@
-"""Pieces of the weekly snapshot that pages show live; asked with plain arguments, so that answers can be cached."""
+"""Pieces of the weekly snapshot that pages show live, and files they offer.
+
+Asked with plain arguments, so that answers can be cached.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from datetime import date
 
-from dashboards.queries import build_info, week_named
+from dashboards.queries import build_info, number_passport, week_named
 from dashboards.reports.facts import Proposal, Tile
 from dashboards.reports.tiles import build_tile, tile_catalogue
 from dashboards.reports.weekly import build_weekly
@@ -23,3 +27,11 @@ def snapshot_tiles(connection: Connection, *, week: str) -> tuple[Tile, ...]:
 def week_page(connection: Connection, *, week: str, company: str, proposals: Sequence[Proposal] = ()) -> str:
     """Return the whole report of a week as a self-contained page."""
     return build_weekly(connection, week, proposals=proposals, company=company).html
+
+
+def passport_csv(
+    connection: Connection, *, kpi_id: str, where: Mapping[str, str], date_from: date | None, date_to: date | None
+) -> bytes:
+    """Return all rows of a passport as CSV."""
+    found = number_passport(connection, kpi_id, where=where, date_from=date_from, date_to=date_to)
+    return found.rows.write_csv().encode()

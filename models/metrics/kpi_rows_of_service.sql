@@ -1,24 +1,11 @@
 {{ config(schema='intermediate', materialized='view', contract={'enforced': false}) }}
 {#-
-    Numerators and denominators of the KPIs that a service profile judges, per due day and dimensions. Added up wide
-    first, so that the verdicts are read once, then told per KPI.
+    Numerators and denominators of the KPIs that a service profile judges, per due day and dimensions: the sums of
+    kpi_facts_of_orders_due and kpi_facts_of_lines_due, added up wide first, so that the verdicts are read once, then told
+    per KPI.
 -#}
-{% set order_kpis = {
-    "on_time": "is_on_time",
-    "in_full": "is_in_full",
-    "otif": "is_otif",
-    "order_fill": "is_first_pass",
-} %}
-{% set line_kpis = {
-    "otif_line": ("case when is_otif then 1 else 0 end", "1"),
-    "otif_case": ("quantity_in_window", "base_quantity"),
-    "otif_value": ("quantity_in_window * unit_cost", "base_quantity * unit_cost"),
-    "unit_fill_revised": ("least(quantity_by_end, base_revised)", "base_revised"),
-    "unit_fill_original": ("least(quantity_by_end, base_revised, base_original)", "base_original"),
-    "unit_fill_first_pass": ("quantity_first_pass", "base_revised"),
-    "value_fill": ("least(quantity_by_end, base_revised) * unit_price", "base_revised * unit_price"),
-    "line_fill": ("case when is_in_full then 1 else 0 end", "1"),
-} %}
+{% set order_kpis = fromjson(service_order_kpis()) %}
+{% set line_kpis = fromjson(service_line_kpis()) %}
 with orders as (
     select
         profile_id,

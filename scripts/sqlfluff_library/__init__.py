@@ -1,10 +1,11 @@
-"""What sqlfluff's own Jinja needs to render the dbt macros: a stand-in for dbt's adapter and `return`.
+"""What sqlfluff's own Jinja needs to render the dbt macros: stand-ins for dbt's adapter, `return` and `fromjson`.
 
 The lint reads shape, not meaning, so a dispatched macro renders as a function call of its name.
 """
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from typing import Final
 
@@ -19,3 +20,4 @@ class _Adapter:
 
 adapter: Final = _Adapter()
 globals()["return"] = lambda value: value
+fromjson: Final = json.loads

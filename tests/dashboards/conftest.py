@@ -49,6 +49,18 @@ _TABLES = {
         f"kpi_id varchar, stage_id varchar, subject varchar, {_DIMENSIONS}, display_order bigint, hours double, "
         "censored_hours double, is_valid boolean, cohort_date date, started_at timestamp, ended_at timestamp"
     ),
+    "metrics.kpi_facts": (
+        "kpi_id varchar, row_kind varchar, row_key varchar, profile_id varchar, order_id varchar, line_id varchar, "
+        f"sku varchar, service varchar, {_DIMENSIONS}, currency varchar, exclusion_reason varchar, numerator double, "
+        "denominator double, observations bigint, is_headline boolean, is_provisional boolean, period_date date"
+    ),
+    "metrics.kpi_models": (
+        "kpi_id varchar, row_model varchar, definition_version varchar, rules_version varchar, sql varchar"
+    ),
+    "marts.fct_orderless_events": (
+        "row_key varchar, event_id varchar, event_type varchar, source varchar, source_ref varchar, batch_id varchar, "
+        "event_at timestamp"
+    ),
     "marts.fct_orders": (
         f"order_id varchar, source varchar, order_type varchar, currency varchar, {_DIMENSIONS}, "
         "captured_at timestamp, released_at timestamp, accepted_at timestamp, delivered_at timestamp, "
@@ -147,6 +159,22 @@ from met, lateral (values
 insert into metrics.kpi_values
     select 'backorder_value', '', false, date '2026-11-16', 'wholesale', 'wholesale', 'walmart', 'dc_columbus',
         '(none)', 'NY', 'kitchen', '(none)', 'USD', 1500, null, 3, false;
+insert into metrics.kpi_facts
+    select kpi_id, 'order', concat_ws(' ', channel, period_date, row), profile_id,
+        if(channel = 'dtc' and row = 1, '100123', null), null, null, null, channel, channel_type, customer_id, node_id,
+        carrier, region, category, seller_id, currency, null, if(row <= numerator, 1, 0), 1, 1, is_headline,
+        is_provisional, period_date
+    from metrics.kpi_values
+    cross join generate_series(1, 20) as rows(row)
+    where kpi_id in ('otif', 'on_time') and row <= denominator;
+insert into metrics.kpi_facts
+    select 'otif', 'order', concat_ws(' ', channel, day, 'left out'), 'dtc_std', null, null, null, null, channel,
+        channel, '(none)', 'dc_columbus', 'swiftparcel', 'NY', 'kitchen', '(none)', 'USD', 'customer_cancelled', 0, 1,
+        1, true, false, cast(day as date)
+    from generate_series(timestamp '{first}', timestamp '{last}', interval 1 day) as days(day)
+    cross join (values ('dtc')) as channels(channel);
+insert into metrics.kpi_models
+    select kpi_id, 'kpi_facts_of_orders_due', 'd1', 'r1', 'select 1' from metrics.kpi_catalogue;
 insert into metrics.kpi_doubts
     select 'otif', 'retail', true, date '{last}', 'wholesale', 'wholesale', 'walmart', 'dc_columbus', 'swiftparcel',
         'NY', 'kitchen', '(none)', 'USD', 1, 4, 5, 10;

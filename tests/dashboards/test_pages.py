@@ -12,7 +12,7 @@ from storage.ledger import open_ledger
 from storage.settings import Settings
 
 APP = Path(__file__).resolve().parents[2] / "dashboards" / "app.py"
-PAGES = ("snapshot", "exceptions", "order", "scenarios", "data_health")
+PAGES = ("snapshot", "exceptions", "order", "passport", "scenarios", "data_health")
 
 
 @pytest.fixture
@@ -131,3 +131,25 @@ def test_an_order_shows_its_timeline_and_an_unknown_one_says_so(home: Path, monk
     assert "Carrier accepted: First scan (line 1, 3 units)" in markup(app)
     app.text_input[0].set_value("nobody").run()
     assert "no order nobody" in app.warning[0].value
+
+
+def test_a_passport_recounts_and_lists_what_was_left_out(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    app = open_page("passport", home, monkeypatch)
+    app.selectbox(key="passport_kpi").set_value("otif").run()
+    assert not app.exception
+    assert "72.5%" in markup(app)
+    assert any("exactly this number" in line.value for line in app.markdown)
+    assert "Left out · 7" in app.segmented_control(key="passport_part").options
+
+
+def test_a_passport_that_does_not_recount_says_so(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    app = open_page("passport", home, monkeypatch)
+    app.selectbox(key="passport_kpi").set_value("on_time_ship").run()
+    assert not app.exception
+    assert "The rows give" in app.error[0].value
+
+
+def test_the_passport_of_an_unavailable_kpi_gives_the_reason(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    app = open_page("passport", home, monkeypatch)
+    app.selectbox(key="passport_kpi").set_value("return_rate").run()
+    assert any("no return events have landed" in line.value for line in app.main.caption)

@@ -1,0 +1,65 @@
+{{ config(schema='metrics', materialized='view', contract={'enforced': false}) }}
+{#- What retailers deducted, over what they were invoiced, and what was won back (K19). Amounts of different currencies
+    never meet in one row. Grain is kpi_id, row_kind, invoice_id or deduction_id. -#}
+{#- Retailers bill their deductions weeks after the goods left. -#}
+{% set settle_days = var('chargeback_maturity_days', 42) %}
+with combined as (
+    select
+        'chargeback_rate' as kpi_id,
+        'invoice' as row_kind,
+        'invoice ' || invoice_id as row_key,
+        order_id,
+        cast(null as varchar) as line_id,
+        cast(null as varchar) as sku,
+        cast(null as varchar) as service,
+        {{ kpi_dimensions(absent=["carrier", "category", "seller_id"]) }},
+        currency,
+        cast(null as varchar) as exclusion_reason,
+        0 as numerator,
+        amount as denominator,
+        0 as counted,
+        shipped_date > {{ add_days(as_of_date(), '-' ~ settle_days) }} as is_provisional,
+        shipped_date as period_date
+    from {{ ref('fct_invoices') }}
+    union all
+    {%- for kpi in ["chargeback_rate", "chargeback_amount"] %}
+        select
+            '{{ kpi }}' as kpi_id,
+            'deduction' as row_kind,
+            'deduction ' || deduction_id as row_key,
+            order_id,
+            cast(null as varchar) as line_id,
+            cast(null as varchar) as sku,
+            cast(null as varchar) as service,
+            {{ kpi_dimensions(absent=["carrier", "category", "seller_id"]) }},
+            currency,
+            cast(null as varchar) as exclusion_reason,
+            amount as numerator,
+            0 as denominator,
+            1 as counted,
+            shipped_date > {{ add_days(as_of_date(), '-' ~ settle_days) }} as is_provisional,
+            shipped_date as period_date
+        from {{ ref('fct_deductions') }}
+        union all
+    {%- endfor %}
+    select
+        'dispute_recovery' as kpi_id,
+        'deduction' as row_kind,
+        'deduction ' || deduction_id as row_key,
+        order_id,
+        cast(null as varchar) as line_id,
+        cast(null as varchar) as sku,
+        cast(null as varchar) as service,
+        {{ kpi_dimensions(absent=["carrier", "category", "seller_id"]) }},
+        currency,
+        case when resolved_at is null then 'not_resolved' end as exclusion_reason,
+        least(recovered_amount, disputed_amount) as numerator,
+        disputed_amount as denominator,
+        1 as counted,
+        false as is_provisional,
+        {{ company_date('coalesce(resolved_at, disputed_at, taken_at)') }} as period_date
+    from {{ ref('fct_deductions') }}
+    where disputed_amount > 0
+)
+
+{{ kpi_fact_columns("combined", counted="counted") }}
