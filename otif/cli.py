@@ -16,6 +16,7 @@ from otif.cli_buffers import buffers
 from otif.cli_disputes import disputes_app
 from otif.cli_edi import edi_app
 from otif.cli_intake import register as register_intake
+from otif.cli_risk import at_risk
 from otif.cli_rules import rules_app
 from otif.cli_sources import register as register_sources
 from otif.cli_why import why
@@ -36,6 +37,7 @@ app = typer.Typer(
 report_app = typer.Typer(help="Reports: render and send.", no_args_is_help=True)
 app.add_typer(rules_app, name="rules")
 app.command()(allocate)
+app.command("at-risk")(at_risk)
 app.command()(buffers)
 app.command()(why)
 app.add_typer(report_app, name="report")

@@ -32,12 +32,16 @@ def run_ingest(
 
 
 def run_build(settings: Settings, as_of: datetime, *, full_refresh: bool = False) -> BuildReport:
-    """Land what people decided, build and publish. See `pipelines.transform.build`."""
+    """Land what people decided, build, predict the open lines and publish.
+
+    See `pipelines.transform.build` and `otif.risk`.
+    """
     from otif.disputes import land_decisions
+    from otif.risk import write_risks
     from pipelines.transform import build
 
     land_decisions(settings)
-    return build(settings, as_of, full_refresh=full_refresh)
+    return build(settings, as_of, full_refresh=full_refresh, finish=write_risks)
 
 
 def serve_dashboards(settings: Settings, *, host: str, port: int) -> int:

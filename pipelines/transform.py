@@ -11,6 +11,7 @@ import shutil
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -19,7 +20,7 @@ from typing import Any, Final
 from pipelines.errors import TransformError
 from pipelines.landing import prepare_landing
 from pipelines.lineage import published_views, row_models, write_lineage
-from storage.duck import connect, writer_lock
+from storage.duck import Connection, connect, writer_lock
 from storage.publish import publish
 from storage.settings import PROJECT_ROOT, Settings
 
@@ -47,7 +48,14 @@ class BuildReport:
     seconds: float
 
 
-def build(settings: Settings, as_of: datetime, *, full_refresh: bool = False, threads: int = 2) -> BuildReport:
+def build(
+    settings: Settings,
+    as_of: datetime,
+    *,
+    full_refresh: bool = False,
+    threads: int = 2,
+    finish: Callable[[Connection, datetime], None] | None = None,
+) -> BuildReport:
     """Build all models as of an instant and publish the marts.
 
     Args:
@@ -55,6 +63,7 @@ def build(settings: Settings, as_of: datetime, *, full_refresh: bool = False, th
         as_of: Aware instant; events after it are not seen.
         full_refresh: Rebuild seeds and incremental models from scratch.
         threads: dbt threads.
+        finish: What is still to be computed from the models and published with them; given the database and the as-of.
 
     Raises:
         TransformError: dbt failed; the message names the nodes and the log. Nothing was published.
@@ -68,6 +77,12 @@ def build(settings: Settings, as_of: datetime, *, full_refresh: bool = False, th
         connection.execute("drop schema if exists seeds cascade")
         connection.close()
         results = run_dbt(settings, "build", as_of=as_of, full_refresh=full_refresh, threads=threads)
+        if finish is not None:
+            connection = connect(settings.database)
+            try:
+                finish(connection, as_of)
+            finally:
+                connection.close()
         stamp = f"{as_of:%Y%m%dT%H%M%S}-{time.time_ns():020d}"
         models = row_models(_target(settings) / "manifest.json", results, build_variables(settings, as_of))
         connection = connect(settings.database)
