@@ -7,15 +7,18 @@ from datetime import datetime, timedelta
 from typing import Final
 
 import numpy as np
+import numpy.typing as npt
 import polars as pl
 
-from optimizer.risk.calibrate import Calibration, Flags, fit_calibration
+from optimizer.risk.calibrate import Calibration, fit_calibration
 from optimizer.risk.curves import Floats
 from optimizer.risk.history import STAGES, History, passings
 from optimizer.risk.snapshots import snapshots
 from optimizer.risk.stages import StageTimes, learn_stages
 
-CALIBRATE_WEEKS: Final = 3
+Flags = npt.NDArray[np.bool_]
+
+CALIBRATE_WEEKS: Final = 4
 """Weeks before the present whose outcomes calibrate."""
 
 WARM_UP_DAYS: Final = 28
@@ -102,7 +105,7 @@ class Learner:
         """Learn the calibration from the weeks before an instant: lines whose window had ended by then."""
         starts = [until - timedelta(days=7 * back) for back in range(CALIBRATE_WEEKS, 0, -1)]
         rows = decided(pl.concat([self.week(start).rows for start in starts]), until)
-        return fit_calibration(miss_chance(rows), *flags(rows), rows["is_missed"].cast(pl.Float64).to_numpy())
+        return fit_calibration(miss_chance(rows), situations(rows), rows["is_missed"].cast(pl.Float64).to_numpy())
 
     def model(self, until: datetime) -> RiskModel:
         """Fit on what was known at an instant."""
@@ -129,7 +132,7 @@ def decided(rows: pl.DataFrame, until: datetime) -> pl.DataFrame:
 
 def probabilities(rows: pl.DataFrame, calibration: Calibration) -> pl.Series:
     """Return the calibrated probability of a miss of rows that carry what the curves say."""
-    return pl.Series("probability", calibration(miss_chance(rows), *flags(rows)))
+    return pl.Series("probability", calibration(miss_chance(rows), situations(rows)))
 
 
 def miss_chance(rows: pl.DataFrame) -> Floats:
@@ -137,6 +140,22 @@ def miss_chance(rows: pl.DataFrame) -> Floats:
     inside = rows["chance"].to_numpy() - rows["early"].to_numpy()
     missed: Floats = np.clip(1.0 - inside, 0.0, 1.0)
     return missed
+
+
+def situations(rows: pl.DataFrame) -> Floats:
+    """Return what calibration looks at beside the curves.
+
+    On hold; no stock behind it; judged by the hand-over; judged by the arrival; weeks to the deadline (at most three)
+    of a line that is not released yet.
+    """
+    held, short = flags(rows)
+    weeks = (pl.col("window_end_at") - pl.col("at")).dt.total_seconds() / (7 * 86_400)
+    told = rows.select(
+        (pl.col("measured_event") == "accepted").cast(pl.Float64).alias("handed"),
+        (pl.col("measured_event") == "arrived").cast(pl.Float64).alias("arrived"),
+        pl.when(pl.col("stage") < STAGES.index("released")).then(weeks.clip(0.0, 3.0)).otherwise(0.0).alias("far"),
+    )
+    return np.column_stack([held, short, told.to_numpy()])
 
 
 def flags(rows: pl.DataFrame) -> tuple[Flags, Flags]:

@@ -236,18 +236,24 @@ def test_too_little_history_is_said_with_its_numbers() -> None:
 
 
 def test_a_calibration_that_has_nothing_to_learn_from_changes_nothing() -> None:
-    chance, none = np.array([0.1, 0.5, 0.9]), np.zeros(3, dtype=bool)
-    assert fit_calibration(chance, none, none, np.array([0.0, 1.0, 1.0])) == Calibration()
-    assert Calibration()(chance, none, none) == pytest.approx(chance)
-    assert Calibration()(np.array([0.0, 1.0]), none[:2], none[:2]) == pytest.approx([FLOOR, 1 - FLOOR])
+    chance, none = np.array([0.1, 0.5, 0.9]), np.zeros((3, 2))
+    assert fit_calibration(chance, none, np.array([0.0, 1.0, 1.0])) == Calibration()
+    assert Calibration()(chance, none) == pytest.approx(chance)
+    assert Calibration()(np.array([0.0, 1.0]), none[:2]) == pytest.approx([FLOOR, 1 - FLOOR])
 
 
 def test_a_score_that_says_too_much_is_brought_down() -> None:
     draw = np.random.default_rng(2)
     truth = draw.uniform(0.05, 0.5, 20_000)
     outcome = (draw.random(len(truth)) < truth).astype(float)
-    none = np.zeros(len(truth), dtype=bool)
+    none = np.zeros((len(truth), 1))
     said = np.clip(truth * 1.8, 0, 0.95)
-    calibrated = fit_calibration(said, none, none, outcome)(said, none, none)
+    calibrated = fit_calibration(said, none, outcome)(said, none)
     assert abs(calibrated.mean() - outcome.mean()) < 0.02
     assert ((calibrated - outcome) ** 2).mean() < ((said - outcome) ** 2).mean()
+
+
+def test_a_company_without_orders_has_no_open_lines() -> None:
+    learner = Learner(History.from_frames(*frames([], [])))
+    assert learner.too_thin(NOW)
+    assert learner.open_lines(NOW).is_empty()
