@@ -212,6 +212,33 @@ def share_bars(frame: pl.DataFrame, *, category: str, value: str, title: str) ->
     return bars
 
 
+def reliability(frame: pl.DataFrame) -> ChartType:
+    """Draw what was said against what happened, for the pages: on the dashed line both agree.
+
+    Args:
+        frame: bin, rows, said (mean chance), happened (share missed).
+    """
+    scale = alt.Scale(domain=[0.0, 1.0], nice=False)
+    ends = pl.DataFrame({"said": [0.0, 1.0], "happened": [0.0, 1.0]})
+    x = alt.X("said:Q", scale=scale, axis=alt.Axis(format=".0%", title="chance that was said", tickCount=6))
+    y = alt.Y("happened:Q", scale=scale, axis=alt.Axis(format=".0%", title="share that missed", tickCount=6))
+    agree = alt.Chart(ends).mark_line(strokeDash=[5, 4], color=QUIET, strokeWidth=1.4).encode(x=x, y=y)
+    dots = (
+        alt.Chart(frame)
+        .mark_line(color=ACCENT, strokeWidth=2, point=alt.OverlayMarkDef(size=60, filled=True, opacity=1))
+        .encode(
+            x=x,
+            y=y,
+            tooltip=[
+                alt.Tooltip("said:Q", title="said", format=".1%"),
+                alt.Tooltip("happened:Q", title="missed", format=".1%"),
+                alt.Tooltip("rows:Q", title="line-days", format=","),
+            ],
+        )
+    )
+    return cast("ChartType", alt.layer(agree, dots).properties(height=300))
+
+
 def _axis_format(unit: str, domain: tuple[float, float]) -> str:
     if unit == "ratio" and domain[1] - domain[0] < 0.04:
         return ".1%"

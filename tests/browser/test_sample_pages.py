@@ -28,6 +28,7 @@ WEEK = "2026-W46"
 PAGES = {
     "snapshot": "Snapshot",
     "exceptions": "Exceptions",
+    "at_risk": "At risk",
     "order": "Order",
     "scenarios": "Scenarios",
     "data_health": "Data health",

@@ -1,0 +1,131 @@
+"""Open lines that may miss their window: how likely, at what expected loss, why, what helps, and how good that is."""
+
+from __future__ import annotations
+
+import polars as pl
+import streamlit as st
+
+from dashboards import charts, components
+from dashboards.formats import count_text, instant_text, money_text, value_text, words
+from dashboards.loading import ask
+from dashboards.queries import build_info, line_risks, risk_lenses, risk_reliability, risk_scores, risks_missing
+
+info = ask(build_info)
+components.page_header("At risk", info)
+missing = ask(risks_missing)
+if missing:
+    components.nothing(missing[:1].upper() + missing[1:] + ".")
+    st.stop()
+lenses = ask(risk_lenses)
+if not lenses:
+    components.nothing("No line is open whose window has not ended yet.")
+with st.container(horizontal=True):
+    lens = st.selectbox(
+        "Lens", ["headline", *lenses], format_func=words, key="at_risk_lens", width=240,
+        help="The rule that judges a line; headline: each line's own.",
+    )  # fmt: skip
+    lines = ask(line_risks, lens=lens) if lenses else ask(line_risks)
+    picks = {
+        column: st.multiselect(
+            label, sorted(set(lines[column].drop_nulls())), key=f"at_risk_{column}", placeholder="all", width=176
+        )
+        for column, label in (("channel", "Channel"), ("stage", "Stage"), ("action", "Next step"))
+    }
+shown = lines.filter(*(pl.col(column).is_in(wanted) for column, wanted in picks.items() if wanted))
+judged = ask(risk_scores, lens="" if lens == "headline" else lens)
+unknown = shown.filter(pl.col("probability").is_null())
+sums = {
+    name: float(shown[name].sum()) if shown[name].null_count() < shown.height else None
+    for name in ("probability", "expected_loss_amount", "action_value_amount")
+}
+components.facts([
+    ("Open lines", f"{shown.height:,}"),
+    ("Misses expected", count_text(sums["probability"])),
+    ("Expected loss", money_text(sums["expected_loss_amount"], currency=info.currency)),
+    ("Worth of next steps", money_text(sums["action_value_amount"], currency=info.currency)),
+    ("Without a probability", f"{unknown.height:,}"),
+])  # fmt: skip
+for reason in sorted(set(unknown["unavailable_reason"].drop_nulls())):
+    components.nothing(f"No probability: {reason}.")
+
+if shown.is_empty():
+    components.nothing("No open line matches these filters.")
+else:
+    money = st.column_config.NumberColumn
+    written = "dollar" if info.currency == "USD" else "localized"
+    percent = st.column_config.ProgressColumn
+    picked = components.table(
+        shown.with_columns(stage=pl.Series([words(stage) for stage in shown["stage"]], dtype=pl.String)),
+        {
+            "probability": percent("Miss", format="percent", min_value=0.0, max_value=1.0, width="small"),
+            "expected_loss_amount": money("Expected loss", format=written, width="small"),
+            "order_id": "Order",
+            "line_id": st.column_config.TextColumn("Line", width="small"),
+            "reason": st.column_config.TextColumn("Why", width="large"),
+            "action": st.column_config.TextColumn("Next step", width="medium"),
+            "probability_after": money("Then", format="percent", width="small"),
+            "action_value_amount": money("Worth", format=written, width="small"),
+            "stage": "Stage",
+            "window_end_at": st.column_config.DatetimeColumn("Due", format="D MMM HH:mm", timezone=info.zone),
+            "channel": "Channel",
+        },
+        on_select="rerun",
+        selection_mode="single-row",
+        key="at_risk_table",
+    )
+    rows = picked.selection.rows if picked else []
+    item = shown.row(rows[0] if rows and rows[0] < shown.height else 0, named=True)
+    with st.container(border=True):
+        st.subheader(f"Order {item['order_id']}, line {item['line_id']}", anchor=False)
+        if not rows:
+            st.caption("The most expensive one; select a row above for another.")
+        st.markdown((item["unavailable_reason"] or item["reason"] or "").replace("$", "\\$"))
+        components.facts([
+            ("Chance of a miss", value_text(item["probability"], "ratio")),
+            ("A miss costs", money_text(item["loss_amount"], currency=info.currency)),
+            ("In this stage for", value_text(item["age_hours"], "hours")),
+            ("Half are through in", value_text(item["typical_hours"], "hours")),
+            ("Nine of ten in", value_text(item["slow_hours"], "hours")),
+            ("Like lines seen", count_text(item["lines_behind"])),
+            ("Due", instant_text(item["window_end_at"], info.zone)),
+        ])  # fmt: skip
+        st.caption(f"Loss: {item['loss_basis']}.")
+        st.page_link(
+            "app_pages/order.py", label=f"Open order {item['order_id']}", icon=":material/arrow_forward:",
+            query_params={"order_id": item["order_id"]},
+        )  # fmt: skip
+
+st.subheader("How good are these chances?", anchor=False)
+first = judged.row(0, named=True) if judged.height else None
+if first is None or first["unavailable_reason"]:
+    components.nothing(f"Not judged: {first['unavailable_reason'] if first else 'no held-out week has this lens'}.")
+else:
+    left, right = st.columns(2, gap="large")
+    with left:
+        st.altair_chart(
+            charts.reliability(ask(risk_reliability, lens="" if lens == "headline" else lens)), width="stretch"
+        )
+    with right:
+        components.facts([
+            ("Held-out weeks", f"{first['weeks']}"),
+            ("Line-days", f"{first['rows']:,}"),
+            ("Less error than the usual share", value_text(first["skill"], "ratio")),
+            ("Said and happened differ by", f"{first['calibration_error'] * 100:.1f} points"),
+        ])  # fmt: skip
+        components.table(
+            judged.with_columns(horizon=pl.when(pl.col("horizon") == "").then(pl.lit("all")).otherwise("horizon")),
+            {
+                "horizon": "To the deadline",
+                "rows": st.column_config.NumberColumn("Line-days", format="localized"),
+                "misses": st.column_config.NumberColumn("Misses", format="localized"),
+                "brier": st.column_config.NumberColumn("Brier", format="%.3f"),
+                "brier_base": st.column_config.NumberColumn("Usual share", format="%.3f"),
+                "calibration_error": st.column_config.NumberColumn("Gap", format="%.3f"),
+            },
+        )
+        if first["skill"] <= 0:
+            st.warning("On the held-out weeks this lens was foretold no better than by its usual share.")
+    st.caption(
+        "Each held-out week was predicted from what was known at its start. A dot on the line: of the lines that were "
+        "given this chance, so many did miss."
+    )
