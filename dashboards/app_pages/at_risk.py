@@ -58,13 +58,13 @@ else:
         shown.with_columns(stage=pl.Series([words(stage) for stage in shown["stage"]], dtype=pl.String)),
         {
             "probability": percent("Miss", format="percent", min_value=0.0, max_value=1.0, width="small"),
-            "expected_loss_amount": money("Expected loss", format=written, width="small"),
+            "expected_loss_amount": money("Loss", format=written, width="small"),
             "order_id": "Order",
-            "line_id": st.column_config.TextColumn("Line", width="small"),
-            "reason": st.column_config.TextColumn("Why", width="large"),
             "action": st.column_config.TextColumn("Next step", width="medium"),
             "probability_after": money("Then", format="percent", width="small"),
             "action_value_amount": money("Worth", format=written, width="small"),
+            "reason": st.column_config.TextColumn("Why", width="large"),
+            "line_id": st.column_config.TextColumn("Line", width="small"),
             "stage": "Stage",
             "window_end_at": st.column_config.DatetimeColumn("Due", format="D MMM HH:mm", timezone=info.zone),
             "channel": "Channel",
@@ -80,8 +80,12 @@ else:
         if not rows:
             st.caption("The most expensive one; select a row above for another.")
         st.markdown((item["unavailable_reason"] or item["reason"] or "").replace("$", "\\$"))
+        if item["action"]:
+            st.markdown(f"**To do:** {item['action']}")
         components.facts([
             ("Chance of a miss", value_text(item["probability"], "ratio")),
+            ("Once that is done", value_text(item["probability_after"], "ratio")),
+            ("Which is worth", money_text(item["action_value_amount"], currency=info.currency)),
             ("A miss costs", money_text(item["loss_amount"], currency=info.currency)),
             ("In this stage for", value_text(item["age_hours"], "hours")),
             ("Half are through in", value_text(item["typical_hours"], "hours")),

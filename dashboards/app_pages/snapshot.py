@@ -11,7 +11,7 @@ from dashboards import charts, components
 from dashboards.decisions import open_proposals
 from dashboards.formats import day_text, money_text, words
 from dashboards.loading import ask, later, ledger, settings_of_run
-from dashboards.queries import at_risk, build_info, exceptions_list, kpi_table, miss_causes, week_named
+from dashboards.queries import at_risk, build_info, exceptions_list, kpi_table, miss_causes, risks_ahead, week_named
 from dashboards.reports.narrative import late_feeds
 from dashboards.reports.pages import snapshot_tiles, week_page
 from dashboards.reports.tiles import cohort_days, judge, tile_catalogue, weekly_history
@@ -93,14 +93,16 @@ with risk:
         components.nothing("No open orders are needed in the next 14 days.")
     else:
         money = st.column_config.NumberColumn
+        likely = ask(risks_ahead, date_from=info.as_of_date, date_to=info.as_of_date + timedelta(days=13))
         components.table(
-            ahead,
+            ahead.join(likely.select("channel", "expected_misses"), on="channel", how="left"),
             {
                 "channel": "Channel",
                 "orders": st.column_config.NumberColumn("Orders", format="localized"),
                 "value": money("Open value", format="dollar" if info.currency == "USD" else "localized"),
                 "short_value": money("Short", format="dollar" if info.currency == "USD" else "localized"),
                 "fine_exposure": money("Fines", format="dollar" if info.currency == "USD" else "localized"),
+                "expected_misses": st.column_config.NumberColumn("Likely misses", format="%.0f"),
             },
         )
         st.caption("Open orders against free stock today; the scenario decides who gets what.")

@@ -18,7 +18,15 @@ from dashboards.queries.health import (
 from dashboards.queries.kpis import DIMENSIONS, GRAINS, kpi_table
 from dashboards.queries.passport import Figure, Passport, members, number_passport, recounted
 from dashboards.queries.periods import Week, week_containing, week_named
-from dashboards.queries.risk import line_risks, risk_groups, risk_lenses, risk_reliability, risk_scores, risks_missing
+from dashboards.queries.risk import (
+    line_risks,
+    risk_groups,
+    risk_lenses,
+    risk_reliability,
+    risk_scores,
+    risks_ahead,
+    risks_missing,
+)
 from dashboards.queries.series import ChangePart, change_parts, kpi_series, miss_causes
 from dashboards.queries.why import Why, drivers_table, why_moved
 from dashboards.queries.work import (
@@ -67,6 +75,7 @@ __all__ = [
     "risk_lenses",
     "risk_reliability",
     "risk_scores",
+    "risks_ahead",
     "risks_missing",
     "week_containing",
     "week_named",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import date
 from typing import Final
 
 import polars as pl
@@ -70,6 +71,40 @@ def risk_groups(connection: Connection, *, by: str, lens: str = "headline") -> p
         order by expected_loss_amount desc nulls last, expected_misses desc nulls last, {by}
         """,
         {"lens": _known_lens(connection, lens)},
+    )
+
+
+def risks_ahead(connection: Connection, *, date_from: date, date_to: date) -> pl.DataFrame:
+    """Return per channel how many lines due in a range of days are expected to miss their own lens.
+
+    Args:
+        connection: Open publication.
+        date_from: First local day of the deadline (inclusive).
+        date_to: Last local day of the deadline (inclusive).
+
+    Returns:
+        channel, lines (with a probability), expected_misses, expected_loss_amount (null where no loss is known). Empty
+        when the publication holds no predictions.
+    """
+    if risks_missing(connection):
+        columns = {"lines": pl.Int64, "expected_misses": pl.Float64, "expected_loss_amount": pl.Float64}
+        return pl.DataFrame(schema={"channel": pl.String, **columns})
+    return read(
+        connection,
+        """
+        select
+            risks.channel, count(*) as lines, sum(risks.probability) as expected_misses,
+            sum(risks.expected_loss_amount) as expected_loss_amount
+        from marts.fct_line_risks as risks
+        cross join marts.build_info as info
+        where risks.is_headline and risks.probability is not null
+            and cast(
+                timezone(info.company_zone, timezone('UTC', risks.window_end_at - interval 1 microsecond)) as date
+            ) between $date_from and $date_to
+        group by risks.channel
+        order by risks.channel
+        """,
+        {"date_from": date_from, "date_to": date_to},
     )
 
 

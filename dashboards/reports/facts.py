@@ -121,7 +121,7 @@ class BridgeFacts:
 
 @dataclass(frozen=True, slots=True)
 class RiskFacts:
-    """Open work of one channel needed in the next fortnight, against free stock."""
+    """Open work of one channel needed in the next fortnight, against free stock, and the misses expected of it."""
 
     channel: str
     orders: str
@@ -130,6 +130,8 @@ class RiskFacts:
     short_value: str
     held_units: str
     fines: str
+    misses: str
+    expected_loss: str
 
 
 @dataclass(frozen=True, slots=True)

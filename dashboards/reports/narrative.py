@@ -18,6 +18,7 @@ from dashboards.queries import (
     exceptions_list,
     freshness,
     miss_causes,
+    risks_ahead,
 )
 from dashboards.reports.facts import (
     ActionFacts,
@@ -142,6 +143,8 @@ def risks(connection: Connection, info: BuildInfo) -> tuple[tuple[RiskFacts, ...
     start = info.as_of_date
     end = start + timedelta(days=_RISK_DAYS - 1)
     frame = at_risk(connection, date_from=start, date_to=end)
+    ahead = {row["channel"]: row for row in risks_ahead(connection, date_from=start, date_to=end).iter_rows(named=True)}
+    nothing = {"expected_misses": None, "expected_loss_amount": None}
     rows = tuple(
         RiskFacts(
             channel=row["channel"],
@@ -151,6 +154,10 @@ def risks(connection: Connection, info: BuildInfo) -> tuple[tuple[RiskFacts, ...
             short_value=money_text(row["short_value"], currency=info.currency),
             held_units=count_text(row["held_units"] or 0),
             fines=money_text(row["fine_exposure"], currency=info.currency),
+            misses=count_text(ahead.get(row["channel"], nothing)["expected_misses"]),
+            expected_loss=money_text(
+                ahead.get(row["channel"], nothing)["expected_loss_amount"], currency=info.currency
+            ),
         )
         for row in frame.iter_rows(named=True)
     )
