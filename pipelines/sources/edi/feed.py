@@ -14,6 +14,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Final, cast
 
+import numpy as np
+
 from pipelines.sources.edi.envelope import Fault, FaultCode, Separators
 from pipelines.sources.edi.isa import BLANK, ISA_WINDOW, find_isa
 
@@ -24,6 +26,7 @@ Normaliser = Callable[[str, str], str]
 SHOWN: Final = 40
 """How much of an offending text a fault shows."""
 
+_SPACE: Final = ord(" ")
 _PAD: Final = " \t\x00\x1a\ufeff"
 
 
@@ -183,11 +186,19 @@ def normalise(piece: str, terminator: str) -> str:
     if (
         piece[:1] in _PAD
         or piece.startswith(terminator)
-        or terminator + " " in piece
-        or " " + terminator in piece
-        or terminator + terminator in piece
         or any(pad in piece for pad in _PAD[1:])
+        or _has_blank_ends(piece, terminator)
     ):
         *segments, tail = [segment.strip(_PAD) for segment in piece.split(terminator)]
         piece = "".join([segment + terminator for segment in segments if segment]) + tail
     return piece
+
+
+def _has_blank_ends(piece: str, terminator: str) -> bool:
+    """Say whether a blank or another terminator may stand beside a terminator."""
+    if not piece.isascii() or not terminator.isascii():
+        return any(pair in piece for pair in (terminator + " ", " " + terminator, terminator + terminator))
+    data = np.frombuffer(piece.encode(), np.uint8)  # one look at all bytes is quicker than three searches
+    is_end = data == ord(terminator)
+    is_blank = is_end | (data <= _SPACE)
+    return bool((is_blank[1:] & is_blank[:-1] & (is_end[1:] | is_end[:-1])).any())

@@ -6,6 +6,7 @@ or wrap it at 80 columns are common, so where the offsets do not hold the 16 ele
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from typing import Final
 
@@ -17,6 +18,11 @@ ISA_WINDOW: Final = 400
 _SEPARATOR_OFFSETS: Final = (6, 17, 20, 31, 34, 50, 53, 69, 76, 81, 83, 89, 99, 101, 103)
 _WIDTHS: Final = (2, 10, 2, 10, 2, 15, 2, 15, 6, 4, 1, 5, 9, 1, 1, 1)
 _FOLLOWERS: Final = ("GS", "TA1", "IEA", "ISB", "ISE")
+_COMPONENT_AT: Final = 104
+_PADDED: Final = (3, *_WIDTHS[:-1], 0)
+"""Lengths of what stands between the separators before ISA16, where it is all padded as it should be."""
+
+_LINE_BREAK: Final = re.compile("[\r\n]")
 _LINE_BREAKS: Final = str.maketrans("", "", "\r\n")
 BLANK: Final = " \t\r\n\x00\x1a\ufeff"
 """White space, end-of-file marks of old systems, byte order mark: may stand between interchanges."""
@@ -67,8 +73,13 @@ def read_isa(text: str, at: int, *, ordinal: int) -> IsaMatch | None:
     """
     window = text[at : at + ISA_WINDOW]
     element = window[3]
-    component_at = _component_offset(window, element)
-    elements = [part.translate(_LINE_BREAKS) for part in window[:component_at].split(element)[1:16]]
+    elements, component_at = window[:_COMPONENT_AT].split(element), _COMPONENT_AT
+    is_padded = tuple(map(len, elements)) == _PADDED and not _LINE_BREAK.search(window, 0, _COMPONENT_AT)
+    if is_padded:
+        del elements[16], elements[0]
+    else:
+        component_at = _component_offset(window, element)
+        elements = [part.translate(_LINE_BREAKS) for part in window[:component_at].split(element)[1:16]]
     component, segment, end = _terminator(window, component_at, element)
     if not segment:
         return None
@@ -87,13 +98,14 @@ def read_isa(text: str, at: int, *, ordinal: int) -> IsaMatch | None:
         usage=elements[14].strip(BLANK),
         separators=separators,
     )
-    return IsaMatch(header, at + end, tuple(_width_faults([*elements, component])))
+    faults = () if is_padded and component else tuple(_width_faults([*elements, component]))
+    return IsaMatch(header, at + end, faults)
 
 
 def _component_offset(window: str, element: str) -> int:
     """Offset of ISA16: 104, or behind the sixteenth separator where the ISA is not padded as it should be."""
     if len(window) > 105 and all(window[offset] == element for offset in _SEPARATOR_OFFSETS):
-        return 104
+        return _COMPONENT_AT
     offset = 3
     for _ in range(15):
         offset = window.index(element, offset + 1)
