@@ -28,7 +28,7 @@ from benchmarks.x12_traffic import traffic
 from pipelines.sources.base import AdapterContext, SourceFile, merge_batches
 from storage.settings import EdiSettings
 
-SEEDS = 40
+SEEDS = 150
 LONGEST = 6_000
 TOKENS = (
     *(
@@ -57,6 +57,20 @@ TOKENS = (
         "DTM*063*",
     ),
     *("TDS*", "SAC*A*", "AK1*PO*", "AK2*850*", "AK5*A~", "AK9*P*", "W06*F*", "W12*CC*", "BPR*C*", "N1*ST*", "20260302"),
+    *(
+        "W05*N*",
+        "LX*1~",
+        "W01*",
+        "N9*LI*",
+        "G62*10*",
+        "W76*",
+        "W03*",
+        "BCH*04*",
+        "POC*1*QD*",
+        "BIA*00*",
+        "QTY*33*",
+        "RMR*IV*",
+    ),
     *("99999999999999999999", "NaN", "1e5", "-0", ".5", "\\x0d\\x0a", "~~", " ~", "**", "TA1*", "BDS*", "T*:~", "P*>~"),
 )
 CONTEXT = AdapterContext(

@@ -114,6 +114,14 @@ def parse_stream(files: Sequence[SourceFile], context: AdapterContext) -> Iterat
     yield desk.finish_part()
 
 
+def read_with_kernels(file: SourceFile, context: AdapterContext) -> ParsedBatch:
+    """Read a file of any size with the kernels, compiling them where that was not done before."""
+    desk = _Desk(context, _new_express())
+    for _ in desk.read(file):
+        pass
+    return desk.finish_part()
+
+
 def _new_express() -> Express:
     from pipelines.sources.edi.bulk.express import Express  # noqa: PLC0415 - loads numba and compiled kernels
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import struct
 from collections.abc import Iterator
 from datetime import date, datetime, timedelta
 from typing import Final
@@ -14,10 +15,7 @@ from pipelines.sources.edi.bulk.compiled import Array
 from pipelines.sources.edi.bulk.keys import KEYS, MOST_KEYS
 from pipelines.sources.edi.bulk.layouts import GROUP_WORDS, LAYOUTS, ORDER_PREFIX, ORIGIN, WORDS, Layout
 from pipelines.sources.edi.bulk.page import (
-    CHANGE_MEANING,
-    COMPONENT,
     COUNT,
-    DIRECTION,
     FAMILY_CELL,
     INLINE,
     LISTS_ALL,
@@ -27,7 +25,6 @@ from pipelines.sources.edi.bulk.page import (
     NEEDED_DAY,
     NO_COMPONENT,
     NULL,
-    NUMBER,
     SENT_AT,
     TOP,
     Page,
@@ -35,6 +32,7 @@ from pipelines.sources.edi.bulk.page import (
 )
 from pipelines.sources.edi.bulk.scan import Run, Scanner
 from pipelines.sources.edi.bulk.sets import AS_KIND_SAYS, DAY_MISSING, DONE, PAGE_FULL, read_sets
+from pipelines.sources.edi.bulk.tape import SPARE
 from pipelines.sources.edi.bulk.values import DAYS, FIRST_YEAR, UNKNOWN_DAY
 from pipelines.sources.edi.clock import Clock
 from pipelines.sources.edi.document import Envelope
@@ -47,6 +45,7 @@ _WORDS_BYTES: Final = 1 << 12
 _SCALES: Final = {QUANTITY: 3, MONEY: 4}
 _DIRECTIONS: Final = {"in": 0, "out": 1, None: AS_KIND_SAYS}
 _MEANINGS: Final = {"total": MEANS_TOTAL, "difference": MEANS_DIFFERENCE, "before": MEANS_BEFORE}
+_PAIR: Final = struct.Struct("<2q")
 _EPOCH: Final = datetime(1970, 1, 1)  # noqa: DTZ001 - instants are naive UTC here
 _MICROSECOND: Final = timedelta(microseconds=1)
 
@@ -106,14 +105,15 @@ class Express:
 
     def _begin_group(self, run: Run, envelope: Envelope) -> None:
         self._page = self._page._replace(days=self._calendar(envelope.clock))
-        state = self._page.state
-        state[SENT_AT] = (envelope.sent_at - _EPOCH) // _MICROSECOND
-        state[DIRECTION] = _DIRECTIONS[envelope.direction]
-        state[NUMBER] = run.number
         component = run.interchange.separators.component
-        state[COMPONENT] = ord(component) if component.isascii() and component else NO_COMPONENT
-        state[CHANGE_MEANING] = _MEANINGS[envelope.profile.change_quantity]
-        state[LISTS_ALL] = envelope.profile.inventory == "full"
+        self._page.state[SENT_AT : LISTS_ALL + 1] = (
+            (envelope.sent_at - _EPOCH) // _MICROSECOND,
+            _DIRECTIONS[envelope.direction],
+            run.number,
+            ord(component) if component and component.isascii() else NO_COMPONENT,
+            _MEANINGS[envelope.profile.change_quantity],
+            envelope.profile.inventory == "full",
+        )
 
     def _calendar(self, clock: Clock) -> Array:
         zone = clock.zone.key
@@ -131,17 +131,17 @@ class Express:
         calendar[1, day] = len({(midnight + timedelta(hours=hour)).utcoffset() for hour in range(25)}) == 1
 
     def _write_words(self, words: list[bytes]) -> None:
-        if len(self._page.arena) - self._page.state[TOP] < _WORDS_BYTES:
+        if len(self._page.arena) - self._page.state[TOP] < _WORDS_BYTES + SPARE:
             self._flush()
-        for index, text in enumerate(words):
-            _write_word(self._page, index, text, as_view=index not in (ORDER_PREFIX, ORIGIN))
+        _write_words(self._page, 0, words)
 
     def _flush(self) -> None:
         """Turn the page into columns and begin it anew."""
         page = self._page
         rows = page.rows[: page.state[COUNT]]
+        counts = np.bincount(rows[:, FAMILY_CELL], minlength=len(LAYOUTS))
         for layout in LAYOUTS:
-            count = np.count_nonzero(rows[:, FAMILY_CELL] == layout.number)
+            count = counts[layout.number]
             if count:
                 views = np.empty((len(layout.text), count, 2), np.int64)
                 numbers = np.empty((1 + len(layout.instants) + len(layout.numbers), count), np.int64)
@@ -162,7 +162,7 @@ def _new_page() -> Page:
     cells = max(layout.number_cells.stop for layout in LAYOUTS)
     page = Page(
         rows=np.zeros((PAGE_ROWS + 1, cells), np.int64),
-        arena=np.zeros(ARENA_BYTES, np.uint8),
+        arena=np.zeros(ARENA_BYTES + SPARE, np.uint8),
         state=np.zeros(LISTS_ALL + 1, np.int64),
         words=np.zeros((GROUP_WORDS + len(WORDS), 2), np.int64),
         days=np.full((2, DAYS), UNKNOWN_DAY, np.int64),
@@ -175,21 +175,25 @@ def _new_page() -> Page:
 
 def _clear(page: Page) -> None:
     page.state[COUNT] = page.state[TOP] = 0
-    for index, text in enumerate(WORDS, start=GROUP_WORDS):
-        _write_word(page, index, text.encode(), as_view=True)
+    _write_words(page, GROUP_WORDS, [text.encode() for text in WORDS])
 
 
-def _write_word(page: Page, index: int, text: bytes, *, as_view: bool) -> None:
-    """Write a constant: a short one into its view, others into the arena with a view or just their place."""
-    size, top = len(text), int(page.state[TOP])
-    if as_view and size <= INLINE:
-        cell = size.to_bytes(4, "little") + text.ljust(INLINE, b"\0")
-        page.words[index] = np.frombuffer(cell, np.int64)
-        return
-    page.arena[top : top + size] = np.frombuffer(text, np.uint8)
-    page.state[TOP] = top + size
-    low = size | int.from_bytes(text[:4], "little") << 32
-    page.words[index] = (low, top << 32) if as_view else (top, size)
+def _write_words(page: Page, first: int, words: list[bytes]) -> None:
+    """Write constants: short ones into their views, others into the arena with a view or, for beginnings, a place."""
+    begin = top = int(page.state[TOP])
+    cells: list[int] = []
+    texts: list[bytes] = []
+    for index, text in enumerate(words, start=first):
+        size, is_beginning = len(text), index in (ORDER_PREFIX, ORIGIN)
+        if size <= INLINE and not is_beginning:
+            cells += _PAIR.unpack(size.to_bytes(4, "little") + text.ljust(INLINE, b"\0"))
+            continue
+        cells += (top, size) if is_beginning else (size | int.from_bytes(text[:4], "little") << 32, top << 32)
+        texts.append(text)
+        top += size
+    page.words[first : first + len(words)] = np.array(cells).reshape(-1, 2)
+    page.arena[begin:top] = np.frombuffer(b"".join(texts), np.uint8)
+    page.state[TOP] = top
 
 
 def _frame(layout: Layout, views: Array, numbers: Array, arenas: list[pa.Buffer]) -> pl.DataFrame:

@@ -19,7 +19,7 @@ from pipelines.sources.edi.bulk.page import (
     add_true,
     close_inner,
     close_object,
-    emit,
+    emit_literal,
     key,
     literal,
     open_object,
@@ -295,16 +295,16 @@ def _attributes(tape: Tape, page: Page, segment: int) -> tuple[int, int]:
     is_unconverted = False
     begin = open_object(page)
     add_product_ids(page, tape, segment, 2)
-    emit(page, _QUANTITIES, 0, len(_QUANTITIES))
+    emit_literal(page, _QUANTITIES)
     for i in range(facts[_QTY_COUNT]):
         add_pair(page, tape, plain_code(tape, row[i], 1), text(tape, row[i], 2))
         is_unconverted = is_unconverted or _factor(tape, page, row[i]) == 0
     close_inner(page)
     add_field(page, _UOM, tape, plain_code(tape, row[0], 3))
     if page.state[LISTS_ALL]:
-        emit(page, _ALL, 0, len(_ALL))
+        emit_literal(page, _ALL)
     else:
-        emit(page, _CHANGED, 0, len(_CHANGED))
+        emit_literal(page, _CHANGED)
     if is_unconverted:
         add_true(page, _UNCONVERTED)
     add_references(page, _REFERENCES_KEY, tape, page.notes[_REFERENCES])

@@ -14,8 +14,8 @@ from pipelines.sources.edi.bulk.page import (
     add_row,
     add_true,
     close_object,
-    emit,
     emit_byte,
+    emit_literal,
     emit_whole,
     end_field,
     key,
@@ -167,7 +167,7 @@ def _write_total(
 @kernel
 def _add_cents(page: Page, name: Array, cents: int) -> None:
     if cents:
-        emit(page, name, 0, len(name))
+        emit_literal(page, name)
         emit_whole(page, cents // 100)
         emit_byte(page, ord("."))
         emit_whole(page, cents // 10 % 10)

@@ -10,9 +10,9 @@ from typing import Final, NamedTuple
 
 import numpy as np
 
-from pipelines.sources.edi.bulk.compiled import Array, entry, kernel
+from pipelines.sources.edi.bulk.compiled import Array, entry, kernel, load, store
 from pipelines.sources.edi.bulk.layouts import ORDER_PREFIX, ORIGIN
-from pipelines.sources.edi.bulk.tape import LONGEST, Tape
+from pipelines.sources.edi.bulk.tape import LONGEST, SPARE, Tape
 
 NULL: Final = -(1 << 63)
 """A number or instant that is not there."""
@@ -28,6 +28,10 @@ MEANS_TOTAL, MEANS_DIFFERENCE, MEANS_BEFORE = range(3)
 FAMILY_CELL, PLACE_CELL = range(2)
 
 INLINE: Final = 12
+_PREFIX: Final = 4
+"""Bytes of a text beside the length of a string view."""
+
+_HALF: Final = 32
 _LENGTH: Final = 0xFFFFFFFF
 """Where a string view has its length."""
 
@@ -44,7 +48,7 @@ class Page(NamedTuple):
 
     Attributes:
         rows: Event by event: layout, place, then the cells of the layout. One row is spare.
-        arena: Bytes of long texts.
+        arena: Bytes of long texts, and `SPARE` bytes.
         state: See `TOP`.
         words: String views of constants, and where in the arena the beginnings of ids are.
         days: For each day since 2000 its start in the partner's zone, and whether it is free of clock changes.
@@ -60,13 +64,13 @@ class Page(NamedTuple):
 
 
 def key(name: str) -> Array:
-    """Return a JSON key up to the quote that opens its value."""
-    return np.frombuffer(f'"{name}":"'.encode(), np.uint8)
+    """Return a JSON key up to the quote that opens its value, for `emit_literal`."""
+    return literal(f'"{name}":"')
 
 
 def literal(text: str) -> Array:
-    """Return a text for `emit`."""
-    return np.frombuffer(text.encode(), np.uint8)
+    """Return a text for `emit_literal`."""
+    return np.frombuffer(text.encode() + bytes(SPARE), np.uint8)
 
 
 _TRUE: Final = literal("true,")
@@ -89,12 +93,18 @@ def add_row(page: Page, family: int) -> int:
 def emit(page: Page, data: Array, start: int, length: int) -> None:
     """Append a piece of text to the arena."""
     top = page.state[TOP]
-    if top + length > len(page.arena):
+    if top + length + SPARE > len(page.arena):
         page.state[IS_FULL] = 1
         return
-    for i in range(length):
-        page.arena[top + i] = data[start + i]
+    for i in range(0, length, 8):
+        store(page.arena, top + i, load(data, start + i))
     page.state[TOP] = top + length
+
+
+@kernel
+def emit_literal(page: Page, text: Array) -> None:
+    """Append a constant to the arena."""
+    emit(page, text, 0, len(text) - SPARE)
 
 
 @kernel
@@ -107,7 +117,7 @@ def emit_span(page: Page, tape: Tape, span: int) -> None:
 def emit_byte(page: Page, byte: int) -> None:
     """Append one byte to the arena."""
     top = page.state[TOP]
-    if top >= len(page.arena):
+    if top + SPARE >= len(page.arena):
         page.state[IS_FULL] = 1
         return
     page.arena[top] = byte
@@ -128,14 +138,14 @@ def emit_whole(page: Page, value: int) -> None:
 @kernel
 def view(data: Array, start: int, length: int, offset: int) -> tuple[int, int]:
     """Return the string view of a text; `offset` is where the arena has it if it is long."""
-    low, high = length, 0
-    for i in range(min(length, 4)):
-        low |= data[start + i] << (32 + 8 * i)
     if length > INLINE:
-        return low, offset << 32
-    for i in range(4, length):
-        high |= data[start + i] << (8 * (i - 4))
-    return low, high
+        return length | load(data, start) << _HALF, offset << _HALF
+    if length <= _PREFIX:
+        return length | (load(data, start) & ((1 << 8 * length) - 1)) << _HALF, 0
+    high = load(data, start + _PREFIX)
+    if length < INLINE:
+        high &= (1 << 8 * (length - _PREFIX)) - 1
+    return length | load(data, start) << _HALF, high
 
 
 @kernel
@@ -245,7 +255,7 @@ def end_field(page: Page) -> None:
 def add_field(page: Page, name: Array, tape: Tape, span: int) -> None:
     """Add a text field to a JSON object unless it is empty."""
     if span:
-        emit(page, name, 0, len(name))
+        emit_literal(page, name)
         emit_span(page, tape, span)
         end_field(page)
 
@@ -265,8 +275,8 @@ def add_pair(page: Page, tape: Tape, name: int, value: int) -> None:
 @kernel
 def add_true(page: Page, name: Array) -> None:
     """Add a field that says `true`; its name ends where the value begins."""
-    emit(page, name, 0, len(name))
-    emit(page, _TRUE, 0, len(_TRUE))
+    emit_literal(page, name)
+    emit_literal(page, _TRUE)
 
 
 @entry

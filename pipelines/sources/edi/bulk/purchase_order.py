@@ -21,6 +21,7 @@ from pipelines.sources.edi.bulk.layouts import (
 from pipelines.sources.edi.bulk.page import (
     NULL,
     SENT_AT,
+    TOP,
     Page,
     add_field,
     add_pair,
@@ -29,6 +30,7 @@ from pipelines.sources.edi.bulk.page import (
     close_inner,
     close_object,
     emit,
+    emit_literal,
     key,
     literal,
     open_object,
@@ -91,7 +93,18 @@ _ENDS: Final = 6
 _HEADER_DATES, _LINE_DATES, _HEADER_PLACE, _LINE_PLACE, FACTS, _REFERENCES = range(6)
 """Rows of the notes."""
 
-_ROUTING, OWN_CURRENCY, _TOTAL, _REFERENCE_COUNT, PACK_SIZE, LINES, NUMBER_BEFORE, _IN_PLACE = range(8)
+(
+    _ROUTING,
+    OWN_CURRENCY,
+    _TOTAL,
+    _REFERENCE_COUNT,
+    PACK_SIZE,
+    LINES,
+    NUMBER_BEFORE,
+    _IN_PLACE,
+    _SHARED_AT,
+    _SHARED_SIZE,
+) = range(10)
 _MOST_REFERENCES: Final = 32
 
 _PO_DATE, _PURPOSE, _KIND, _RELEASE = key("po_date"), key("purpose"), key("order_kind"), key("release")
@@ -315,19 +328,34 @@ def _date(page: Page, slot: int, fallback: int) -> int:
 
 @kernel
 def _attributes(tape: Tape, header: int, segment: int, page: Page, factor: int) -> tuple[int, int]:
-    facts, references = page.notes[FACTS], page.notes[_REFERENCES]
+    """Return the JSON of a line; what all lines have in common is copied from the line before."""
+    facts, state = page.notes[FACTS], page.state
     begin = open_object(page)
+    if facts[_SHARED_SIZE]:
+        emit(page, page.arena, facts[_SHARED_AT], facts[_SHARED_SIZE])
+    else:
+        _add_header(tape, header, page)
+    end = state[TOP]
+    add_product_ids(page, tape, segment, 6)
+    if factor == 0:
+        add_true(page, _IS_UNCONVERTED)
+    is_followed = state[TOP] > end  # else its last byte becomes the closing brace
+    attributes = close_object(page, begin)
+    if is_followed and state[TOP] > end:  # else it is short and was taken out of the arena again
+        facts[_SHARED_AT], facts[_SHARED_SIZE] = begin + 1, end - begin - 1
+    return attributes
+
+
+@kernel
+def _add_header(tape: Tape, header: int, page: Page) -> None:
+    facts, references = page.notes[FACTS], page.notes[_REFERENCES]
     add_field(page, _PO_DATE, tape, element(tape, header, 5))
     add_field(page, _PURPOSE, tape, element(tape, header, 1))
     add_field(page, _KIND, tape, element(tape, header, 2))
     add_field(page, _RELEASE, tape, element(tape, header, 4))
     if facts[_REFERENCE_COUNT]:
-        emit(page, _REFERENCES_KEY, 0, len(_REFERENCES_KEY))
+        emit_literal(page, _REFERENCES_KEY)
         for i in range(facts[_REFERENCE_COUNT]):
             add_pair(page, tape, element(tape, references[i], 1), element(tape, references[i], 2))
         close_inner(page)
     add_field(page, _ROUTING_KEY, tape, facts[_ROUTING])
-    add_product_ids(page, tape, segment, 6)
-    if factor == 0:
-        add_true(page, _IS_UNCONVERTED)
-    return close_object(page, begin)

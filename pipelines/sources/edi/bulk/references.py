@@ -7,7 +7,7 @@ from typing import Final
 import numpy as np
 
 from pipelines.sources.edi.bulk.compiled import Array, kernel
-from pipelines.sources.edi.bulk.page import Page, add_pair, close_inner, emit
+from pipelines.sources.edi.bulk.page import Page, add_pair, close_inner, emit_literal
 from pipelines.sources.edi.bulk.tape import Tape, code, same, text, word
 from pipelines.sources.edi.bulk.values import ODD, plain_code
 
@@ -54,7 +54,7 @@ def picked(tape: Tape, row: Array, kinds: Array) -> int:
 def add_references(page: Page, name: Array, tape: Tape, row: Array) -> None:
     """Add the references to a JSON object under a name that ends where the inner object begins."""
     if row[0]:
-        emit(page, name, 0, len(name))
+        emit_literal(page, name)
         for i in range(1, row[0] + 1):
             add_pair(page, tape, _qualifier(tape, row[i]), _value(tape, row[i]))
         close_inner(page)

@@ -11,8 +11,8 @@ from typing import Final
 
 import numpy as np
 
-from pipelines.sources.edi.bulk.compiled import Array, entry, kernel
-from pipelines.sources.edi.bulk.tape import LONGEST, Tape, code_at, element, element_count, whole_number, word
+from pipelines.sources.edi.bulk.compiled import Array, entry, kernel, load, store, trailing_zeros
+from pipelines.sources.edi.bulk.tape import LONGEST, SPARE, Tape, code_at, element, element_count, whole_number, word
 from pipelines.sources.edi.codes import LONGEST_CODE
 from pipelines.sources.edi.envelope import GroupHeader, InterchangeHeader, Separators, TransactionSet
 from pipelines.sources.edi.feed import normalise
@@ -24,6 +24,9 @@ _ZERO: Final = ord("0")
 _SPACE: Final = ord(" ")
 _LOWER: Final = (ord("a"), ord("z"))
 _NEW_LINE, _RETURN, _TAB, _NOTHING, _END_OF_FILE = 0x0A, 0x0D, 0x09, 0x00, 0x1A
+_ONES: Final = 0x0101010101010101
+_HIGH_BITS: Final = -(1 << 63) | 0x0080808080808080
+"""Each of eight bytes is 1, or has its highest bit only."""
 
 FIRST, LAST, BEGIN, END, IS_ODD = range(5)
 """Columns of `Run.sets`: its first segment, the one behind its last, its text, and whether it has odd characters."""
@@ -71,20 +74,24 @@ class Run:
 
 
 class Scanner:
-    """Looks for runs in the text of an interchange."""
+    """Looks for runs in the text of an interchange. A run is good until the next one is looked for."""
 
     def __init__(self) -> None:
         self._text = ""
-        self._data = b""
+        self._data = np.zeros(SPARE, np.uint8)
+        self._is_ascii = True
+        self._plain = np.empty(0, np.uint8)
+        self._elements, self._segments, self._names, self._sets = _room_for(0)
         self._kinds: dict[tuple[str, str], Array] = {}
 
     def normalise(self, piece: str, terminator: str) -> str:
         """Do what `feed.normalise` does: at once where only line breaks must go."""
         if not piece.isascii() or not terminator.isascii():
             return normalise(piece, terminator)
-        plain = np.empty(len(piece), np.uint8)
-        length = without_breaks(np.frombuffer(piece.encode(), np.uint8), ord(terminator), plain)
-        return normalise(piece, terminator) if length < 0 else plain[:length].tobytes().decode()
+        if len(self._plain) < len(piece) + SPARE:
+            self._plain = np.empty(len(piece) + SPARE, np.uint8)
+        length = without_breaks(_padded(piece), ord(terminator), self._plain)
+        return normalise(piece, terminator) if length < 0 else str(self._plain[:length].data, "ascii")
 
     def find(
         self, text: str, at: int, header: InterchangeHeader, group: GroupHeader, number: int
@@ -94,20 +101,17 @@ class Scanner:
         if not (separators.element + separators.segment).isascii():
             return None
         if text is not self._text:
-            self._text, self._data = text, text.encode()
-        data = np.frombuffer(self._data, np.uint8)
-        begin = at if len(self._data) == len(text) else len(text[:at].encode())
-        room = len(data) - begin
-        elements = np.empty(room + 2, np.int32)
-        segments = np.empty(room // 2 + 2, np.int32)
-        names = np.empty(room // 2 + 2, np.int64)
-        sets = np.empty((room // 8 + 1, 5), np.int32)
-        count = scan(Tape(data, elements, segments, names), begin, self._kinds_of(separators), sets)
+            self._text, self._data = text, _padded(text)
+            self._is_ascii = len(self._data) == len(text) + SPARE
+        data, begin = self._data, at if self._is_ascii else len(text[:at].encode())
+        if len(self._elements) < len(data) - begin:
+            self._elements, self._segments, self._names, self._sets = _room_for(len(data) - begin)
+        tape = Tape(data, self._elements, self._segments, self._names)
+        count = scan(tape, begin, self._kinds_of(separators), self._sets)
         if not count:
             return None
-        run = Run(header, group, number, Tape(data, elements, segments, names), sets[:count])
-        is_ascii = len(self._data) == len(text)
-        return run, run.size if is_ascii else len(self._data[begin : begin + run.size].decode())
+        run = Run(header, group, number, tape, self._sets[:count])
+        return run, run.size if self._is_ascii else len(data[begin : begin + run.size].tobytes().decode())
 
     def _kinds_of(self, separators: Separators) -> Array:
         key = (separators.element, separators.segment)
@@ -121,11 +125,40 @@ class Scanner:
         return self._kinds[key]
 
 
+def _padded(text: str) -> Array:
+    """Return a text in bytes with `SPARE` ones behind it."""
+    return np.frombuffer(text.encode() + bytes(SPARE), np.uint8)
+
+
+def _room_for(size: int) -> tuple[Array, Array, Array, Array]:
+    """Return places for the elements, segments, names and sets of so many bytes."""
+    return (
+        np.empty(size + 2, np.int32),
+        np.empty(size // 2 + 2, np.int32),
+        np.empty(size // 2 + 2, np.int64),
+        np.empty((size // 8 + 1, 5), np.int32),
+    )
+
+
 @entry
 def without_breaks(data: Array, terminator: int, plain: Array) -> int:
     """Copy a text without its line breaks and return its length; -1 if it has blanks around segments or empty ones."""
-    length, before = 0, terminator
-    for byte in data:
+    length = at = 0
+    before, end = terminator, len(data) - SPARE
+    while at < end:
+        # Eight bytes at a time as far as none of them is white, a control character or the terminator.
+        eight = load(data, at)
+        store(plain, length, eight)
+        ends = eight ^ terminator * _ONES
+        special = ((eight - (_SPACE + 1) * _ONES) & ~eight | (ends - _ONES) & ~ends) & _HIGH_BITS
+        regular = min(trailing_zeros(special) // 8 if special else 8, end - at)
+        if regular:
+            before = plain[length + regular - 1]
+            at += regular
+            length += regular
+            continue
+        byte = data[at]
+        at += 1
         if byte in (_NEW_LINE, _RETURN) and byte != terminator:
             continue
         if byte in (_TAB, _NOTHING, _END_OF_FILE):
@@ -143,7 +176,7 @@ def without_breaks(data: Array, terminator: int, plain: Array) -> int:
 @entry
 def scan(tape: Tape, begin: int, kinds: Array, sets: Array) -> int:
     """Split the sound sets that begin at an offset and return how many there are."""
-    data, end = tape.data, len(tape.data)
+    data, end = tape.data, len(tape.data) - SPARE
     count = elements = segments = first = 0
     at = start = element_start = begin
     is_odd = False

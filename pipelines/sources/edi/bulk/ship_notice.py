@@ -17,7 +17,7 @@ from pipelines.sources.edi.bulk.page import (
     add_row,
     add_true,
     close_object,
-    emit,
+    emit_literal,
     emit_span,
     end_field,
     key,
@@ -141,12 +141,12 @@ def _orders_object(tape: Tape, page: Page) -> tuple[int, int]:
     if count < 2:
         return 0, 0
     begin = open_object(page)
-    emit(page, _ORDERS_OPEN, 0, len(_ORDERS_OPEN))
+    emit_literal(page, _ORDERS_OPEN)
     for i in range(count):
         if i:
-            emit(page, _NEXT_ORDER, 0, len(_NEXT_ORDER))
+            emit_literal(page, _NEXT_ORDER)
         emit_span(page, tape, orders[i])
-    emit(page, _ORDERS_CLOSE, 0, len(_ORDERS_CLOSE))
+    emit_literal(page, _ORDERS_CLOSE)
     return close_object(page, begin)
 
 
@@ -475,7 +475,7 @@ def _attributes(tape: Tape, header: int, page: Page, is_wrong: bool) -> tuple[in
     add_field(page, _PURPOSE, tape, element(tape, header, 1))
     add_field(page, _STRUCTURE, tape, element(tape, header, 5))
     if facts[_SHIPPED_AT]:
-        emit(page, _SHIPPED_KEY, 0, len(_SHIPPED_KEY))
+        emit_literal(page, _SHIPPED_KEY)
         emit_span(page, tape, element(tape, facts[_SHIPPED_AT], 2))
         emit_span(page, tape, element(tape, facts[_SHIPPED_AT], 3))
         end_field(page)

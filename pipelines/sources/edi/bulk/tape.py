@@ -8,10 +8,13 @@ from __future__ import annotations
 
 from typing import Final, NamedTuple
 
-from pipelines.sources.edi.bulk.compiled import Array, kernel
+from pipelines.sources.edi.bulk.compiled import Array, kernel, load
 
 LONGEST: Final = 1 << 16
 """No element of a regular set is as long as this."""
+
+SPARE: Final = 16
+"""Bytes behind a text or a page of text: they may be read or written, and mean nothing."""
 
 _LONGEST_CODE: Final = 7
 _LENGTH_BIT: Final = 56
@@ -24,7 +27,7 @@ class Tape(NamedTuple):
     """A run, split.
 
     Attributes:
-        data: The text.
+        data: The text, and `SPARE` bytes.
         elements: Where each element begins; it ends one before the next one begins.
         segments: The first element of each segment, and one entry more.
         names: The code of each segment's id.
@@ -46,10 +49,8 @@ def code_at(data: Array, start: int, length: int) -> int:
     """Return the code of a piece of text; -1 where it is too long to have one."""
     if length > _LONGEST_CODE:
         return -1
-    code = length << _LENGTH_BIT  # tells a text from the same with a zero byte behind it
-    for i in range(length):
-        code |= data[start + i] << (8 * i)
-    return code
+    # The length tells a text from the same with a zero byte behind it.
+    return load(data, start) & ((1 << 8 * length) - 1) | length << _LENGTH_BIT
 
 
 @kernel

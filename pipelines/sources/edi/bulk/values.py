@@ -18,7 +18,7 @@ from pipelines.sources.edi.bulk.page import (
     add_field,
     add_pair,
     close_inner,
-    emit,
+    emit_literal,
     key,
     literal,
     set_text,
@@ -240,7 +240,7 @@ def add_item_ids(page: Page, tape: Tape, segment: int, upc: int, start: int, sto
     is_open = _add_ids(page, tape, segment, start, stop)
     if case_code:
         if not is_open:
-            emit(page, _PRODUCT_IDS, 0, len(_PRODUCT_IDS))
+            emit_literal(page, _PRODUCT_IDS)
         add_field(page, _UPC_CASE_KEY, tape, case_code)
     if is_open or case_code:
         close_inner(page)
@@ -261,7 +261,7 @@ def _add_ids(page: Page, tape: Tape, segment: int, start: int, stop: int) -> boo
         qualifier, value = element(tape, segment, i), element(tape, segment, i + 1)
         if qualifier and value:
             if not is_open:
-                emit(page, _PRODUCT_IDS, 0, len(_PRODUCT_IDS))
+                emit_literal(page, _PRODUCT_IDS)
                 is_open = True
             add_pair(page, tape, qualifier, stripped(tape, value))
     return is_open

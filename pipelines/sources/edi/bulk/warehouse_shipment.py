@@ -18,8 +18,8 @@ from pipelines.sources.edi.bulk.page import (
     add_row,
     add_true,
     close_object,
-    emit,
     emit_byte,
+    emit_literal,
     emit_whole,
     end_field,
     key,
@@ -305,10 +305,10 @@ def _attributes(
     if unit_factor(tape, plain_code(tape, segment, 5), facts[PACK_SIZE]) == 0:
         add_true(page, _UNCONVERTED)
     if ordered != NULL:
-        emit(page, _ORDERED, 0, len(_ORDERED))
+        emit_literal(page, _ORDERED)
         emit_whole(page, ordered)
         end_field(page)
-        emit(page, _DIFFERENCE, 0, len(_DIFFERENCE))
+        emit_literal(page, _DIFFERENCE)
         if ordered < shipped:
             emit_byte(page, _MINUS)
         emit_whole(page, abs(ordered - shipped))

@@ -393,6 +393,13 @@ def test_machine_code_is_named_after_every_module_it_was_made_of():
     assert outside - {"envelope.py", "feed.py"} == set(cache.CONSTANTS)
 
 
+def test_warming_leaves_compiled_kernels_behind(readers):
+    from pipelines.sources.edi.warm import warm
+
+    assert warm() > 0
+    assert cache.has_kernels()
+
+
 def test_a_cache_that_cannot_be_written_to_is_done_without(tmp_path, monkeypatch):
     blocked = tmp_path / "file"
     blocked.write_text("")
