@@ -16,6 +16,7 @@ from otif.cli_buffers import buffers
 from otif.cli_disputes import disputes_app
 from otif.cli_edi import edi_app
 from otif.cli_intake import register as register_intake
+from otif.cli_order import order
 from otif.cli_risk import at_risk
 from otif.cli_rules import rules_app
 from otif.cli_sources import register as register_sources
@@ -40,6 +41,7 @@ app.command()(allocate)
 app.command("at-risk")(at_risk)
 app.command()(buffers)
 app.command()(why)
+app.command()(order)
 app.add_typer(report_app, name="report")
 register_sources(app)
 register_intake(app)

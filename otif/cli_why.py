@@ -9,6 +9,7 @@ import typer
 from otif.command import JsonOption, load_settings
 
 if TYPE_CHECKING:
+    import polars as pl
     from rich.console import RenderableType
 
     from dashboards.queries import Why
@@ -22,19 +23,21 @@ def why(
     as_json: JsonOption = False,
 ) -> None:
     """Say why a KPI moved: mix, the places that stand out, what all share, and chance; the parts add up."""
-    from dashboards.queries import build_info, week_named, why_moved
+    from dashboards.queries import build_info, causes_moved, week_named, why_moved
     from dashboards.reports.weekly import last_week
-    from otif.render import console, print_json
+    from otif.render import console, print_json, records
     from storage.publish import open_published
 
     with open_published(load_settings()) as connection:
         info = build_info(connection)
         asked = week_named(week, week_start=info.week_start) if week else last_week(info)
         found = why_moved(connection, kpi, week=asked, weeks=weeks, lens=lens)
+        causes = causes_moved(connection, kpi, week=asked, weeks=weeks, lens=lens)
     if as_json:
         from dataclasses import asdict
 
-        print_json({"kpi": kpi, "week": asked.name, "weeks": weeks, "lens": lens, **asdict(found.explanation)})
+        asked_for = {"kpi": kpi, "week": asked.name, "weeks": weeks, "lens": lens}
+        print_json({**asked_for, **asdict(found.explanation), "causes": records(causes)})
         return
     change, verdict, parts = found.sentences()
     print(change)
@@ -42,6 +45,20 @@ def why(
     if found.explanation.drivers:
         console.print(_table(found))
     print(parts)
+    if not causes.is_empty():
+        console.print(_causes_table(causes, weeks))
+
+
+def _causes_table(causes: pl.DataFrame, weeks: int) -> RenderableType:
+    from dashboards.formats import words
+    from otif.render import table
+
+    rows = [
+        (words(row["miss_cause"]), f"{row['usual']:.1f}", row["orders"], f"{row['orders'] - row['usual']:+.1f}")
+        for row in causes.iter_rows(named=True)
+    ]
+    numbers = (f"a week, {weeks} before", "now", "change")
+    return table("", (("cause of missed orders", "left"), *((name, "right") for name in numbers)), rows)
 
 
 def _table(why: Why) -> RenderableType:

@@ -28,7 +28,7 @@ from dashboards.queries.risk import (
     risks_missing,
 )
 from dashboards.queries.series import ChangePart, change_parts, kpi_series, miss_causes
-from dashboards.queries.why import Why, drivers_table, why_moved
+from dashboards.queries.why import Why, causes_moved, drivers_table, why_moved
 from dashboards.queries.work import (
     at_risk,
     disputes_expiring,
@@ -52,6 +52,7 @@ __all__ = [
     "availability",
     "batches",
     "build_info",
+    "causes_moved",
     "change_parts",
     "data_quality_issues",
     "disputes_expiring",

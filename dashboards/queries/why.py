@@ -12,9 +12,13 @@ from dashboards.errors import QuestionError
 from dashboards.queries.frames import read
 from dashboards.queries.kpis import DIMENSIONS, HEADLINE, NO_INTERVAL
 from dashboards.queries.periods import Week
+from dashboards.queries.series import miss_causes
 from storage.duck import Connection
 
 USUAL_WEEKS: Final = 8
+
+MISS_KPIS: Final = frozenset({"otif", "on_time", "in_full"})
+"""KPIs whose misses have an accountable cause."""
 
 _VERDICTS: Final = {
     "no_change": "That is no more than chance.",
@@ -125,6 +129,29 @@ def _rows(connection: Connection, kpi_id: str, *, week: Week, weeks: int, lens: 
         having sum(denominator) > 0
         """,
         {"kpi": kpi_id, "lens": lens, "first": week.back(weeks).start, "start": week.start, "end": week.end},
+    )
+
+
+def causes_moved(
+    connection: Connection, kpi_id: str, *, week: Week, weeks: int = USUAL_WEEKS, lens: str = HEADLINE
+) -> pl.DataFrame:
+    """Return missed orders by accountable cause in a week and in the weeks before, what grew most first.
+
+    Causes are judged by the headline profile; for other lenses and KPIs the answer is empty.
+
+    Returns:
+        miss_cause, orders (this week), usual (a week, mean of the weeks before).
+    """
+    earlier = miss_causes(connection, date_from=week.back(weeks).start, date_to=week.back(1).end)
+    now = miss_causes(connection, date_from=week.start, date_to=week.end)
+    both = now.select("miss_cause", "orders").join(
+        earlier.select("miss_cause", usual=pl.col("orders") / weeks), on="miss_cause", how="full", coalesce=True
+    )
+    asked = kpi_id in MISS_KPIS and lens == HEADLINE
+    return (
+        both.with_columns(pl.col("orders", "usual").fill_null(0))
+        .filter(asked)
+        .sort(pl.col("orders") - pl.col("usual"), "miss_cause", descending=[True, False])
     )
 
 

@@ -66,8 +66,10 @@ def order_lines(connection: Connection, order_id: str) -> pl.DataFrame:
         select
             lines.line_id, lines.sku, lines.line_status, lines.base_original, lines.base_revised,
             lines.quantity_released, lines.quantity_shipped, lines.quantity_delivered, lines.open_quantity,
-            lines.unit_price, lines.window_end_at, lines.promise_first_at, lines.last_delivered_at, lines.is_on_hold,
-            lines.hold_type, verdicts.is_otif, verdicts.miss_cause, verdicts.miss_evidence
+            lines.unit_price,
+            coalesce(verdicts.window_end_at, lines.window_end_at) as window_end_at, lines.promise_first_at,
+            lines.last_delivered_at, lines.is_on_hold, lines.hold_type,
+            verdicts.is_otif, verdicts.miss_cause, verdicts.miss_evidence
         from marts.fct_order_lines as lines
         left join marts.fct_line_assessments as verdicts
             on lines.order_id = verdicts.order_id and lines.line_id = verdicts.line_id
