@@ -23,7 +23,10 @@ page = st.navigation(
             st.Page("app_pages/order.py", title="Order", icon=":material/receipt_long:"),
             st.Page("app_pages/passport.py", title="Passport", icon=":material/fingerprint:"),
         ],
-        "Decide": [st.Page("app_pages/scenarios.py", title="Scenarios", icon=":material/alt_route:")],
+        "Decide": [
+            st.Page("app_pages/scenarios.py", title="Scenarios", icon=":material/alt_route:"),
+            st.Page("app_pages/disputes.py", title="Disputes", icon=":material/gavel:"),
+        ],
         "Trust": [st.Page("app_pages/data_health.py", title="Data health", icon=":material/verified:")],
     }
 )

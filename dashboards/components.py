@@ -9,7 +9,7 @@ from typing import Any, Final
 import polars as pl
 import streamlit as st
 
-from dashboards.formats import value_text, words
+from dashboards.formats import instant_text, value_text, words
 from dashboards.queries import BuildInfo
 from dashboards.reports.facts import Tile
 
@@ -38,6 +38,10 @@ a.ot-value:hover, a.ot-value:focus-visible { text-decoration:underline dotted !i
 .ot-facts { display:grid; gap:8px 24px; grid-template-columns:repeat(auto-fill,minmax(128px,1fr)); }
 .ot-facts b { display:block; font-size:12.5px; font-weight:400; opacity:.72; }
 .ot-facts span { font-variant-numeric:tabular-nums; overflow-wrap:anywhere; }
+.ot-chain { display:grid; gap:8px; grid-template-columns:repeat(auto-fit,minmax(118px,1fr)); }
+.ot-link { border:1px solid rgba(128,138,150,.28); border-radius:8px; padding:8px 10px; min-width:0; font-size:13px;
+  line-height:1.35; overflow-wrap:anywhere; }
+.ot-link.first { border:2px solid #d9571e; padding:7px 9px; }
 .ot-line { display:grid; grid-template-columns:128px 1fr; gap:4px 14px; font-size:14px; line-height:1.4; }
 .ot-line > div { padding:6px 0; overflow-wrap:anywhere; }
 .ot-line time { font-variant-numeric:tabular-nums; opacity:.8; }
@@ -107,6 +111,23 @@ def timeline(rows: Sequence[tuple[str, str, str]]) -> None:
         for when, what, origin in rows
     )
     st.html(f'<div class="ot-line">{body}</div>')
+
+
+def chain_strip(chain: pl.DataFrame, *, zone: str) -> None:
+    """Show the links of a document chain side by side, the first broken one in a frame; nothing when there is none."""
+    cells = []
+    for link in chain.iter_rows(named=True):
+        tone = " ot-bad" if link["is_broken"] else ""
+        parts = [
+            f"<b>{escape(link['link'])}</b> {escape(link['link_name'])}",
+            f'<span class="ot-verdict{tone}">{escape(words(link["verdict"]))}</span>',
+            f'<span class="ot-small">{escape(instant_text(link["happened_at"], zone))}</span>',
+            f'<span class="ot-small">{escape(link["note"])}</span>' if link["note"] else "",
+        ]
+        frame = " first" if link["is_first_broken"] else ""
+        cells.append(f'<div class="ot-link{frame}">{"<br>".join(part for part in parts if part)}</div>')
+    if cells:
+        st.html(f'<div class="ot-chain">{"".join(cells)}</div>')
 
 
 def table(frame: pl.DataFrame, columns: dict[str, Any], **options: Any) -> Any:  # noqa: ANN401 - Streamlit's own

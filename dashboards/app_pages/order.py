@@ -9,6 +9,7 @@ from dashboards import components
 from dashboards.formats import count_text, event_text, instant_text, money_text, words
 from dashboards.loading import ask
 from dashboards.queries import build_info, exceptions_list, order_events, order_header, order_lines
+from dashboards.queries.disputes import document_chain
 
 info = ask(build_info)
 components.page_header("Order", info)
@@ -69,6 +70,11 @@ components.table(
         "miss_evidence": "Evidence",
     },
 )
+
+chain = ask(document_chain, order_id=asked)
+if not chain.is_empty():
+    st.subheader("Documents", anchor=False)
+    components.chain_strip(chain, zone=info.zone)
 
 st.subheader("Timeline", anchor=False)
 events = ask(order_events, order_id=asked)

@@ -31,6 +31,7 @@ PAGES = {
     "at_risk": "At risk",
     "order": "Order",
     "scenarios": "Scenarios",
+    "disputes": "Disputes",
     "data_health": "Data health",
 }
 LOOKS = [(1440, "light"), (1440, "dark"), (390, "light"), (390, "dark")]

@@ -102,7 +102,42 @@ _TABLES = {
     "marts.fct_inventory": "sku varchar, node_id varchar, on_hand decimal(18,3), available decimal(18,3)",
     "marts.fct_deductions": (
         "deduction_id varchar, customer_id varchar, dispute_status varchar, dispute_due_at timestamp, "
-        "amount decimal(18,4), currency varchar"
+        "amount decimal(18,4), currency varchar, document_id varchar, order_id varchar, invoice_id varchar, "
+        "violation varchar, reason_code varchar, disputed_amount decimal(18,4), recovered_amount decimal(18,4), "
+        "dispute_attempts integer, shipped_date date, taken_at timestamp, disputed_at timestamp, resolved_at timestamp"
+    ),
+    "marts.fct_deduction_verdicts": (
+        "deduction_id varchar, order_id varchar, customer_id varchar, violation varchar, first_broken_link varchar, "
+        "verdict varchar, verdict_reason varchar, rule_key varchar, currency varchar, amount decimal(18,4), "
+        "supported_amount decimal(18,4), disputable_amount decimal(18,4), has_happened boolean, taken_at timestamp"
+    ),
+    "marts.fct_dispute_queue": (
+        "deduction_id varchar, order_id varchar, customer_id varchar, violation varchar, first_broken_link varchar, "
+        "verdict varchar, verdict_reason varchar, queue_state varchar, probability_note varchar, currency varchar, "
+        "queue_rank bigint, resolved_disputes bigint, attempts_used integer, attempts_allowed integer, "
+        "amount decimal(18,4), disputable_amount decimal(18,4), win_probability double, effort_hours double, "
+        "expected_value decimal(18,4), expected_value_per_hour decimal(18,4), days_to_deadline bigint, "
+        "taken_at timestamp, dispute_due_at timestamp"
+    ),
+    "marts.fct_document_chains": (
+        "order_id varchar, link varchar, link_name varchar, customer_id varchar, channel varchar, verdict varchar, "
+        "note varchar, first_broken_link varchar, document_ids varchar, event_id varchar, source varchar, "
+        "source_ref varchar, currency varchar, link_position integer, quantity decimal(18,3), "
+        "expected_quantity decimal(18,3), amount decimal(18,4), is_broken boolean, is_first_broken boolean, "
+        "happened_at timestamp, deadline_at timestamp"
+    ),
+    "marts.fct_document_chain_lines": (
+        "order_id varchar, line_id varchar, sku varchar, customer_id varchar, channel varchar, currency varchar, "
+        "first_broken_link varchar, quantity_ordered decimal(18,3), quantity_revised decimal(18,3), "
+        "quantity_confirmed decimal(18,3), quantity_noticed decimal(18,3), quantity_shipped decimal(18,3), "
+        "quantity_delivered decimal(18,3), quantity_invoiced decimal(18,3), price_ordered decimal(18,4), "
+        "price_invoiced decimal(18,4)"
+    ),
+    "marts.dim_retailer_rules": (
+        "rule_key varchar, customer_id varchar, program varchar, rule_violation varchar, basis varchar, "
+        "gate_metric varchar, source varchar, confidence varchar, dispute_days integer, rate decimal(18,6), "
+        "flat_amount decimal(18,4), fine_min decimal(18,4), fine_max decimal(18,4), gate_min decimal(18,6), "
+        "gate_max decimal(18,6), effective_from date, effective_to date"
     ),
     "marts.fct_batches": (
         "batch_id varchar, source varchar, status varchar, verdict varchar, file_count bigint, rows_in bigint, "
@@ -218,8 +253,38 @@ insert into marts.fct_open_lines values
     '2026-11-20', null, false, null, 0.03, 1);
 insert into marts.fct_inventory values ('SKU-1', 'dc_columbus', 12, 12), ('SKU-1', 'tpl_west', 0, -2);
 insert into marts.fct_deductions values
-    ('d1', 'walmart', 'open', '2026-11-20', 250, 'USD'), ('d2', 'target', 'open', '2026-12-20', 90, 'USD'),
-    ('d3', 'walmart', 'won', '2026-11-18', 80, 'USD');
+    ('d1', 'walmart', 'open', '2026-11-20', 250, 'USD', 'd1', 'walmart-1', 'i1', 'short_ship', '59', 250, 0, 1,
+    '2026-11-01', '2026-11-05', '2026-11-06', null),
+    ('d2', 'target', 'open', '2026-12-20', 90, 'USD', 'd2', null, null, 'late_arrive', '50', 90, 0, 1,
+    '2026-11-01', '2026-11-05', '2026-11-06', null),
+    ('d3', 'walmart', 'won', '2026-11-18', 80, 'USD', 'd3', null, null, 'late_arrive', '50', 80, 80, 1,
+    '2026-11-01', '2026-11-05', '2026-11-06', '2026-11-12'),
+    ('d4', 'kohls', 'none', '2027-02-20', 70, 'USD', 'd4', 'kohls-1', 'i4', 'short_ship', 'S2', 0, 0, 0,
+    '2026-11-01', '2026-11-05', null, null);
+insert into marts.fct_deduction_verdicts values
+    ('d1', 'walmart-1', 'walmart', 'short_ship', '(none)', 'unrated', 'No fact.', null, 'USD', 250, null, null, null,
+    '2026-11-05'),
+    ('d4', 'kohls-1', 'kohls', 'short_ship', '812', 'partly', 'It happened: 2 units short; 30 is supported.',
+    'kohls:x:short:2013-08-15', 'USD', 70, 30, 40, true, '2026-11-05');
+insert into marts.fct_dispute_queue values
+    ('d4', 'kohls-1', 'kohls', 'short_ship', '812', 'partly', 'It happened: 2 units short; 30 is supported.', 'to_file',
+    'from 9 resolved disputes of kohls for short_ship', 'USD', 1, 9, 0, 1, 70, 40, 0.6, 2, 24, 12, 96, '2026-11-05',
+    '2027-02-20'),
+    ('d1', 'walmart-1', 'walmart', 'short_ship', '(none)', 'unrated', 'No fact.', 'waiting',
+    'unrated: 1 resolved disputes of walmart for short_ship, at least 5 needed', 'USD', 2, 1, 1, null, 250, 250, null,
+    2, null, null, 4, '2026-11-05', '2026-11-20');
+insert into marts.fct_document_chains values
+    ('kohls-1', '850', 'Purchase order', 'kohls', 'wholesale', 'ok', null, '812', 'kohls-1', 'e9', 'edi', '850.edi#1',
+    'USD', 1, 10, null, null, false, false, '2026-10-20', null),
+    ('kohls-1', '812', 'Deduction', 'kohls', 'wholesale', 'deducted', null, '812', 'd4', null, null, null, 'USD', 6,
+    null, null, 70, true, true, '2026-11-05', null);
+insert into marts.fct_document_chain_lines values
+    ('kohls-1', '1', 'SKU-1', 'kohls', 'wholesale', 'USD', '(none)', 10, 10, 10, 10, 10, 8, 8, 15, 15);
+insert into marts.dim_retailer_rules values
+    ('kohls:x:short:2013-08-15', 'kohls', 'x', 'short', 'per_unit', null, 'S31', 'C', 60, 15, null, null, null, null,
+    null, '2013-08-15', null),
+    ('kohls:x:old:2000-01-01', 'kohls', 'x', 'old', 'per_unit', null, 'S31', 'C', 60, 99, null, null, null, null, null,
+    '2000-01-01', '2013-08-14');
 insert into marts.fct_batches values
     ('b1', 'shopify', 'landed', 'passed', 1, 10, 9, 0, 1, 0.5, '2026-11-16 02:00');
 insert into marts.fct_rejects values ('b1', 'shopify', 'orders.json:/orders/3', 'quantity is negative', '-1');
