@@ -1,4 +1,4 @@
-{%- set areas = ["holds", "due", "stock", "shipments", "partners", "returns", "feeds"] -%}
+{%- set areas = ["holds", "due", "stock", "shipments", "partners", "returns", "feeds", "documents", "obligations"] -%}
 with found as (
     {% for area in areas %}
         select * from {{ ref('int_exceptions_' ~ area) }}
@@ -31,9 +31,11 @@ select
     found.title,
     found.evidence,
     kinds.suggested_action,
-    kinds.owner_role,
+    coalesce(owners.owner_role, kinds.owner_role) as owner_role,
     cast(found.money_at_risk as decimal(18, 4)) as money_at_risk,
     found.opened_at,
     found.due_at
 from found
 inner join {{ ref('exception_kinds') }} as kinds on found.kind = kinds.kind
+left join {{ ref('int_exceptions_owned') }} as owners
+    on found.kind = owners.kind and found.subject = owners.subject
