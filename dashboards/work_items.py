@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Final
 
 import polars as pl
 
 from storage.ledger import Ledger
 
-STATUSES: Final = ("open", "acknowledged", "resolved")
+STATUSES: Final = ("open", "acknowledged", "snoozed", "resolved")
 
 
 def with_states(exceptions: pl.DataFrame, book: Ledger) -> pl.DataFrame:
@@ -33,6 +33,18 @@ def acknowledge(
     """
     _meet(book, exception_id, shown, as_of)
     book.acknowledge_exception(exception_id, by=by, now=now, text=note)
+
+
+def snooze(
+    book: Ledger, exception_id: str, *, by: str, note: str, now: datetime, shown: Sequence[str], as_of: datetime
+) -> None:
+    """Put an exception aside for a day.
+
+    Raises:
+        LedgerError: Nobody is named, or it is resolved.
+    """
+    _meet(book, exception_id, shown, as_of)
+    book.snooze_exception(exception_id, by=by, until=now + timedelta(days=1), now=now, text=note)
 
 
 def resolve(

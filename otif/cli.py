@@ -15,6 +15,7 @@ from otif.cli_allocate import allocate
 from otif.cli_buffers import buffers
 from otif.cli_disputes import disputes_app
 from otif.cli_edi import edi_app
+from otif.cli_exceptions import exceptions_app
 from otif.cli_intake import register as register_intake
 from otif.cli_order import order
 from otif.cli_risk import at_risk
@@ -47,6 +48,7 @@ register_sources(app)
 register_intake(app)
 app.add_typer(edi_app, name="edi")
 app.add_typer(disputes_app, name="disputes")
+app.add_typer(exceptions_app, name="exceptions")
 
 FormatOption = Annotated[str, typer.Option("--format", help="table, json or csv", metavar="table|json|csv")]
 
@@ -238,21 +240,6 @@ def _kpi_columns(by: str, grain: str | None) -> list[str]:
     return ["kpi_name", *period, "*", "value", "n", "target", "remark"]
 
 
-@app.command()
-def exceptions(
-    kind: Annotated[list[str] | None, typer.Option(help="kind of exception; may be given several times")] = None,
-    limit: Annotated[int | None, typer.Option(help="show only the first")] = None,
-    output: FormatOption = "table",
-) -> None:
-    """List what needs a person, the most money at risk first."""
-    from dashboards.queries import exceptions_list
-    from storage.publish import open_published
-
-    with open_published(load_settings()) as connection:
-        frame = exceptions_list(connection, kinds=kind or (), limit=limit)
-    _print_frame(frame, output, ["severity", "kind_name", "title", "money_at_risk", "due_at", "owner_role"])
-
-
 def _print_frame(frame: Any, output: str, columns: list[str]) -> None:  # noqa: ANN401 - polars is imported lazily
     from otif import render
 
@@ -261,9 +248,9 @@ def _print_frame(frame: Any, output: str, columns: list[str]) -> None:  # noqa: 
     elif output == "csv":
         render.print_csv(frame)
     elif output == "table":
-        from otif.tables import bridge_table, exception_table, kpi_terminal_table
+        from otif.tables import bridge_table, kpi_terminal_table
 
-        shown = kpi_terminal_table if "kpi_name" in columns else bridge_table if "step" in columns else exception_table
+        shown = kpi_terminal_table if "kpi_name" in columns else bridge_table
         render.console.print(shown(frame))
     else:
         message = f"--format {output}: expected table, json or csv"

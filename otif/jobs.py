@@ -32,16 +32,19 @@ def run_ingest(
 
 
 def run_build(settings: Settings, as_of: datetime, *, full_refresh: bool = False) -> BuildReport:
-    """Land what people decided, build, predict the open lines and publish.
+    """Land what people decided, build, predict the open lines, publish, and note the exceptions in the ledger.
 
-    See `pipelines.transform.build` and `otif.risk`.
+    See `pipelines.transform.build`, `otif.risk` and `otif.exceptions`.
     """
     from otif.disputes import land_decisions
+    from otif.exceptions import note_exceptions
     from otif.risk import write_risks
     from pipelines.transform import build
 
     land_decisions(settings)
-    return build(settings, as_of, full_refresh=full_refresh, finish=write_risks)
+    report = build(settings, as_of, full_refresh=full_refresh, finish=write_risks)
+    note_exceptions(settings, as_of=as_of)
+    return report
 
 
 def serve_dashboards(settings: Settings, *, host: str, port: int) -> int:

@@ -76,17 +76,25 @@ def kpi_terminal_table(frame: pl.DataFrame) -> RenderableType:
 
 
 def exception_table(frame: pl.DataFrame) -> RenderableType:
-    """One row per exception, in the order of the frame."""
+    """One row per exception, in the order of the frame; the id is shortened to what a command takes."""
     return table(
         "",
-        [("severity", "left"), ("what", "left"), ("at risk", "right"), ("due", "left"), ("owner", "left")],
+        [
+            ("id", "left"),
+            ("severity", "left"),
+            ("what", "left"),
+            ("at risk", "right"),
+            ("due", "left"),
+            ("whose", "left"),
+        ],
         [
             [
+                row["exception_id"][:8],
                 row["severity"],
                 row["title"],
                 money(row["money_at_risk"]),
-                row["due_at"].strftime("%Y-%m-%d %H:%M") if row["due_at"] else "",
-                row["owner_role"],
+                row["due_at"].strftime("%m-%d %H:%M") if row["due_at"] else "",
+                row.get("in_hands_of") or row["owner_role"],
             ]
             for row in frame.iter_rows(named=True)
         ],

@@ -36,6 +36,7 @@ on_failure = "quarantine"  # what a failed expectation suite does to its batch: 
 # username = "reports"
 # sender = "otif@example.com"
 # weekly_recipients = ["lead@example.com"]
+# exception_recipients = { finance = ["ar@example.com"], "*" = ["ops@example.com"] }   # `otif exceptions alert`
 
 [oms]
 # url = "https://oms.example.com"   # rule endpoint; `otif rules-endpoint` is the reference

@@ -126,6 +126,7 @@ def build_variables(settings: Settings, as_of: datetime) -> dict[str, str]:
         "as_of": f"{as_of:%Y-%m-%d %H:%M:%S}",
         "company_zone": settings.company.zone,
         "company_currency": settings.company.currency,
+        "company_country": settings.company.country,
         "week_start": settings.company.week_start,
     }
 

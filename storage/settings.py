@@ -26,11 +26,12 @@ class _Section(BaseModel):
 
 
 class CompanySettings(_Section):
-    """Who the workspace belongs to and how it tells time."""
+    """Who the workspace belongs to, where it is at home and how it tells time."""
 
     name: str = "My company"
     zone: str = "UTC"
     currency: str = "USD"
+    country: str = Field(default="US", pattern=r"^[A-Z]{2}$")
     week_start: Literal["monday", "sunday"] = "monday"
     as_of: date | datetime | None = None
 
@@ -52,7 +53,12 @@ class ChecksSettings(_Section):
 
 
 class MailSettings(_Section):
-    """SMTP server and recipients of the scheduled reports. The password comes from OTIF_SMTP_PASSWORD."""
+    """SMTP server and recipients of the scheduled reports. The password comes from OTIF_SMTP_PASSWORD.
+
+    Attributes:
+        weekly_recipients: Who gets the weekly snapshot.
+        exception_recipients: Owner of exceptions (role, team or person) → who is told of new ones; `*` = of all.
+    """
 
     host: str = ""
     port: int = 25
@@ -60,6 +66,7 @@ class MailSettings(_Section):
     username: str = ""
     sender: str = "otif@localhost"
     weekly_recipients: tuple[str, ...] = ()
+    exception_recipients: dict[str, tuple[str, ...]] = Field(default_factory=dict)
 
 
 class OmsSettings(_Section):

@@ -8,10 +8,13 @@ import polars as pl
 import streamlit as st
 
 from dashboards import components
-from dashboards.formats import counted, instant_text, money_text, words
+from dashboards.formats import counted, event_text, instant_text, money_text, words
 from dashboards.loading import ask, ledger
 from dashboards.queries import build_info, exceptions_list
-from dashboards.work_items import STATUSES, acknowledge, resolve, with_states
+from dashboards.queries.work import exception_events
+from dashboards.work_items import STATUSES, acknowledge, resolve, snooze, with_states
+
+_EVENTS = 8
 
 info = ask(build_info)
 components.page_header("Exceptions", info)
@@ -97,6 +100,15 @@ with st.container(border=True):
         ("Due", instant_text(item["due_at"], info.zone)),
         ("Owner", item["in_hands_of"] or words(item["owner_role"])),
     ])  # fmt: skip
+    events = ask(exception_events, exception_id=item["exception_id"])
+    components.timeline([
+        (
+            instant_text(row["event_at"], info.zone),
+            event_text(row["event_type"], row["summary"], None, None),
+            f"{row['source']} · {row['source_ref']}",
+        )
+        for row in events.tail(_EVENTS).iter_rows(named=True)
+    ])  # fmt: skip
     if item["order_id"]:
         st.page_link(
             "app_pages/order.py", label=f"Open order {item['order_id']}", icon=":material/arrow_forward:",
@@ -109,13 +121,14 @@ with st.container(border=True):
         person = st.text_input("Your name", key="exceptions_person", width=200)
         note = st.text_input("Note", width=320)
         taken = st.form_submit_button("Acknowledge", icon=":material/front_hand:")
+        aside = st.form_submit_button("Snooze a day", icon=":material/snooze:")
         done = st.form_submit_button("Resolve", icon=":material/check:")
-    if taken or done:
+    if taken or aside or done:
         with ledger() as book:
-            step = acknowledge if taken else resolve
+            step = acknowledge if taken else snooze if aside else resolve
             step(
                 book, item["exception_id"], by=person, note=note, now=datetime.now(tz=UTC),
                 shown=everything["exception_id"].to_list(), as_of=info.as_of.replace(tzinfo=UTC),
             )  # fmt: skip
-        st.toast("Acknowledged" if taken else "Resolved")
+        st.toast("Acknowledged" if taken else "Put aside" if aside else "Resolved")
         st.rerun()

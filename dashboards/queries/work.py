@@ -53,6 +53,20 @@ def exceptions_list(
     )
 
 
+def exception_events(connection: Connection, exception_id: str) -> pl.DataFrame:
+    """Return the events behind an exception, oldest first."""
+    return read(
+        connection,
+        """
+        select event_at, event_type, summary, source, source_ref, event_id
+        from marts.fct_exception_events
+        where exception_id = $exception_id
+        order by event_at, event_type, event_id
+        """,
+        {"exception_id": exception_id},
+    )
+
+
 def order_header(connection: Connection, order_id: str) -> pl.DataFrame:
     """Return the order's row (none when there is no such order)."""
     return read(connection, "select * from marts.fct_orders where order_id = $order_id", {"order_id": order_id})

@@ -15,7 +15,7 @@ from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchModuleError, OperationalError
 
 from storage.errors import LedgerError
-from storage.ledger.tables import Base, DisputeStepRow, SchemaVersionRow
+from storage.ledger.tables import Base, DisputeStepRow, ExceptionAlertRow, ExceptionRow, SchemaVersionRow
 
 BUSY_SECONDS: Final = 15
 _MIGRATION_LOCK: Final = 7_206_841_119
@@ -89,7 +89,15 @@ def _add_disputes(connection: Connection) -> None:
     Base.metadata.tables[DisputeStepRow.__tablename__].create(connection, checkfirst=True)
 
 
-MIGRATIONS: Final[dict[int, Callable[[Connection], None]]] = {1: _create_tables, 2: _add_disputes}
+def _add_alerts(connection: Connection) -> None:
+    Base.metadata.tables[ExceptionAlertRow.__tablename__].create(connection, checkfirst=True)
+    states = Base.metadata.tables[ExceptionRow.__tablename__]
+    if "snoozed_until" not in {column["name"] for column in inspect(connection).get_columns(states.name)}:
+        kind = states.c.snoozed_until.type.compile(connection.dialect)
+        connection.execute(text(f"alter table {states.name} add column snoozed_until {kind}"))
+
+
+MIGRATIONS: Final[dict[int, Callable[[Connection], None]]] = {1: _create_tables, 2: _add_disputes, 3: _add_alerts}
 """Step number → what it does. A released step is never edited; a change of tables is a new step."""
 
 

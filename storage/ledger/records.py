@@ -14,7 +14,7 @@ from storage.ledger.lifecycle import VersionState
 
 PushKind = Literal["push", "rollback"]
 PushStatus = Literal["started", "done", "partial", "failed"]
-ExceptionStatus = Literal["open", "acknowledged", "resolved"]
+ExceptionStatus = Literal["open", "acknowledged", "snoozed", "resolved"]
 DisputeOutcome = Literal["won", "lost", "partial"]
 DisputeAction = Literal["filed", "won", "lost", "partial", "accepted", "noted"]
 MailStatus = Literal["queued", "sending", "sent", "failed"]
@@ -141,7 +141,7 @@ class Push:
 class ExceptionNote:
     """One entry of an exception's history: what happened, who, in which words."""
 
-    action: Literal["opened", "acknowledged", "commented", "resolved", "reopened"]
+    action: Literal["opened", "acknowledged", "commented", "snoozed", "woken", "resolved", "reopened"]
     by: str
     text: str
     at: datetime
@@ -153,12 +153,13 @@ class ExceptionState:
 
     Attributes:
         exception_id: Identity over time, md5(kind, subject).
-        status: open, acknowledged or resolved.
+        status: open, acknowledged, snoozed or resolved.
         owner: Who takes care of it; None while nobody does.
         opened_at: First seen, or seen again after it was resolved.
         last_seen_at: Latest build that showed it.
         times_seen: Number of builds that showed it.
-        times_reopened: How often it came back after being resolved.
+        times_reopened: How often it came back after being resolved: the number of its episode, from 0.
+        snoozed_until: Until when nobody wants to hear of it; None unless it is snoozed.
         comments: What people wrote, oldest first.
         history: Every step, oldest first.
     """
@@ -170,8 +171,15 @@ class ExceptionState:
     last_seen_at: datetime
     times_seen: int
     times_reopened: int
+    snoozed_until: datetime | None
     comments: tuple[ExceptionNote, ...]
     history: tuple[ExceptionNote, ...]
+
+    @property
+    def is_cleared_by_data(self) -> bool:
+        """The last build no longer showed it: nobody resolved it."""
+        ends = [note for note in self.history if note.action == "resolved"]
+        return self.status == "resolved" and bool(ends) and ends[-1].by == "data"
 
 
 @dataclass(frozen=True, slots=True)

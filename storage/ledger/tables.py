@@ -149,6 +149,19 @@ class ExceptionRow(Base):
     last_seen_at: Mapped[datetime]
     times_seen: Mapped[int]
     times_reopened: Mapped[int]
+    snoozed_until: Mapped[datetime | None]
+
+
+class ExceptionAlertRow(Base):
+    """Who was told of which exception in which of its episodes, and by which mail."""
+
+    __tablename__ = "exception_alerts"
+
+    exception_id: Mapped[str] = mapped_column(ForeignKey("exception_states.exception_id"), primary_key=True)
+    episode: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    recipient: Mapped[str] = mapped_column(String(400), primary_key=True)
+    send_key: Mapped[str] = mapped_column(String(500), index=True)
+    at: Mapped[datetime]
 
 
 class ExceptionNoteRow(Base):

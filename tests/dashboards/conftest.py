@@ -93,6 +93,10 @@ _TABLES = {
         "due_at timestamp, money_at_risk decimal(18,4), title varchar, evidence varchar, suggested_action varchar, "
         "owner_role varchar"
     ),
+    "marts.fct_exception_events": (
+        "exception_id varchar, event_id varchar, event_type varchar, summary varchar, source varchar, "
+        "source_ref varchar, event_at timestamp"
+    ),
     "marts.fct_open_lines": (
         "order_id varchar, line_id varchar, sku varchar, channel varchar, channel_type varchar, customer_id varchar, "
         "open_quantity decimal(18,3), unit_price decimal(18,4), unit_cost decimal(18,4), captured_at timestamp, "
@@ -246,6 +250,8 @@ insert into marts.fct_exceptions values
     ('x2', 'stock_out', 'Stock-out', 'high', null, null, 'SKU-1', 'tpl_west', null, 'wholesale', 'walmart',
     '2026-11-12 05:00', '2026-11-18 05:00', 4200, 'SKU-1 is out at tpl_west', '0 free, 120 open',
     'Move 120 units from dc_columbus', 'inventory_planner');
+insert into marts.fct_exception_events values
+    ('x1', 'e1', 'order.captured', 'order.captured', 'shopify', 'f:1', '2026-11-09 14:00');
 insert into marts.fct_open_lines values
     ('100200', '1', 'SKU-1', 'dtc', 'dtc', '(none)', 8, 20, 10, '2026-11-14', '2026-11-17', '2026-11-19',
     null, false, null, 0, 2),

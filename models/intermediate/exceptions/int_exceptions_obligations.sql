@@ -106,7 +106,7 @@ exports as (
     from {{ ref('fct_open_lines') }} as lines
     inner join destinations on lines.order_id = destinations.order_id
     left join {{ ref('export_items') }} as items on lines.sku = items.sku
-    where destinations.ship_to_country <> '{{ var("company_country", "US") }}'
+    where destinations.ship_to_country <> '{{ var("company_country") }}'
 ),
 
 export_data_missing as (
