@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from pipelines.sources.edi.bulk.express import Express
     from pipelines.sources.edi.bulk.scan import Run
 
-PART_BYTES: Final = 8 << 20
+PART_BYTES: Final = 4 << 20
 """A part of a parse ends when its sets exceed this size, so that memory stays bounded."""
 
 BULK_BYTES: Final = 16 << 20

@@ -106,7 +106,7 @@ def _in_order(frames: Sequence[pl.DataFrame]) -> pl.DataFrame:
         cuts = [0, *(np.flatnonzero(np.diff(order) != 1) + 1), frame.height]
         if len(cuts) <= _MOST_PIECES:
             pieces = [frame.slice(order[start], end - start) for start, end in pairwise(cuts)]
-            frame = pl.concat(pieces, rechunk=True)
+            frame = pl.concat(pieces)  # in pieces: whoever needs them in one copies them then
         else:
             frame = frame[order]
     return frame.drop(PLACE)
