@@ -12,6 +12,7 @@ import typer
 from optimizer.errors import OptimizerError
 from otif import __version__
 from otif.cli_allocate import allocate
+from otif.cli_atp import atp
 from otif.cli_buffers import buffers
 from otif.cli_disputes import disputes_app
 from otif.cli_edi import edi_app
@@ -40,6 +41,7 @@ report_app = typer.Typer(help="Reports: render and send.", no_args_is_help=True)
 app.add_typer(rules_app, name="rules")
 app.command()(allocate)
 app.command("at-risk")(at_risk)
+app.command()(atp)
 app.command()(buffers)
 app.command()(why)
 app.command()(order)

@@ -69,13 +69,10 @@ def exceptions_show(exception: IdArgument, as_json: JsonOption = False) -> None:
         again = f", back for the {state.times_reopened}. time" if state.times_reopened else ""
         print(f"{state.status} since {state.opened_at:%Y-%m-%d %H:%M} UTC, seen by {state.times_seen} builds{again}\n")
     if events:
-        console.print(
-            table(
-                "Events",
-                [("when (UTC)", "left"), ("what", "left"), ("file and position", "left")],
-                [(f"{event['event_at']:%Y-%m-%d %H:%M}", event["summary"], event["source_ref"]) for event in events],
-            )
-        )
+        print("Events (UTC)")
+    for (at, summary), refs in _told(events).items():
+        more = f" and {len(refs) - 1} more" if len(refs) > 1 else ""
+        print(f"  {at:%Y-%m-%d %H:%M}  {summary}\n{'':20}{refs[0]}{more}")
     if state and state.history:
         print()
         console.print(
@@ -85,6 +82,14 @@ def exceptions_show(exception: IdArgument, as_json: JsonOption = False) -> None:
                 [(f"{note.at:%Y-%m-%d %H:%M}", note.action, note.by, note.text) for note in state.history],
             )
         )
+
+
+def _told(events: list[dict[str, Any]]) -> dict[tuple[datetime, str], list[str]]:
+    """Return what happened when, with every place that tells it: a document tells the same of each of its lines."""
+    found: dict[tuple[datetime, str], list[str]] = {}
+    for event in events:
+        found.setdefault((event["event_at"], event["summary"]), []).append(event["source_ref"])
+    return found
 
 
 @exceptions_app.command("ack")

@@ -101,6 +101,58 @@ def exception_table(frame: pl.DataFrame) -> RenderableType:
     )
 
 
+def atp_table(frame: pl.DataFrame) -> RenderableType:
+    """One row per SKU, node and week in which anything moves, in the order of the frame."""
+    columns: list[tuple[str, Literal["left", "right"]]] = [
+        ("sku", "left"),
+        ("node", "left"),
+        ("week of", "left"),
+        ("opening", "right"),
+        ("in", "right"),
+        ("out", "right"),
+        ("discrete", "right"),
+        ("promise", "right"),
+        ("oversold", "right"),
+    ]
+    figures = ("opening", "receipt", "committed", "discrete", "cumulative", "oversold")
+    rows = [
+        [
+            row["sku"],
+            row["node_id"],
+            f"{row['week_start']:%d %b}",
+            *(f"{row[f'{name}_quantity']:,.0f}" if row[f"{name}_quantity"] else "" for name in figures),
+        ]
+        for row in frame.iter_rows(named=True)
+    ]
+    return table("", columns, rows)
+
+
+def recovery_table(frame: pl.DataFrame) -> RenderableType:
+    """One row per short line, in the order of the frame."""
+    columns: list[tuple[str, Literal["left", "right"]]] = [
+        ("order", "left"),
+        ("sku", "left"),
+        ("short", "right"),
+        ("worth", "right"),
+        ("days late", "right"),
+        ("comes", "left"),
+        ("", "left"),
+    ]
+    rows = [
+        [
+            f"{row['order_id']} {row['line_id']}",
+            row["sku"],
+            f"{row['short_quantity']:,.0f}",
+            money(row["short_amount"]),
+            row["late_days"],
+            f"{row['covered_at']:%d %b}" if row["covered_at"] else "no date",
+            row["recovery_status"].replace("_", " "),
+        ]
+        for row in frame.iter_rows(named=True)
+    ]
+    return table("", columns, rows)
+
+
 def dispute_table(frame: pl.DataFrame) -> RenderableType:
     """One row per deduction of the dispute queue, in the order of the frame."""
     columns: list[tuple[str, Literal["left", "right"]]] = [
