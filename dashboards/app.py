@@ -20,6 +20,7 @@ page = st.navigation(
             st.Page("app_pages/snapshot.py", title="Snapshot", icon=":material/monitoring:", default=True),
             st.Page("app_pages/exceptions.py", title="Exceptions", icon=":material/priority_high:"),
             st.Page("app_pages/at_risk.py", title="At risk", icon=":material/hourglass_top:"),
+            st.Page("app_pages/scorecards.py", title="Scorecards", icon=":material/timer:"),
             st.Page("app_pages/order.py", title="Order", icon=":material/receipt_long:"),
             st.Page("app_pages/passport.py", title="Passport", icon=":material/fingerprint:"),
         ],

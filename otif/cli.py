@@ -21,6 +21,7 @@ from otif.cli_intake import register as register_intake
 from otif.cli_order import order
 from otif.cli_risk import at_risk
 from otif.cli_rules import rules_app
+from otif.cli_scorecard import scorecard
 from otif.cli_sources import register as register_sources
 from otif.cli_why import why
 from otif.command import EXIT_BAD_INPUT, EXIT_FAILED, EXIT_WARNINGS, CommandState, JsonOption, load_settings
@@ -43,6 +44,7 @@ app.command()(allocate)
 app.command("at-risk")(at_risk)
 app.command()(atp)
 app.command()(buffers)
+app.command()(scorecard)
 app.command()(why)
 app.command()(order)
 app.add_typer(report_app, name="report")

@@ -27,6 +27,7 @@ from dashboards.queries.risk import (
     risks_ahead,
     risks_missing,
 )
+from dashboards.queries.scorecards import clocks_missing, credit_claims, scorecard, sla_cases
 from dashboards.queries.series import ChangePart, change_parts, kpi_series, miss_causes
 from dashboards.queries.why import Why, causes_moved, drivers_table, why_moved
 from dashboards.queries.work import (
@@ -54,6 +55,8 @@ __all__ = [
     "build_info",
     "causes_moved",
     "change_parts",
+    "clocks_missing",
+    "credit_claims",
     "data_quality_issues",
     "disputes_expiring",
     "drivers_table",
@@ -78,6 +81,8 @@ __all__ = [
     "risk_scores",
     "risks_ahead",
     "risks_missing",
+    "scorecard",
+    "sla_cases",
     "week_containing",
     "week_named",
     "why_moved",

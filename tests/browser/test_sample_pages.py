@@ -29,6 +29,7 @@ PAGES = {
     "snapshot": "Snapshot",
     "exceptions": "Exceptions",
     "at_risk": "At risk",
+    "scorecards": "Scorecards",
     "order": "Order",
     "scenarios": "Scenarios",
     "disputes": "Disputes",
