@@ -77,7 +77,7 @@ _TABLES = {
     "marts.fct_line_assessments": (
         "order_id varchar, line_id varchar, profile_id varchar, is_headline boolean, is_due boolean, due_date date, "
         "base_revised decimal(18,3), unit_price decimal(18,4), is_otif boolean, miss_cause varchar, "
-        "miss_evidence varchar, exclusion_reason varchar"
+        "miss_evidence varchar, exclusion_reason varchar, window_end_at timestamp"
     ),
     "marts.fct_order_assessments": (
         "order_id varchar, profile_id varchar, is_headline boolean, is_due boolean, due_date date, is_on_time boolean, "
@@ -236,7 +236,8 @@ insert into marts.fct_order_lines values
     ('100123', '1', 'SKU-1', 'shipped', 3, 3, 3, 3, 0, 0, 19.90, '2026-11-14 05:00', '2026-11-14 05:00',
     null, false, null);
 insert into marts.fct_line_assessments values
-    ('100123', '1', 'dtc_std', true, true, '2026-11-13', 3, 19.90, false, 'carrier_transit', 'no delivery scan', null);
+    ('100123', '1', 'dtc_std', true, true, '2026-11-13', 3, 19.90, false, 'carrier_transit', 'no delivery scan', null,
+     null);
 insert into marts.fct_order_assessments values
     ('100123', 'dtc_std', true, true, '2026-11-13', false, false, 'carrier_transit', null);
 insert into marts.fct_events values
