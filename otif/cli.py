@@ -169,6 +169,7 @@ def build(
                 "tests": report.tests,
                 "warnings": report.warnings,
                 "seconds": report.seconds,
+                "restated": report.restated,
             }
         )
         return
@@ -176,6 +177,8 @@ def build(
         f"built {report.models} models, {report.tests} tests passed, as of {report.as_of:%Y-%m-%d %H:%M} UTC "
         f"({report.seconds:.1f} s); published {report.publication.name}"
     )
+    if report.restated:
+        print(f"  restated: {report.restated} published figures of past weeks (otif kpis --restatements)")
     for warning in report.warnings:
         print(f"  warning: {warning}")
 
@@ -186,7 +189,10 @@ def kpis(
     kpi: Annotated[list[str] | None, typer.Option("--kpi", help="KPI id; may be given several times")] = None,
     date_from: Annotated[datetime | None, typer.Option("--from", formats=["%Y-%m-%d"], help="first day")] = None,
     date_to: Annotated[datetime | None, typer.Option("--to", formats=["%Y-%m-%d"], help="last day")] = None,
-    grain: Annotated[str | None, typer.Option(help="day, week or month")] = None,
+    grain: Annotated[
+        str | None, typer.Option(help="day, week, month, fiscal_month, fiscal_quarter or fiscal_year")
+    ] = None,
+    yoy: Annotated[bool, typer.Option("--yoy", help="beside it the comparable figure of the year before")] = False,
     lens: Annotated[str, typer.Option(help="headline or a service profile")] = "headline",
     bridge: Annotated[
         str | None, typer.Option(help="bridge of seed lens_bridges: why two lenses differ, step by step")
@@ -199,13 +205,25 @@ def kpis(
         list[str] | None, typer.Option(help="with --passport: dimension=value; may be given several times")
     ] = None,
     week: Annotated[str, typer.Option(help="with --passport: week, e.g. 2026-W46")] = "",
-    limit: Annotated[int | None, typer.Option(min=0, help="with --passport: most rows to print")] = None,
+    limit: Annotated[
+        int | None, typer.Option(min=0, help="with --passport and --restatements: most rows to print")
+    ] = None,
+    restated: Annotated[
+        bool, typer.Option("--restatements", help="published figures of past weeks that changed since, and why")
+    ] = False,
     output: FormatOption = "table",
 ) -> None:
     """Show KPIs against target; what cannot be computed is unavailable with its reason."""
-    from dashboards.queries import kpi_table, lens_bridge
+    from dashboards.queries import GRAINS, check_calendar, kpi_table, lens_bridge, with_period_names, year_on_year
     from storage.publish import open_published
 
+    if restated:
+        from dashboards.queries import restatements
+
+        with open_published(load_settings()) as connection:
+            log = restatements(connection, kpis=kpi or (), limit=limit)
+        _print_frame(log, output, ["cause"])
+        return
     if passport is not None:
         from otif.cli_passport import place_of, show_passport
 
@@ -225,22 +243,28 @@ def kpis(
             steps = lens_bridge(connection, bridge, customer=customer, date_from=days[0], date_to=days[1])
         _print_frame(steps, output, ["step"])
         return
+    words = [word.strip() for word in by.split(",") if word.strip()]
+    chosen = grain or next((word for word in words if word in GRAINS), None)
     with open_published(load_settings()) as connection:
-        frame = kpi_table(
+        check_calendar(connection, chosen)
+        frame = (year_on_year if yoy else kpi_table)(
             connection,
             kpis=kpi or (),
-            by=[word.strip() for word in by.split(",") if word.strip()],
+            by=words,
             grain=grain,
             date_from=date_from.date() if date_from else None,
             date_to=date_to.date() if date_to else None,
             lens=lens,
         )
+        frame = with_period_names(connection, frame, chosen)
     _print_frame(frame, output, _kpi_columns(by, grain))
 
 
 def _kpi_columns(by: str, grain: str | None) -> list[str]:
+    from dashboards.queries import GRAINS
+
     words = [word.strip() for word in by.split(",") if word.strip()]
-    period = ["period"] if grain or any(word in ("day", "week", "month") for word in words) else []
+    period = ["period"] if grain or any(word in GRAINS for word in words) else []
     return ["kpi_name", *period, "*", "value", "n", "target", "remark"]
 
 
@@ -252,9 +276,10 @@ def _print_frame(frame: Any, output: str, columns: list[str]) -> None:  # noqa: 
     elif output == "csv":
         render.print_csv(frame)
     elif output == "table":
-        from otif.tables import bridge_table, kpi_terminal_table
+        from otif.tables import bridge_table, kpi_terminal_table, restatement_table
 
-        shown = kpi_terminal_table if "kpi_name" in columns else bridge_table
+        tables = {"kpi_name": kpi_terminal_table, "cause": restatement_table}
+        shown = next((table for key, table in tables.items() if key in columns), bridge_table)
         render.console.print(shown(frame))
     else:
         message = f"--format {output}: expected table, json or csv"

@@ -37,7 +37,11 @@ def why(
         from dataclasses import asdict
 
         asked_for = {"kpi": kpi, "week": asked.name, "weeks": weeks, "lens": lens}
-        print_json({**asked_for, **asdict(found.explanation), "causes": records(causes)})
+        restated = {
+            "restated_before": found.restated_before and asdict(found.restated_before),
+            "restated_now": found.restated_now and asdict(found.restated_now),
+        }
+        print_json({**asked_for, **asdict(found.explanation), **restated, "causes": records(causes)})
         return
     change, verdict, parts = found.sentences()
     print(change)
@@ -45,6 +49,8 @@ def why(
     if found.explanation.drivers:
         console.print(_table(found))
     print(parts)
+    for sentence in found.restatements():
+        print(sentence)
     if not causes.is_empty():
         console.print(_causes_table(causes, weeks))
 

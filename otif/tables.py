@@ -27,6 +27,11 @@ _KNOWN: Final = frozenset(
         "p90",
         "p95",
         "km_median",
+        "prior_value",
+        "prior_numerator",
+        "prior_denominator",
+        "prior_observations",
+        "change",
         "numerator",
         "denominator",
         "observations",
@@ -53,6 +58,7 @@ def kpi_terminal_table(frame: pl.DataFrame) -> RenderableType:
             _name(row),
             *(row[name] for name in groups),
             _value(row),
+            *_prior(row),
             _interval(row),
             _count(row),
             _target(row),
@@ -66,6 +72,7 @@ def kpi_terminal_table(frame: pl.DataFrame) -> RenderableType:
             ("KPI", "left"),
             *((name, "left") for name in groups),
             ("value", "right"),
+            *((("a year before", "right"), ("change", "right")) if "prior_value" in frame.columns else ()),
             ("95 % interval", "right"),
             ("n", "right"),
             ("target", "right"),
@@ -267,6 +274,16 @@ def _value(row: dict[str, Any]) -> str:
     return f"{shown}  p90 {figure(row['p90'], row['unit'])}" if row.get("p90") is not None else shown
 
 
+def _prior(row: dict[str, Any]) -> list[str]:
+    if "prior_value" not in row:
+        return []
+    if row["change"] is None:
+        return [figure(row["prior_value"], row["unit"]), ""]
+    is_rate = row["unit"] in ("ratio", "index")
+    change = f"{row['change'] * 100:+.1f} pp" if is_rate else f"{row['change']:+,.1f}"
+    return [figure(row["prior_value"], row["unit"]), change]
+
+
 def _interval(row: dict[str, Any]) -> str:
     if row.get("low") is None:
         return ""
@@ -313,3 +330,28 @@ def bridge_table(frame: pl.DataFrame) -> RenderableType:
         ("counted", "right"),
     ]
     return table(f"OTIF: {frame['bridge_id'][0]}", columns, rows)
+
+
+def restatement_table(frame: pl.DataFrame) -> RenderableType:
+    """One row per KPI, week and cause of a change."""
+    if frame.is_empty():
+        return "No published figure of a past week has changed."
+    rows = [
+        [
+            row["kpi_name"],
+            row["period"],
+            figure(row["old_value"], row["unit"]),
+            figure(row["new_value"], row["unit"]),
+            row["cause"].replace("_", " "),
+            f"{row['numerator_change']:+,.6g} / {row['denominator_change']:+,.6g}",
+            f"{row['rows_changed']:,}",
+            f"{row['as_of']:%Y-%m-%d %H:%M}",
+            row["detail"] or "",
+        ]
+        for row in frame.iter_rows(named=True)
+    ]
+    columns: list[tuple[str, Literal["left", "right"]]] = [
+        ("KPI", "left"), ("week of", "left"), ("before", "right"), ("now", "right"), ("cause", "left"),
+        ("numerator / denominator", "right"), ("rows", "right"), ("as of", "left"), ("what", "left"),
+    ]  # fmt: skip
+    return table("", columns, rows)

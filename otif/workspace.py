@@ -26,6 +26,13 @@ currency = "USD"
 week_start = "monday"      # or sunday
 # as_of = 2026-11-16       # fixed view of the world; without it a build looks from now
 
+[fiscal]                   # calendar of --grain fiscal_month and fiscal_quarter; as it stands, the NRF's 4-5-4
+pattern = "4-5-4"          # weeks of a quarter's months: 4-4-5, 4-5-4 or 5-4-4; the 53rd week belongs to the last
+ends_on = "saturday"
+year_end_month = 1         # the year ends on the Saturday nearest to 31 January
+year_end = "nearest"       # or last: the last Saturday in the month
+named_after = "start"      # the year is named after the calendar year it starts in; or end
+
 [checks]
 on_failure = "quarantine"  # what a failed expectation suite does to its batch: quarantine, warn or stop
 

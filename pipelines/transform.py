@@ -20,6 +20,7 @@ from typing import Any, Final
 from pipelines.errors import TransformError
 from pipelines.landing import prepare_landing
 from pipelines.lineage import published_views, row_models, write_lineage
+from pipelines.restatements import record_restatements
 from storage.duck import Connection, connect, writer_lock
 from storage.publish import publish
 from storage.settings import PROJECT_ROOT, Settings
@@ -38,6 +39,7 @@ class BuildReport:
         tests: Data tests passed.
         warnings: Names of tests that warned.
         seconds: Wall time including publication.
+        restated: Published figures of past weeks that changed: KPIs × weeks.
     """
 
     publication: Path
@@ -46,6 +48,7 @@ class BuildReport:
     tests: int
     warnings: tuple[str, ...]
     seconds: float
+    restated: int = 0
 
 
 def build(
@@ -87,6 +90,7 @@ def build(
         models = row_models(_target(settings) / "manifest.json", results, build_variables(settings, as_of))
         connection = connect(settings.database)
         write_lineage(connection, models)
+        restated = record_restatements(settings, connection, publication_id=stamp)
         connection.close()
         publication = publish(settings, publication_id=stamp, views=published_views(results))
     nodes = [(row["unique_id"].split(".")[0], row["status"], row["unique_id"].split(".")[2]) for row in results]
@@ -97,6 +101,7 @@ def build(
         tests=sum(kind == "test" and status == "pass" for kind, status, _ in nodes),
         warnings=tuple(name for _, status, name in nodes if status == "warn"),
         seconds=time.perf_counter() - started,
+        restated=restated,
     )
 
 
@@ -120,14 +125,20 @@ def merge_seeds(settings: Settings) -> Path:
     return merged
 
 
-def build_variables(settings: Settings, as_of: datetime) -> dict[str, str]:
+def build_variables(settings: Settings, as_of: datetime) -> dict[str, str | int]:
     """Return the variables that a build passes to the models."""
+    fiscal = settings.fiscal
     return {
         "as_of": f"{as_of:%Y-%m-%d %H:%M:%S}",
         "company_zone": settings.company.zone,
         "company_currency": settings.company.currency,
         "company_country": settings.company.country,
         "week_start": settings.company.week_start,
+        "fiscal_pattern": fiscal.pattern,
+        "fiscal_ends_on": fiscal.ends_on,
+        "fiscal_year_end_month": fiscal.year_end_month,
+        "fiscal_year_end": fiscal.year_end,
+        "fiscal_named_after": fiscal.named_after,
     }
 
 

@@ -25,6 +25,24 @@ class _Section(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
 
+class FiscalSettings(_Section):
+    """The fiscal year: 52 or 53 whole weeks, in months of four and five weeks. The defaults are the NRF's 4-5-4.
+
+    Attributes:
+        pattern: Weeks of the three months of a quarter. The 53rd week belongs to the last month.
+        ends_on: Weekday on which every fiscal week, month and year ends.
+        year_end_month: Month (1 to 12) at whose end the year ends.
+        year_end: The year ends on the `ends_on` nearest to the month's last day, or on the last one in the month.
+        named_after: A year is named after the calendar year it starts or ends in.
+    """
+
+    pattern: Literal["4-4-5", "4-5-4", "5-4-4"] = "4-5-4"
+    ends_on: Literal["monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday"] = "saturday"
+    year_end_month: int = Field(default=1, ge=1, le=12)
+    year_end: Literal["nearest", "last"] = "nearest"
+    named_after: Literal["start", "end"] = "start"
+
+
 class CompanySettings(_Section):
     """Who the workspace belongs to, where it is at home and how it tells time."""
 
@@ -148,6 +166,7 @@ class Settings(_Section):
 
     home: Path
     company: CompanySettings = CompanySettings()
+    fiscal: FiscalSettings = FiscalSettings()
     checks: ChecksSettings = ChecksSettings()
     mail: MailSettings = MailSettings()
     oms: OmsSettings = OmsSettings()

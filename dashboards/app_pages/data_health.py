@@ -6,9 +6,18 @@ import polars as pl
 import streamlit as st
 
 from dashboards import components
-from dashboards.formats import counted
+from dashboards.formats import counted, value_text
 from dashboards.loading import ask, publication_id
-from dashboards.queries import availability, batches, build_info, data_quality_issues, freshness, rejects
+from dashboards.queries import (
+    CAUSES,
+    availability,
+    batches,
+    build_info,
+    data_quality_issues,
+    freshness,
+    rejects,
+    restatements,
+)  # fmt: skip
 from dashboards.reports.narrative import late_feeds
 
 info = ask(build_info)
@@ -70,6 +79,29 @@ else:
             "orders": number("Orders", format="localized"),
             "example": st.column_config.TextColumn("Example", width="large"),
             "example_order_id": "Order",
+        },
+    )
+
+st.subheader("Restated weeks", anchor=False)
+changed = ask(restatements, limit=200)
+if changed.is_empty():
+    components.nothing("No published figure of a past week has changed.")
+else:
+    components.table(
+        changed.with_columns(
+            pl.col("cause").replace(CAUSES),
+            old=pl.Series([value_text(*pair) for pair in changed.select("old_value", "unit").rows()], dtype=pl.String),
+            new=pl.Series([value_text(*pair) for pair in changed.select("new_value", "unit").rows()], dtype=pl.String),
+        ),
+        {
+            "kpi_name": "KPI",
+            "period": st.column_config.DateColumn("Week of", format="D MMM YYYY"),
+            "old": "Published before",
+            "new": "Now",
+            "cause": "Why",
+            "rows_changed": number("Rows", format="localized"),
+            "as_of": stamp("As of", format="D MMM YYYY HH:mm", timezone=info.zone),
+            "detail": st.column_config.TextColumn("What came or changed", width="large"),
         },
     )
 

@@ -6,6 +6,7 @@ No screen and no formatting lives here. The pages, the weekly report and the com
 from __future__ import annotations
 
 from dashboards.queries.bridges import lens_bridge
+from dashboards.queries.dimensions import DIMENSIONS
 from dashboards.queries.health import (
     BuildInfo,
     availability,
@@ -15,9 +16,10 @@ from dashboards.queries.health import (
     freshness,
     rejects,
 )
-from dashboards.queries.kpis import DIMENSIONS, GRAINS, kpi_table
+from dashboards.queries.kpis import GRAINS, kpi_table
 from dashboards.queries.passport import Figure, Passport, members, number_passport, recounted
 from dashboards.queries.periods import Week, week_containing, week_named
+from dashboards.queries.restatements import CAUSES, Restated, restated_rate, restatements
 from dashboards.queries.risk import (
     line_risks,
     risk_groups,
@@ -39,14 +41,17 @@ from dashboards.queries.work import (
     order_header,
     order_lines,
 )
+from dashboards.queries.years import check_calendar, with_period_names, year_on_year
 
 __all__ = [
+    "CAUSES",
     "DIMENSIONS",
     "GRAINS",
     "BuildInfo",
     "ChangePart",
     "Figure",
     "Passport",
+    "Restated",
     "Week",
     "Why",
     "at_risk",
@@ -55,6 +60,7 @@ __all__ = [
     "build_info",
     "causes_moved",
     "change_parts",
+    "check_calendar",
     "clocks_missing",
     "credit_claims",
     "data_quality_issues",
@@ -75,6 +81,8 @@ __all__ = [
     "order_lines",
     "recounted",
     "rejects",
+    "restated_rate",
+    "restatements",
     "risk_groups",
     "risk_lenses",
     "risk_reliability",
@@ -86,4 +94,6 @@ __all__ = [
     "week_containing",
     "week_named",
     "why_moved",
+    "with_period_names",
+    "year_on_year",
 ]

@@ -14,27 +14,18 @@ from typing import Any, Final
 import polars as pl
 
 from dashboards.errors import QuestionError
+from dashboards.queries.dimensions import ALIASES, check_dimensions, needs_rows, relation, selected
 from dashboards.queries.frames import read
 from dashboards.queries.health import build_info
-from dashboards.queries.periods import period_sql
+from dashboards.queries.periods import FISCAL_GRAINS, day_a_year_before, period_sql
 from dashboards.queries.stages import stage_rows
 from storage.duck import Connection
 
-DIMENSIONS: Final = (
-    "channel", "channel_type", "customer_id", "node_id", "carrier", "region", "category", "seller_id", "currency",
-)  # fmt: skip
-"""Dimensions that `by` accepts."""
-
-GRAINS: Final = ("day", "week", "month")
+GRAINS: Final = ("day", "week", "month", *FISCAL_GRAINS)
 """Period lengths."""
 
 HEADLINE: Final = "headline"
 """The lens that judges each order by the one profile its channel or retailer is steered by."""
-
-ALIASES: Final = {
-    "state": "region", "customer": "customer_id", "retailer": "customer_id", "node": "node_id", "seller": "seller_id",
-}  # fmt: skip
-"""Words for dimensions that `by` accepts as well."""
 
 _EXCLUSION_DIMENSIONS: Final = frozenset({"channel", "customer_id"})
 # A share of money or units is not a share of independent trials: no Wilson interval from its own sums.
@@ -67,6 +58,7 @@ class _Question:
     date_to: date | None
     lens: str
     week_start: str
+    is_prior: bool
 
     @property
     def keys(self) -> list[str]:
@@ -75,6 +67,20 @@ class _Question:
     @property
     def parameters(self) -> dict[str, Any]:
         return {"date_from": self.date_from, "date_to": self.date_to}
+
+    @property
+    def is_of_rows(self) -> bool:
+        """Whether only rows can answer it."""
+        return needs_rows(self.by)
+
+    @property
+    def relation(self) -> str:
+        """The table that answers it: sums, or rows for dimensions that only rows have."""
+        return relation("metrics.kpi_facts" if self.is_of_rows else "metrics.kpi_values", self.by)
+
+    def period_sql(self, column: str) -> str:
+        """Return the SQL of the period that a date column falls into."""
+        return period_sql(column, grain=self.grain, week_start=self.week_start, is_prior=self.is_prior)
 
 
 def kpi_table(
@@ -86,6 +92,7 @@ def kpi_table(
     date_from: date | None = None,
     date_to: date | None = None,
     lens: str = HEADLINE,
+    is_prior: bool = False,
 ) -> pl.DataFrame:
     """Return KPIs with target, interval and availability.
 
@@ -96,10 +103,11 @@ def kpi_table(
         connection: Open publication.
         kpis: KPI ids; empty = all of the catalogue, in its order.
         by: Dimensions; `state` is accepted for region, and a grain may stand here too (`by=["week"]`).
-        grain: day, week or month; null = one figure for the whole range.
+        grain: day, week, month, fiscal_month, fiscal_quarter or fiscal_year; null = one figure for the whole range.
         date_from: First cohort day (inclusive).
         date_to: Last cohort day (inclusive).
         lens: `headline`, or a service profile id.
+        is_prior: Count the days a year before instead, under the periods they are compared with (see `period_sql`).
 
     Returns:
         kpi_id, kpi_name, unit, lens, period (first day), the dimensions, stage_id, value, worst, best, p90, p95,
@@ -117,8 +125,22 @@ def kpi_table(
     info = build_info(connection)
     catalogue = _catalogue(connection)
     question = _question(
-        catalogue, kpis=kpis, by=by, grain=grain, lens=lens, dates=(date_from, date_to), week_start=info.week_start
+        connection,
+        catalogue,
+        kpis=kpis,
+        by=by,
+        grain=grain,
+        lens=lens,
+        dates=(date_from, date_to),
+        week_start=info.week_start,
     )
+    if is_prior:
+        question = replace(
+            question,
+            is_prior=True,
+            date_from=day_a_year_before(date_from, question.grain),
+            date_to=day_a_year_before(date_to, question.grain),
+        )
     if lens != HEADLINE:
         _check_lens(connection, lens)
     sums = _sums(connection, question)
@@ -128,9 +150,9 @@ def kpi_table(
             connection,
             kpis=timed,
             by=question.by,
-            period=period_sql("cohort_date", grain=question.grain, week_start=question.week_start),
-            date_from=date_from,
-            date_to=date_to,
+            period=question.period_sql("cohort_date"),
+            date_from=question.date_from,
+            date_to=question.date_to,
         )
         sums = pl.concat([sums, stages], how="diagonal")
     if INDEX in question.kpis:
@@ -142,6 +164,7 @@ def kpi_table(
 
 
 def _question(
+    connection: Connection,
     catalogue: pl.DataFrame,
     *,
     kpis: Sequence[str],
@@ -166,10 +189,7 @@ def _question(
         message = f"unknown grain {chosen!r}; known: {', '.join(GRAINS)}"
         raise QuestionError(message)
     dimensions = tuple(dict.fromkeys(word for word in named if word not in GRAINS))
-    wrong = [word for word in dimensions if word not in DIMENSIONS]
-    if wrong:
-        message = f"unknown dimension {', '.join(wrong)}; known: {', '.join((*DIMENSIONS, *ALIASES, *GRAINS))}"
-        raise QuestionError(message)
+    check_dimensions(connection, dimensions, further=GRAINS)
     return _Question(
         kpis=tuple(dict.fromkeys(kpis)) or tuple(known),
         by=dimensions,
@@ -178,6 +198,7 @@ def _question(
         date_to=dates[1],
         lens=lens,
         week_start=week_start,
+        is_prior=False,
     )
 
 
@@ -213,8 +234,8 @@ def _lens_sql(question: _Question) -> str:
 
 
 def _sums(connection: Connection, question: _Question) -> pl.DataFrame:
-    period = period_sql("period_date", grain=question.grain, week_start=question.week_start)
-    dimensions = "".join(f", {name}" for name in question.by)
+    period = question.period_sql("period_date")
+    dimensions = selected(question.by)
     parameters = question.parameters | {"kpis": list(question.kpis)}
     if question.lens != HEADLINE:
         parameters["lens"] = question.lens
@@ -225,8 +246,9 @@ def _sums(connection: Connection, question: _Question) -> pl.DataFrame:
             kpi_id, {period} as period{dimensions}, max(profile_id) <> '' as has_lens,
             sum(numerator) as numerator, sum(denominator) as denominator,
             cast(sum(observations) as bigint) as observations, bool_or(is_provisional) as is_provisional
-        from metrics.kpi_values
+        from {question.relation}
         where list_contains($kpis, kpi_id) and {_lens_sql(question)} and {_where("period_date")}
+            {"and exclusion_reason is null and row_kind <> 'stage'" if question.is_of_rows else ""}
         group by all
         order by all
         """,
@@ -254,7 +276,7 @@ def _with_doubts(
         connection,
         "select 1 from duckdb_tables() where schema_name = 'metrics' and table_name = 'kpi_doubts'",
     )
-    if told.is_empty():  # a publication of before
+    if told.is_empty() or question.is_of_rows:  # a publication of before, or dimensions that doubt is not kept by
         return values.with_columns(
             lowest=pl.lit(None, pl.Float64), highest=pl.lit(None, pl.Float64), doubtful=pl.lit(None, pl.Int64)
         )
@@ -265,7 +287,7 @@ def _with_doubts(
             kpi_id, {period} as period{dimensions}, sum(met_unproven) as met_unproven,
             sum(missed_unproven) as missed_unproven, sum(left_out) as left_out,
             cast(sum(observations) as bigint) as doubtful
-        from metrics.kpi_doubts
+        from {relation("metrics.kpi_doubts", question.by)}
         where list_contains($kpis, kpi_id) and {_lens_sql(question)} and {_where("period_date")}
         group by all
         """,
@@ -308,6 +330,8 @@ def _index(connection: Connection, question: _Question) -> pl.DataFrame:
 def _excluded(
     connection: Connection, question: _Question, *, period: str, dimensions: str, parameters: dict[str, Any]
 ) -> pl.DataFrame | None:
+    if question.is_of_rows:
+        return _excluded_rows(connection, question, period=period, dimensions=dimensions, parameters=parameters)
     if not set(question.by) <= _EXCLUSION_DIMENSIONS:
         return None
     if question.lens == HEADLINE:
@@ -323,6 +347,22 @@ def _excluded(
         select kpi_id, {period} as period{dimensions}, cast(sum(observations) as bigint) as excluded
         from metrics.kpi_exclusions
         where list_contains($kpis, kpi_id) and {lens} and {_where("period_date")}
+        group by all
+        """,
+        parameters,
+    )
+
+
+def _excluded_rows(
+    connection: Connection, question: _Question, *, period: str, dimensions: str, parameters: dict[str, Any]
+) -> pl.DataFrame:
+    return read(
+        connection,
+        f"""
+        select kpi_id, {period} as period{dimensions}, count(*) as excluded
+        from {question.relation}
+        where list_contains($kpis, kpi_id) and {_lens_sql(question)} and {_where("period_date")}
+            and exclusion_reason is not null and row_kind <> 'stage'
         group by all
         """,
         parameters,

@@ -15,8 +15,9 @@ from typing import Any, Final
 import polars as pl
 
 from dashboards.errors import QuestionError
+from dashboards.queries.dimensions import ALIASES, STORED, check_dimensions, needs_rows, relation
 from dashboards.queries.frames import has_table, read
-from dashboards.queries.kpis import ALIASES, DIMENSIONS, HEADLINE, INDEX, INDEX_PARTS, kpi_table
+from dashboards.queries.kpis import HEADLINE, INDEX, INDEX_PARTS, kpi_table
 from storage.duck import Connection
 
 STAGE: Final = "stage_id"
@@ -183,11 +184,11 @@ def members(connection: Connection, dimension: str) -> list[str]:
     Raises:
         QuestionError: Unknown dimension.
     """
-    name = _WORDS.get(dimension, dimension)
-    if name not in DIMENSIONS:
-        message = f"unknown dimension {dimension!r}; known: {', '.join(DIMENSIONS)}"
-        raise QuestionError(message)
-    found = read(connection, f"select distinct {name} as member from metrics.kpi_values order by member")
+    name = ALIASES.get(dimension, dimension)
+    check_dimensions(connection, [name])
+    base = relation("metrics.kpi_facts" if needs_rows([name]) else "metrics.kpi_values", [name])
+    column = name if name in STORED else f"dim_{name}"
+    found = read(connection, f"select distinct {column} as member from {base} order by member")
     return [str(member) for member in found["member"]]
 
 
@@ -219,10 +220,7 @@ def _published(
 ) -> tuple[Figure, dict[str, Any], dict[str, str]]:
     """Return the cell as `kpi_table` shows it, the catalogue's row and the place with its stage."""
     dimensions = [name for name in place if name != STAGE]
-    wrong = [name for name in dimensions if name not in DIMENSIONS]
-    if wrong:
-        message = f"unknown dimension {', '.join(wrong)}; known: {', '.join((*DIMENSIONS, *_WORDS))}"
-        raise QuestionError(message)
+    check_dimensions(connection, dimensions, further=["stage"])
     table = kpi_table(connection, kpis=[kpi_id], by=dimensions, date_from=days[0], date_to=days[1], lens=lens)
     for name in dimensions:
         table = table.filter(pl.col(name) == place[name])
@@ -283,7 +281,8 @@ def _collect(
     conditions = []
     for number, (name, value) in enumerate(place.items()):
         parameters[f"value_{number}"] = value
-        condition = f"starts_with(row_key, $value_{number} || ' ')" if name == STAGE else f"{name} = $value_{number}"
+        column = name if name in STORED else f"dim_{name}"
+        condition = f"starts_with(row_key, $value_{number} || ' ')" if name == STAGE else f"{column} = $value_{number}"
         conditions.append(f"and {condition}")
     if lens != HEADLINE:
         parameters["lens"] = lens
@@ -297,7 +296,7 @@ def _collect(
                 when numerator <> 0 then 'numerator'
                 else 'denominator'
             end as part
-        from metrics.kpi_facts
+        from {relation("metrics.kpi_facts", place)}
         where list_contains($kpis, kpi_id) and {chosen}
             and ($date_from is null or period_date >= $date_from)
             and ($date_to is null or period_date <= $date_to)

@@ -6,6 +6,7 @@ and carries the name of the ISO week that holds its Monday, so both conventions 
 
 from __future__ import annotations
 
+import calendar
 import re
 from dataclasses import dataclass
 from datetime import date, timedelta
@@ -72,10 +73,44 @@ def week_named(name: str, *, week_start: str = "monday") -> Week:
     return week_containing(monday, week_start=week_start)
 
 
-def period_sql(column: str, *, grain: str | None, week_start: str) -> str:
-    """Return the SQL for the first day of the period a date column falls into (null without a grain)."""
+FISCAL_GRAINS: Final = ("fiscal_month", "fiscal_quarter", "fiscal_year")
+"""Grains that `marts.dim_dates` answers: the workspace's 4-4-5, 4-5-4 or 5-4-4 calendar."""
+
+
+def period_sql(column: str, *, grain: str | None, week_start: str, is_prior: bool = False) -> str:
+    """Return the SQL for the first day of the period a date column falls into (null without a grain).
+
+    Args:
+        column: A date column.
+        grain: day, week, month or a fiscal grain.
+        week_start: monday or sunday.
+        is_prior: Name the period one year later, with which the day is compared. Days, weeks and fiscal periods compare
+            with 364 days before, so that weekdays match and a year of 53 weeks is restated; the 53rd week itself has no
+            counterpart. Calendar months compare with the same month.
+    """
     if grain is None:
         return "cast(null as date)"
+    if grain in FISCAL_GRAINS:
+        key = "prior_year_date" if is_prior else "date_day"
+        return f"(select dates.{grain}_start_date from marts.dim_dates as dates where dates.{key} = {column})"
+    if grain == "month":
+        later = f"({column} + interval 1 year)" if is_prior else column
+        return f"cast(date_trunc('month', {later}) as date)"
+    day = f"({column} + interval 364 day)" if is_prior else column
     if grain == "week" and week_start == "sunday":
-        return f"cast(date_trunc('week', {column} + interval 1 day) - interval 1 day as date)"
-    return f"cast(date_trunc('{grain}', {column}) as date)"
+        return f"cast(date_trunc('week', {day} + interval 1 day) - interval 1 day as date)"
+    return f"cast(date_trunc('{grain}', {day}) as date)"
+
+
+def day_a_year_before(day: date | None, grain: str | None) -> date | None:
+    """Return the day that a day is compared with: 364 days before, or the same day of the year before for months.
+
+    >>> day_a_year_before(date(2024, 2, 4), "fiscal_month"), day_a_year_before(date(2024, 2, 29), "month")
+    (datetime.date(2023, 2, 5), datetime.date(2023, 2, 28))
+    """
+    if day is None:
+        return None
+    if grain != "month":
+        return day - timedelta(days=364)
+    last = calendar.monthrange(day.year - 1, day.month)[1]
+    return day.replace(year=day.year - 1, day=min(day.day, last))

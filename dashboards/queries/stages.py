@@ -12,6 +12,7 @@ from datetime import date
 
 import polars as pl
 
+from dashboards.queries.dimensions import relation, selected
 from dashboards.queries.frames import read
 from storage.duck import Connection
 
@@ -35,6 +36,7 @@ def stage_rows(
         date_from: First cohort day (inclusive).
         date_to: Last cohort day (inclusive).
     """
+    known = [name for name in by if name != "currency"]
     # A dimension that stages do not carry gives one row under the word for "not known".
     dimensions = "".join("" if name == "currency" else f", {name}" for name in by)
     keys = ["kpi_id", "period", *(name for name in by if name != "currency"), "stage_id"]
@@ -45,10 +47,10 @@ def stage_rows(
         f"""
         with stages as (
             select
-                kpi_id, {period} as period{dimensions}, stage_id, display_order,
+                kpi_id, {period} as period{selected(known)}, stage_id, display_order,
                 is_valid and hours is not null as is_measured,
                 case when is_valid then coalesce(hours, censored_hours) end as lasted
-            from metrics.kpi_durations
+            from {relation("metrics.kpi_durations", known)}
             where list_contains($kpis, kpi_id)
                 and ($date_from is null or cohort_date >= $date_from)
                 and ($date_to is null or cohort_date <= $date_to)

@@ -9,9 +9,11 @@ import polars as pl
 
 from dashboards.drivers import Explanation, explain_change
 from dashboards.errors import QuestionError
+from dashboards.queries.dimensions import STORED
 from dashboards.queries.frames import read
-from dashboards.queries.kpis import DIMENSIONS, HEADLINE, NO_INTERVAL
+from dashboards.queries.kpis import HEADLINE, NO_INTERVAL
 from dashboards.queries.periods import Week
+from dashboards.queries.restatements import CAUSES, Restated, restated_rate
 from dashboards.queries.series import miss_causes
 from storage.duck import Connection
 
@@ -38,6 +40,8 @@ class Why:
         weeks: Weeks of history.
         is_better_higher: Whether up is good; null where the catalogue does not say.
         explanation: The parts of the change.
+        restated_before: What the current publication changed in the weeks before; null where nothing (or no headline).
+        restated_now: The same for the week itself.
     """
 
     kpi_name: str
@@ -45,6 +49,8 @@ class Why:
     weeks: int
     is_better_higher: bool | None
     explanation: Explanation
+    restated_before: Restated | None = None
+    restated_now: Restated | None = None
 
     def sentences(self) -> tuple[str, ...]:
         """Say it in words: the change, the verdict, what the parts add."""
@@ -62,9 +68,25 @@ class Why:
         total = f"{_points(change)} = " + " · ".join([*parts, f"chance {_points(found.chance)}"])
         return first, _VERDICTS[found.verdict], total
 
+    def restatements(self) -> tuple[str, ...]:
+        """Say what was published before and what changed it since; the parts add up."""
+        told = []
+        for name, restated in (
+            (f"the {self.weeks} weeks before", self.restated_before),
+            (self.week.name, self.restated_now),
+        ):
+            if restated is None:
+                continue
+            parts = " · ".join(f"{CAUSES[cause]} {_points(effect, 2)}" for cause, effect in restated.effects)
+            told.append(
+                f"Published before for {name}: {restated.published:.2%}; since then {parts}, so that it is "
+                f"{restated.now:.2%} now."
+            )
+        return tuple(told)
 
-def _points(value: float) -> str:
-    return f"{value * 100:+.1f} points"
+
+def _points(value: float, digits: int = 1) -> str:
+    return f"{value * 100:+.{digits}f} points"
 
 
 def why_moved(
@@ -106,8 +128,24 @@ def why_moved(
         if not frame["denominator"].sum():
             message = f"{kpi_id} under lens {lens}: nothing was observed in {name}"
             raise QuestionError(message)
-    explanation = explain_change(history, now, DIMENSIONS)
-    return Why(kpi["kpi_name"], week, weeks, kpi["higher_is_better"], explanation)
+    explanation = explain_change(history, now, STORED)
+    restated = [
+        restated_rate(
+            connection,
+            kpi_id,
+            numerator=float(frame["numerator"].sum()),
+            denominator=float(frame["denominator"].sum()),
+            first=first,
+            last=last,
+        )
+        if lens == HEADLINE
+        else None
+        for frame, first, last in (
+            (history, week.back(weeks).start, week.back(1).end),
+            (now, week.start, week.end),
+        )
+    ]
+    return Why(kpi["kpi_name"], week, weeks, kpi["higher_is_better"], explanation, restated[0], restated[1])
 
 
 def _rows(connection: Connection, kpi_id: str, *, week: Week, weeks: int, lens: str) -> pl.DataFrame:
@@ -116,7 +154,7 @@ def _rows(connection: Connection, kpi_id: str, *, week: Week, weeks: int, lens: 
         connection,
         f"""
         select
-            {", ".join(DIMENSIONS)},
+            {", ".join(STORED)},
             cast(floor(date_diff('day', cast($first as date), period_date) / 7) as integer) as week,
             period_date >= $start as is_now,
             greatest(least(sum(numerator), sum(denominator)), 0) as numerator,

@@ -162,6 +162,17 @@ class DefinitionFacts:
 
 
 @dataclass(frozen=True, slots=True)
+class RestatementFacts:
+    """A published figure of a past week that this publication changed."""
+
+    kpi: str
+    week: str
+    before: str
+    now: str
+    causes: str
+
+
+@dataclass(frozen=True, slots=True)
 class WeeklyFacts:
     """The whole page in reading order."""
 
@@ -180,3 +191,5 @@ class WeeklyFacts:
     actions: tuple[ActionFacts, ...]
     decisions: tuple[Proposal, ...]
     definitions: tuple[DefinitionFacts, ...]
+    restatements: tuple[RestatementFacts, ...] = ()
+    restatements_total: int = 0

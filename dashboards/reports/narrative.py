@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import UTC, date, datetime, timedelta
 from typing import Final
 from zoneinfo import ZoneInfo
 
 import polars as pl
 
-from dashboards.formats import MISSING, change_text, count_text, counted, day_text, money_text, words
+from dashboards.formats import MISSING, change_text, count_text, counted, day_text, money_text, value_text, words
 from dashboards.queries import (
+    CAUSES,
     BuildInfo,
     Week,
     at_risk,
@@ -18,7 +20,9 @@ from dashboards.queries import (
     exceptions_list,
     freshness,
     miss_causes,
+    restatements,
     risks_ahead,
+    week_containing,
 )
 from dashboards.reports.facts import (
     ActionFacts,
@@ -26,6 +30,7 @@ from dashboards.reports.facts import (
     CauseFacts,
     DisputeFacts,
     ExceptionFacts,
+    RestatementFacts,
     RiskFacts,
     Tile,
 )
@@ -39,6 +44,7 @@ _MOST_ACTIONS: Final = 3
 _USUAL_WEEKS: Final = 6
 _RISK_DAYS: Final = 14
 _DISPUTE_DAYS: Final = 7
+_RESTATED: Final = 5
 _CONCENTRATED: Final = 0.5
 _SEVERITY: Final = {"high": 0, "medium": 1, "low": 2}
 
@@ -136,6 +142,26 @@ def bridge(connection: Connection, kpi_id: str, week: Week) -> tuple[BridgeFacts
         )
         for part in change_parts(connection, kpi_id, before=week.back(1), after=week)
     )
+
+
+def restated_weeks(
+    connection: Connection, info: BuildInfo, kpis: Sequence[str]
+) -> tuple[tuple[RestatementFacts, ...], int]:
+    """Return the youngest of the past weeks whose figures this publication changed, and how many there are."""
+    log = restatements(connection, kpis=kpis, is_latest=True)
+    weeks = log.group_by("kpi_id", "period", maintain_order=True).agg(
+        pl.col("kpi_name", "unit", "old_value", "new_value").first(), pl.col("cause")
+    )
+    return tuple(
+        RestatementFacts(
+            kpi=row["kpi_name"],
+            week=week_containing(row["period"], week_start=info.week_start).name,
+            before=value_text(row["old_value"], row["unit"], currency=info.currency),
+            now=value_text(row["new_value"], row["unit"], currency=info.currency),
+            causes=", ".join(CAUSES[cause] for cause in row["cause"]),
+        )
+        for row in weeks.head(_RESTATED).iter_rows(named=True)
+    ), weeks.height
 
 
 def risks(connection: Connection, info: BuildInfo) -> tuple[tuple[RiskFacts, ...], str]:

@@ -86,6 +86,7 @@ def collect_facts(
     groups, total = narrative.exception_groups(connection, info)
     risk_rows, risk_days = narrative.risks(connection, info)
     due_disputes = narrative.disputes(connection, info)
+    restated, restated_total = narrative.restated_weeks(connection, info, [kpi["kpi_id"] for kpi in catalogue])
     lead = next((tile for tile in tiles if tile.state in ("signal", "routine") or tile.change), None)
     return WeeklyFacts(
         header=_header(
@@ -105,6 +106,8 @@ def collect_facts(
         actions=narrative.actions(groups, due_disputes, info),
         decisions=tuple(proposals),
         definitions=tuple(DefinitionFacts(name=kpi["kpi_name"], text=kpi["definition"] or "") for kpi in catalogue),
+        restatements=restated,
+        restatements_total=restated_total,
     )
 
 

@@ -23,6 +23,7 @@ select
     events.unit_cost,
     events.freight_amount,
     events.node_id,
+    events.ship_to_id,
     events.ship_to_region,
     events.clock_zone,
     case when events.event_type <> 'order.released' then events.requested_at end as requested_at,
@@ -34,6 +35,9 @@ select
     case when events.event_type <> 'order.released' then events.cancel_after_at end as cancel_after_at,
     events.actor,
     events.hold_type,
+    case
+        when events.event_type = 'order.captured' then upper({{ json_text("events.attributes", "'$.incoterm'") }})
+    end as incoterm,
     case
         when events.event_type = 'order.changed' then {{ json_text("events.attributes", "'$.purpose'") }}
     end as change_purpose,

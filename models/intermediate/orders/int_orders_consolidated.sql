@@ -11,7 +11,9 @@ with consolidated as (
         and max(case when event_type = 'order.captured' then coalesce(order_type, 'standard') end) = 'no_ship'
             as is_no_ship,
         {{ last_known('currency') }} as currency,
+        {{ last_known('ship_to_id') }} as ship_to_id,
         {{ last_known('ship_to_region') }} as region,
+        {{ last_known('incoterm') }} as incoterm,
         {{ last_known('clock_zone') }} as clock_zone,
         {{ last_known('case when line_id is null then requested_at end') }} as requested_at,
         {{ last_known('case when line_id is null then window_start_at end') }} as window_start_at,
@@ -46,6 +48,8 @@ select
     coalesce(channels.channel_type, '(none)') as channel_type,
     coalesce(consolidated.customer_id, '(none)') as customer_id,
     coalesce(consolidated.region, '(none)') as region,
+    consolidated.ship_to_id,
+    consolidated.incoterm,
     coalesce(consolidated.clock_zone, {{ company_zone() }}) as clock_zone,
     consolidated.planned_node_id,
     consolidated.freight_amount,

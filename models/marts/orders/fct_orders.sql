@@ -121,6 +121,8 @@ select
     region,
     category,
     seller_id,
+    ship_to_id,
+    incoterm,
     exclusion_reason,
     case when is_cancelled then coalesce(cancel_actor, nullif(line_cancel_actor, '(none)')) end as cancel_actor,
     case when is_cancelled then coalesce(cancel_time_quality, nullif(line_cancel_time_quality, '(none)')) end
