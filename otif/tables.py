@@ -345,13 +345,12 @@ def restatement_table(frame: pl.DataFrame) -> RenderableType:
             row["cause"].replace("_", " "),
             f"{row['numerator_change']:+,.6g} / {row['denominator_change']:+,.6g}",
             f"{row['rows_changed']:,}",
-            f"{row['as_of']:%Y-%m-%d %H:%M}",
             row["detail"] or "",
         ]
         for row in frame.iter_rows(named=True)
     ]
     columns: list[tuple[str, Literal["left", "right"]]] = [
         ("KPI", "left"), ("week of", "left"), ("before", "right"), ("now", "right"), ("cause", "left"),
-        ("numerator / denominator", "right"), ("rows", "right"), ("as of", "left"), ("what", "left"),
+        ("numerator / denominator", "right"), ("rows", "right"), ("what", "left"),
     ]  # fmt: skip
     return table("", columns, rows)

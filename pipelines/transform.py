@@ -149,12 +149,12 @@ def _target(settings: Settings) -> Path:
 def dbt_command(
     settings: Settings, command: str, *, as_of: datetime, full_refresh: bool = False, threads: int = 2
 ) -> tuple[list[str], dict[str, str]]:
-    """Return the dbt command line and its environment."""
+    """Return the dbt command line and its environment; the command may have two words (`docs generate`)."""
     target = _target(settings)
     variables = json.dumps(build_variables(settings, as_of))
     arguments = [
         sys.executable, "-m", "dbt.cli.main", "--no-use-colors", "--log-path", str(settings.var / "dbt" / "logs"),
-        command, "--project-dir", str(PROJECT_ROOT), "--profiles-dir", str(PROJECT_ROOT),
+        *command.split(), "--project-dir", str(PROJECT_ROOT), "--profiles-dir", str(PROJECT_ROOT),
         "--target-path", str(target), "--threads", str(threads), "--vars", variables,
     ]  # fmt: skip
     if command == "build":

@@ -30,6 +30,39 @@ Some rows are judged although a word is missing. `metrics.kpi_doubts` counts the
 Worst ≤ value ≤ best where higher is better, the other way round where lower is. Records nobody could read, repeated
 events, orphans and order numbers that match nothing are counted by source and day (`marts.data_doubt`) and move no
 case: nothing says which KPI they concern. KPIs not named here have no cases.
+
+## Passport
+
+`otif kpis --passport otif --where channel=dtc --week 2026-W46` (and a click on a tile) takes one number apart:
+definition and versions, rows in the numerator, rows in the denominator only, rows left out with the reason, batches
+and files, and the SQL. The rows are those of `metrics.kpi_facts`, of which `kpi_values` are the sums; the line
+*recount* adds them up again, and the command fails if that is not the published number. A version is a fingerprint of
+everything upstream: *definition* of models and macros, *rules* of seeds and settings.
+
+## Dimensions
+
+`--by` takes channel, channel_type, customer (retailer), node, carrier, state, category, seller, currency; the 3PL
+(`3pl`), `node_type`, `lane` (node > zone of destination), `lane_zone`, `priority_tier` (rank of the channel); and, from
+the rows when asked, `sku`, `service`, `ship_to`, `order_type`, `incoterm` (attribute `incoterm` of the captured order).
+A row that has no such thing says *(not applicable)*: an order has no SKU, ask `otif_line` instead. All parts add up to
+the whole.
+
+## Fiscal periods and the year before
+
+`--grain fiscal_month`, `fiscal_quarter` and `fiscal_year` follow section `[fiscal]` of `otif.toml`: 4-4-5, 4-5-4 or
+5-4-4 weeks, ending on the weekday nearest to (or the last in) the end of a month. The default is the NRF's calendar.
+`--yoy` adds the comparable figure of the year before: a day compares with the one 364 days before, so weekdays match
+and a year of 53 weeks is restated (its second week stands beside the next year's first); the 53rd week compares with
+nothing. Calendar months compare with the same month.
+
+## Restatements
+
+When a build changes a figure of a week that was over when the last publication was made, it logs old and new numerator
+and denominator and the cause, row by row, so that the causes add up: *late events* (the row's order has an event of
+before that publication that landed after it), new *definition* or *rules* (the changed models or seeds are named), *new
+events* (something happened since) or *time* (it fell due or matured). A row with a late event counts as late even if
+rules changed too. `otif kpis --restatements`, the data health page and the weekly snapshot list them; `otif why` adds
+them up to what was published before.
 """
 
 
