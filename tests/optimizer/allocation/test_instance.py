@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import os
 import re
 import textwrap
 from dataclasses import replace
@@ -21,7 +22,7 @@ from optimizer.allocation.instance import REQUIRED, TABLES, document_of, problem
 from optimizer.errors import InvalidDataError
 from otif.problems import read_problem, write_problem
 
-LIBRARY = Path("/work/shared/data/orlib_gap")
+LIBRARY = Path(os.environ.get("OTIF_SHARED_DATA", Path(__file__).parents[4] / "shared" / "data")) / "orlib_gap"
 KINDS = {"cents": "money", "signed": "signed money"}
 LINE = {"order_id": "1", "line_id": "1", "sku": "A", "channel": "dtc", "open_quantity": "2", "unit_price": "20"}
 
