@@ -8,7 +8,7 @@ BIN := .venv/bin
 WORKERS ?= auto
 export PYTHON
 
-.PHONY: help demo test check serve bench lock clean
+.PHONY: help demo test test-all check serve bench lock clean
 
 help: ## list what make can do
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -16,7 +16,11 @@ help: ## list what make can do
 demo: .venv/.base ## install, then run the whole loop on the sample company
 	@$(BIN)/otif demo
 
-test: .venv/.dev ## install, then run every test, pages in a real browser included
+test: .venv/.dev ## install, then run the tests, pages in a real browser included
+	@scripts/browser.sh
+	@$(BIN)/python -m pytest -q -n $(WORKERS) --dist loadgroup -m "not exhaustive"
+
+test-all: .venv/.dev ## the same and the exhaustive proofs: fifty deaths, every cell, every company
 	@scripts/browser.sh
 	@$(BIN)/python -m pytest -q -n $(WORKERS) --dist loadgroup
 

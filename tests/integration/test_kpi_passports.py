@@ -40,6 +40,7 @@ def test_the_rows_of_every_kpi_give_its_number(published: Connection) -> None:
     assert {kpi: pair for kpi, pair in figures.items() if not pair[0].agrees_with(pair[1])} == {}
 
 
+@pytest.mark.exhaustive
 def test_random_cells_of_every_kpi_recount_to_what_is_published(published: Connection) -> None:
     dice = random.Random(11)
     wrong = []
