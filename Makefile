@@ -18,18 +18,17 @@ demo: .venv/.base ## install, then run the whole loop on the sample company
 
 test: .venv/.dev ## install, then run the tests, pages in a real browser included
 	@scripts/browser.sh
-	@$(BIN)/python -m pytest -q -n $(WORKERS) --dist loadgroup -m "not exhaustive"
+	@$(BIN)/python -m pytest -q -n $(WORKERS) --dist loadfile -m "not exhaustive"
 
 test-all: .venv/.dev ## the same and the exhaustive proofs: fifty deaths, every cell, every company
 	@scripts/browser.sh
-	@$(BIN)/python -m pytest -q -n $(WORKERS) --dist loadgroup
+	@$(BIN)/python -m pytest -q -n $(WORKERS) --dist loadfile
 
 check: .venv/.dev ## ruff, mypy strict, sqlfluff, import-linter
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
-	$(BIN)/mypy
 	$(BIN)/lint-imports
-	$(BIN)/sqlfluff lint -q --processes 0 models macros tests/dbt
+	$(BIN)/mypy & types=$$!; $(BIN)/sqlfluff lint -q --processes 0 models macros tests/dbt; wait $$types
 
 serve: .venv/.base ## open the dashboards on the sample company's workspace
 	@$(BIN)/otif --home demo serve

@@ -35,7 +35,12 @@ PAGES = {
     "disputes": "Disputes",
     "data_health": "Data health",
 }
-LOOKS = [(1440, "light"), (1440, "dark"), (390, "light"), (390, "dark")]
+LOOKS = [
+    (1440, "light"),
+    pytest.param(1440, "dark", marks=pytest.mark.exhaustive),
+    pytest.param(390, "light", marks=pytest.mark.exhaustive),
+    (390, "dark"),
+]
 TROUBLE = '[data-testid="stException"], [data-testid="stAlertContentError"]'
 
 

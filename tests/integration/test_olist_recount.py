@@ -23,7 +23,7 @@ from storage.duck import Connection
 from storage.publish import open_published
 from storage.settings import Settings
 
-pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("olist")]
+pytestmark = [pytest.mark.slow, pytest.mark.exhaustive]
 
 ZONE = ZoneInfo("America/Sao_Paulo")
 AS_OF = datetime(2018, 9, 1, tzinfo=ZONE).astimezone(UTC).replace(tzinfo=None)

@@ -10,8 +10,6 @@ import sys
 
 import pytest
 
-pytestmark = pytest.mark.xdist_group("walk-through")
-
 
 def commands(page: str) -> list[list[str]]:
     return [line.split()[1:] for line in page.splitlines() if line.startswith("    otif --home demo ")]

@@ -6,10 +6,13 @@ import json
 import subprocess
 from datetime import datetime
 
+import pytest
+
 from pipelines.transform import dbt_command
 from storage.settings import Settings
 
 
+@pytest.mark.exhaustive
 def test_the_documentation_builds_with_every_exposure(golden_settings: Settings, golden_as_of: datetime) -> None:
     arguments, environment = dbt_command(golden_settings, "docs generate", as_of=golden_as_of)
     finished = subprocess.run(arguments, env=environment, capture_output=True, text=True, check=False)

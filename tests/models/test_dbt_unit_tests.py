@@ -11,7 +11,7 @@ import pytest
 from pipelines.transform import dbt_command
 from storage.settings import Settings
 
-pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("golden")]
+pytestmark = pytest.mark.slow
 
 GOLDEN = {
     "test_int_service_units_windowed__golden_orders",

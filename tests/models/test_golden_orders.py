@@ -14,7 +14,7 @@ from storage.duck import Connection
 from storage.publish import open_published
 from storage.settings import Settings
 
-pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("golden")]
+pytestmark = pytest.mark.slow
 
 FIGURES = {
     "on_time": (4, 8),

@@ -13,8 +13,6 @@ import pytest
 from storage.publish import open_published
 from storage.settings import Settings
 
-pytestmark = pytest.mark.xdist_group("causes")
-
 
 @pytest.fixture(scope="module")
 def truth(project_root: Path) -> dict[str, Any]:

@@ -38,6 +38,7 @@ class VersionLife(RuleBasedStateMachine):
         self.contents: dict[int, str] = {}
         self.parents: dict[int, int | None] = {}
         self.restores: dict[int, int] = {}
+        self.pushed: set[int] = set()
 
     def teardown(self) -> None:
         if hasattr(self, "ledger"):
@@ -107,7 +108,10 @@ class VersionLife(RuleBasedStateMachine):
             self.ledger.activate_version("live", version, now=self.now())
 
         before = self.active
-        if self.expect(allowed, push if by_push else activate):
+        if by_push and version in self.pushed:
+            push()  # a push that ended well is returned as it is, and nothing changes
+        elif self.expect(allowed, push if by_push else activate):
+            self.pushed |= {version} if by_push else set()
             if before is not None:
                 self.states[before] = "rolled_back" if version in self.restores else "superseded"
             self.states[version] = "active"
