@@ -20,7 +20,7 @@ test: .venv/.dev ## install, then run the tests, pages in a real browser include
 	@scripts/browser.sh
 	@$(BIN)/python -m pytest -q -n $(WORKERS) --dist loadfile -m "not exhaustive"
 
-test-all: .venv/.dev ## the same and the exhaustive proofs: fifty deaths, every cell, every company
+test-all: .venv/.dev ## the same and the exhaustive proofs: fifty deaths, Olist, every look of a page
 	@scripts/browser.sh
 	@$(BIN)/python -m pytest -q -n $(WORKERS) --dist loadfile
 
