@@ -47,6 +47,10 @@ the rows when asked, `sku`, `service`, `ship_to`, `order_type`, `incoterm` (attr
 A row that has no such thing says *(not applicable)*: an order has no SKU, ask `otif_line` instead. All parts add up to
 the whole.
 
+The incoterm names the point of delivery (seed `incoterms`): with EXW and FCA goods are delivered by the handover to the
+carrier; with FAS, FOB, CFR, CIF, CPT and CIP at a port, of which no event tells, so that such lines are out of lenses
+of delivery (*delivery_point_not_tracked*); with any other, or none, at the customer's.
+
 ## Fiscal periods and the year before
 
 `--grain fiscal_month`, `fiscal_quarter` and `fiscal_year` follow section `[fiscal]` of `otif.toml`: 4-4-5, 4-5-4 or

@@ -74,6 +74,7 @@ LAYOUT: Final = Layout(
         "promised": ("promisedate", "promiseddate", "promiseddeliverydate"),
         "cancel_after": ("cancelafter", "canceldate", "cancelafterdate"),
         "due": ("duedate",),
+        "incoterm": ("incoterm", "incoterms"),
         "region": ("shippingstateprovince", "shippingstate", "shipstate", "shiptostate"),
         "country": ("shippingcountrycode", "shippingcountry", "shipcountry", "shiptocountry"),
         "postal_code": ("shippingzip", "shipzip", "shippingpostalcode", "shiptozip"),
@@ -258,6 +259,7 @@ def _described(rows: pl.DataFrame, context: AdapterContext) -> pl.DataFrame:
             backordered=pl.col("backordered"),
             billed=pl.col("billed"),
             location=pl.col("location"),
+            incoterm=pl.col("incoterm").str.to_uppercase().str.extract(r"^([A-Z]{3})\b"),
             memo=pl.col("memo"),
         ).alias("attributes"),
     )

@@ -245,9 +245,13 @@ def _json(columns: Mapping[str, str]) -> pl.Expr:
 
 def attributes(**members: pl.Expr) -> pl.Expr:
     """Return named texts and the row's unknown cells as one JSON object; null without any."""
+    return json_object(members, pl.col(OTHER).str.slice(1, pl.col(OTHER).str.len_chars() - 2))
+
+
+def json_object(members: Mapping[str, pl.Expr], *written: pl.Expr) -> pl.Expr:
+    """Return named texts, without the null ones, and members already written as one JSON object; null without any."""
     named = [pl.format('"{}":"{}"', pl.lit(name), _escaped(text)) for name, text in members.items()]
-    other = pl.col(OTHER).str.slice(1, pl.col(OTHER).str.len_chars() - 2)
-    body = pl.concat_str([*named, other], separator=",", ignore_nulls=True)
+    body = pl.concat_str([*named, *written], separator=",", ignore_nulls=True)
     return pl.when(body != "").then(pl.concat_str([pl.lit("{"), body, pl.lit("}")]))
 
 

@@ -1,46 +1,59 @@
-{#- What is judged: every order line, and an order without known lines as a whole, under an empty line. -#}
-select
-    order_id,
-    line_id,
-    source,
-    order_type,
-    channel,
-    customer_id,
-    clock_zone,
-    exclusion_reason,
-    base_original,
-    base_revised,
-    quantity_shipped_first,
-    is_quantity_known,
-    captured_date,
-    requested_at,
-    promise_first_at,
-    promise_latest_at,
-    window_start_at,
-    window_end_at
-from {{ ref('int_order_lines_balanced') }}
+{#-
+    What is judged: every order line, and an order without known lines as a whole, under an empty line. Where the goods
+    are delivered is the incoterm's word: at the handover to the carrier, at a port, or (also where none is told) at the
+    customer's.
+-#}
+with units as (
+    select
+        order_id,
+        line_id,
+        source,
+        order_type,
+        channel,
+        customer_id,
+        clock_zone,
+        exclusion_reason,
+        base_original,
+        base_revised,
+        quantity_shipped_first,
+        is_quantity_known,
+        captured_date,
+        requested_at,
+        promise_first_at,
+        promise_latest_at,
+        window_start_at,
+        window_end_at
+    from {{ ref('int_order_lines_balanced') }}
 
-union all
+    union all
+
+    select
+        orders.order_id,
+        '' as line_id,
+        orders.source,
+        orders.order_type,
+        orders.channel,
+        orders.customer_id,
+        orders.clock_zone,
+        orders.exclusion_reason,
+        cast(null as decimal(18, 3)) as base_original,
+        cast(null as decimal(18, 3)) as base_revised,
+        cast(null as decimal(18, 3)) as quantity_shipped_first,
+        false as is_quantity_known,
+        orders.captured_date,
+        orders.requested_at,
+        orders.promise_first_at,
+        orders.promise_latest_at,
+        orders.window_start_at,
+        orders.window_end_at
+    from {{ ref('int_orders_consolidated') }} as orders
+    left join {{ ref('int_order_lines_consolidated') }} as order_lines on orders.order_id = order_lines.order_id
+    where order_lines.order_id is null
+)
 
 select
-    orders.order_id,
-    '' as line_id,
-    orders.source,
-    orders.order_type,
-    orders.channel,
-    orders.customer_id,
-    orders.clock_zone,
-    orders.exclusion_reason,
-    cast(null as decimal(18, 3)) as base_original,
-    cast(null as decimal(18, 3)) as base_revised,
-    cast(null as decimal(18, 3)) as quantity_shipped_first,
-    false as is_quantity_known,
-    orders.captured_date,
-    orders.requested_at,
-    orders.promise_first_at,
-    orders.promise_latest_at,
-    orders.window_start_at,
-    orders.window_end_at
-from {{ ref('int_orders_consolidated') }} as orders
-left join {{ ref('int_order_lines_consolidated') }} as order_lines on orders.order_id = order_lines.order_id
-where order_lines.order_id is null
+    units.*,
+    coalesce(incoterms.delivery_point, 'customer') as delivery_point
+from units
+inner join {{ ref('int_orders_consolidated') }} as orders on units.order_id = orders.order_id
+left join {{ ref('incoterms') }} as incoterms on orders.incoterm = incoterms.incoterm

@@ -19,7 +19,11 @@ chosen as (
         profiles.is_headline,
         profiles.is_bridge_step,
         profiles.lens,
-        profiles.measured_event,
+        -- Goods that are the buyer's from the handover on are delivered by it.
+        case
+            when units.delivery_point = 'handover' then 'accepted'
+            else profiles.measured_event
+        end as measured_event,
         profiles.quantity_base,
         profiles.tolerance_low,
         profiles.tolerance_high,
@@ -27,8 +31,8 @@ chosen as (
         profiles.end_shift_days,
         profiles.maturity_days,
         profiles.provisional_days,
-        case profiles.measured_event
-            when 'accepted' then covered.has_accepted
+        case
+            when profiles.measured_event = 'accepted' or units.delivery_point = 'handover' then covered.has_accepted
             else covered.has_delivered
         end as is_event_known,
         case
@@ -153,6 +157,8 @@ decided as (
             when cancel_reason is not null and (is_cancelled_whole or coalesce(judged_revised, 0) = 0)
                 then cancel_reason
             when base_revised = 0 then 'reduced_to_zero'
+            -- No event tells of a port: the customer's dock is not where these goods are delivered.
+            when delivery_point = 'port' and measured_event <> 'accepted' then 'delivery_point_not_tracked'
             when not coalesce(is_event_known, false) then 'event_not_available'
         end as judged_exclusion
     from based

@@ -84,7 +84,7 @@ def _held_whole(spec: MappingSpec) -> set[str]:
     names = {lookup.table for table in spec.tables.values() for lookup in table.lookups}
     for rule in spec.events:
         names |= {condition.no_row_in for condition in rule.where if condition.no_row_in is not None}
-        if any(expression.numbers_rows() for expression in (rule.at, *rule.columns.values())):
+        if any(expression.numbers_rows() for expression in rule.read):
             names.add(rule.table)
     return names
 
@@ -194,8 +194,7 @@ def _references(spec: MappingSpec) -> Iterator[tuple[str, str]]:
         for lookup in table.lookups:
             yield from ((name, column) for column in lookup.by)
     for rule in spec.events:
-        expressions = [rule.at, *rule.columns.values()]
-        yield from ((rule.table, column) for expression in expressions for column in expression.columns())
+        yield from ((rule.table, column) for expression in rule.read for column in expression.columns())
         for condition in rule.where:
             names = [condition.column] if condition.column else list(condition.by or {})
             yield from ((rule.table, column) for column in names)

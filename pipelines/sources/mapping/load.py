@@ -141,6 +141,10 @@ def _rule_faults(spec: MappingSpec, rule: EventRule) -> Iterator[str]:
             yield from (f"columns.{name}: {fault}" for fault in _expression_faults(expression, family.column(name)))
         else:
             yield f"columns.{name}: {_unknown(f'column of the {family.family} events', name, settable)}"
+    for name, expression in rule.attributes.items():
+        yield from (
+            f"attributes.{name}: {fault}" for fault in _expression_faults(expression, family.column("attributes"))
+        )
     missing = [name for name in needed_columns(family, rule.type) if name not in rule.columns]
     if missing:
         yield f"columns: {rule.type} needs {', '.join(missing)}"

@@ -37,6 +37,7 @@ BIRTH_TYPES: Final = frozenset({
 })  # fmt: skip
 """Events a row cannot be without: no time means a faulty row. All others simply have not happened yet."""
 
+_NAME: Final = re.compile(r"[a-z][a-z0-9_]*")
 KINDS: Final = ("column", "constant", "coalesce", "greatest", "date_end_of_day", "join", "number_within")
 _COLUMN_OPTIONS: Final = ("values", "otherwise", "format", "zone", "zero_pad", "strip_prefix", "case")
 
@@ -278,6 +279,7 @@ class EventRule(_Part):
         time_quality: How well `at` is known.
         missing_time: What an empty `at` means; the default depends on the type (see BIRTH_TYPES).
         columns: Canonical column → expression.
+        attributes: Name → expression, for what has no column of its own (`incoterm`, notes, …); kept as text.
     """
 
     type: str
@@ -287,6 +289,12 @@ class EventRule(_Part):
     time_quality: Literal["instant", "date", "estimated"] = "instant"
     missing_time: Literal["skip", "reject"] | None = None
     columns: dict[str, Operand] = Field(min_length=1)
+    attributes: dict[Annotated[str, Field(pattern=f"^{_NAME.pattern}$")], Operand] = Field(default_factory=dict)
+
+    @property
+    def read(self) -> tuple[Expression, ...]:
+        """Everything the rule reads of a row, apart from its conditions."""
+        return (self.at, *self.columns.values(), *self.attributes.values())
 
     @property
     def rejects_missing_time(self) -> bool:
@@ -294,9 +302,6 @@ class EventRule(_Part):
         if self.missing_time is None:
             return self.type in BIRTH_TYPES
         return self.missing_time == "reject"
-
-
-_NAME: Final = re.compile(r"[a-z][a-z0-9_]*")
 
 
 class MappingSpec(_Part):

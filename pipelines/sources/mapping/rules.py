@@ -10,6 +10,7 @@ from pipelines.sources.mapping.express import Compiler
 from pipelines.sources.mapping.load import FAMILY_OF, needed_columns
 from pipelines.sources.mapping.model import Condition, EventRule
 from pipelines.sources.mapping.tables import REF
+from pipelines.sources.sheets import json_object
 from storage.contracts import EVENT_TABLES, conform
 
 
@@ -23,12 +24,18 @@ class RuleExpressions:
         at = compiler.compile(rule.at, table.column("event_at"))
         self.quality = pl.lit(rule.time_quality) if rule.time_quality != "instant" else compiler.quality(rule.at)
         values = {name: compiler.compile(expression, table.column(name)) for name, expression in rule.columns.items()}
+        noted = {
+            name: compiler.compile(expression, table.column("attributes"))
+            for name, expression in rule.attributes.items()
+        }
         self.read = [
             at.value.alias(f"{prefix}@"),
             *(value.value.alias(f"{prefix}{name}") for name, value in values.items()),
+            *(value.value.alias(f"{prefix}attributes.{name}") for name, value in noted.items()),
         ]
         """What is read of a row, to be put into columns before anything else is asked of the rule."""
         self.at = at.within(f"{prefix}@")
+        self.noted = {name: value.within(f"{prefix}attributes.{name}") for name, value in noted.items()}
         self.values = {name: value.within(f"{prefix}{name}") for name, value in values.items()}
         self.needed = needed_columns(table, rule.type)
         self.holds = pl.all_horizontal(
@@ -54,10 +61,12 @@ class RuleExpressions:
                 yield pl.when(happened & value.value.is_null() & value.fault.is_null()).then(
                     pl.lit(f"{self.rule.type} needs {name}, but column {columns} is empty")
                 )
+        yield from (pl.when(self.holds).then(value.fault) for value in self.noted.values())
 
     def build(self, rows: pl.DataFrame, *, source: str) -> pl.DataFrame:
         """Return the events of rows without faults."""
         rule = self.rule
+        notes = {name: value.value for name, value in self.noted.items()}
         made = rows.select(
             pl.lit(rule.type).alias("event_type"),
             self.at.value.alias("event_at"),
@@ -65,6 +74,7 @@ class RuleExpressions:
             pl.lit(source).alias("source"),
             pl.col(REF).alias("source_ref"),
             self.holds.alias("\x00holds"),
+            *([json_object(notes).alias("attributes")] if notes else []),
             *(value.value.alias(name) for name, value in self.values.items()),
         )
         happened = made.filter(pl.col("\x00holds") & pl.col("event_at").is_not_null()).drop("\x00holds")

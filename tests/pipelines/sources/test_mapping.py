@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import gzip
 import io
+import json
 import re
 from datetime import datetime
 from decimal import Decimal
@@ -101,6 +102,14 @@ def test_columns_become_a_typed_event(tmp_path: Path) -> None:
     assert row["source"] == "shop"
     assert row["source_ref"] == "orders.csv#2"
     assert batch.rows_in == {"orders.csv": 1}
+
+
+def test_what_has_no_column_of_its_own_is_kept_as_an_attribute(tmp_path: Path) -> None:
+    mapping = SHOP + "    attributes:\n      incoterm: {column: terms, case: upper}\n      note: note\n"
+    rows = 'A1,2026-03-01 10:00,1,2,,exw,"say ""hi"""\nA2,2026-03-01 10:00,1,2,,,\n'
+    batch = parse(tmp_path, mapping, orders="id,bought,units,price,promised,terms,note\n" + rows)
+    kept = [text and json.loads(text) for text in batch.events["order"]["attributes"]]
+    assert kept == [{"incoterm": "EXW", "note": 'say "hi"'}, None]
 
 
 def test_a_date_only_deadline_is_the_end_of_the_local_day_even_where_midnight_is_skipped(tmp_path: Path) -> None:
