@@ -21,6 +21,7 @@ page = st.navigation(
             st.Page("app_pages/exceptions.py", title="Exceptions", icon=":material/priority_high:"),
             st.Page("app_pages/at_risk.py", title="At risk", icon=":material/hourglass_top:"),
             st.Page("app_pages/scorecards.py", title="Scorecards", icon=":material/timer:"),
+            st.Page("app_pages/stock.py", title="Stock", icon=":material/inventory_2:"),
             st.Page("app_pages/order.py", title="Order", icon=":material/receipt_long:"),
             st.Page("app_pages/passport.py", title="Passport", icon=":material/fingerprint:"),
         ],

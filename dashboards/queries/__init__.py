@@ -16,6 +16,7 @@ from dashboards.queries.health import (
     freshness,
     rejects,
 )
+from dashboards.queries.inventory import available_to_promise, backorder_recoveries
 from dashboards.queries.kpis import GRAINS, kpi_table
 from dashboards.queries.passport import Figure, Passport, members, number_passport, recounted
 from dashboards.queries.periods import Week, week_containing, week_named
@@ -56,6 +57,8 @@ __all__ = [
     "Why",
     "at_risk",
     "availability",
+    "available_to_promise",
+    "backorder_recoveries",
     "batches",
     "build_info",
     "causes_moved",

@@ -30,6 +30,7 @@ PAGES = {
     "exceptions": "Exceptions",
     "at_risk": "At risk",
     "scorecards": "Scorecards",
+    "stock": "Stock",
     "order": "Order",
     "scenarios": "Scenarios",
     "disputes": "Disputes",

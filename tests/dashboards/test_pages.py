@@ -12,7 +12,18 @@ from storage.ledger import open_ledger
 from storage.settings import Settings
 
 APP = Path(__file__).resolve().parents[2] / "dashboards" / "app.py"
-PAGES = ("snapshot", "exceptions", "at_risk", "scorecards", "order", "passport", "scenarios", "disputes", "data_health")
+PAGES = (
+    "snapshot",
+    "exceptions",
+    "at_risk",
+    "scorecards",
+    "stock",
+    "order",
+    "passport",
+    "scenarios",
+    "disputes",
+    "data_health",
+)
 
 
 @pytest.fixture
