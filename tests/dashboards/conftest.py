@@ -104,6 +104,17 @@ _TABLES = {
         "fine_rate double, priority_rank bigint"
     ),
     "marts.fct_inventory": "sku varchar, node_id varchar, on_hand decimal(18,3), available decimal(18,3)",
+    "marts.fct_atp": (
+        "sku varchar, node_id varchar, week_number integer, opening_quantity decimal(18,3), "
+        "receipt_quantity decimal(18,3), committed_quantity decimal(18,3), balance_quantity decimal(18,3), "
+        "discrete_quantity decimal(18,3), cumulative_quantity decimal(18,3), unreserved_quantity decimal(18,3), "
+        "oversold_quantity decimal(18,3), week_start date"
+    ),
+    "marts.fct_backorder_recoveries": (
+        "order_id varchar, line_id varchar, sku varchar, channel varchar, customer_id varchar, "
+        "recovery_status varchar, recovery_rank bigint, short_quantity decimal(18,3), short_amount decimal(18,4), "
+        "late_days bigint, need_at timestamp, covered_at timestamp"
+    ),
     "marts.fct_deductions": (
         "deduction_id varchar, customer_id varchar, dispute_status varchar, dispute_due_at timestamp, "
         "amount decimal(18,4), currency varchar, document_id varchar, order_id varchar, invoice_id varchar, "
@@ -258,6 +269,13 @@ insert into marts.fct_open_lines values
     null, false, null, 0, 2),
     ('walmart-1', '1', 'SKU-1', 'wholesale', 'wholesale', 'walmart', 10, 15, 10, '2026-11-10', '2026-11-17',
     '2026-11-20', null, false, null, 0.03, 1);
+insert into marts.fct_atp values
+    ('SKU-1', 'dc_columbus', 0, 12, 0, 8, 4, 4, 4, 4, 0, '2026-11-16'),
+    ('SKU-1', 'dc_columbus', 1, 0, 0, 0, 4, 0, 4, 4, 0, '2026-11-23'),
+    ('SKU-1', 'tpl_west', 0, 0, 0, 2, -2, 0, 0, 0, 2, '2026-11-16'),
+    ('SKU-1', 'tpl_west', 1, 0, 10, 0, 8, 10, 8, 8, 0, '2026-11-23');
+insert into marts.fct_backorder_recoveries values
+    ('walmart-1', '1', 'SKU-1', 'wholesale', 'walmart', 'late', 1, 2, 30, 0, '2026-11-20', '2026-11-24');
 insert into marts.fct_inventory values ('SKU-1', 'dc_columbus', 12, 12), ('SKU-1', 'tpl_west', 0, -2);
 insert into marts.fct_deductions values
     ('d1', 'walmart', 'open', '2026-11-20', 250, 'USD', 'd1', 'walmart-1', 'i1', 'short_ship', '59', 250, 0, 1,

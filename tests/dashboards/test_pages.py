@@ -68,6 +68,19 @@ def test_nothing_published_says_what_to_do(name: str, tmp_path: Path, monkeypatc
     assert "otif build" in app.code[0].value
 
 
+def test_scarce_stock_comes_first_and_the_line_that_waits_for_it_leads_to_its_order(
+    home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    app = open_page("stock", home, monkeypatch)
+    cells, lines = (element.value for element in app.dataframe)
+    assert cells[["sku", "node_id", "oversold_quantity", "16 Nov", "23 Nov"]].to_numpy().tolist() == [
+        ["SKU-1", "tpl_west", 2, 0, 8]
+    ]
+    assert lines["order_id"].tolist() == ["walmart-1"]
+    app.toggle(key="stock_scarce").set_value(False).run()
+    assert app.dataframe[0].value["node_id"].tolist() == ["tpl_west", "dc_columbus"]
+
+
 def test_no_workspace_says_what_to_do(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     app = open_page("snapshot", tmp_path / "nowhere", monkeypatch)
     assert app.title[0].value == "No workspace here"
