@@ -1,7 +1,8 @@
 """Fuzzes the X12 reader with atheris: `python -m benchmarks.fuzz_edi FOLDER -max_total_time=600`.
 
 FOLDER keeps the inputs that reached new code; libFuzzer's options may follow. Whatever the bytes are, the reader must
-end without an exception, say the same for any size of chunks, and the kernels must say what the ordinary reader says.
+end without an exception, say the same for any size of chunks, and the kernels must say what the ordinary reader says,
+about interchanges and about events.
 The first argument that names a file instead replays that input.
 """
 
@@ -18,7 +19,7 @@ from zoneinfo import ZoneInfo
 import atheris
 
 with atheris.instrument_imports(include=["pipelines.sources.edi"]):
-    from pipelines.sources.edi import adapter, parse, parse_stream, read_interchanges, read_parts
+    from pipelines.sources.edi import adapter, parse, parse_stream, read_interchanges, read_parts, reader
     from pipelines.sources.edi.acknowledge import acknowledge
     from pipelines.sources.edi.errors import X12WriteError
 
@@ -30,6 +31,7 @@ from storage.settings import EdiSettings
 
 SEEDS = 150
 LONGEST = 6_000
+CHUNKS = (97, 1_000, 1 << 22)
 TOKENS = (
     *(
         "ISA*",
@@ -89,7 +91,12 @@ class Target:
         """Read an input; raises where something is wrong."""
         parts = list(read_parts(data))
         assert list(read_parts(data, chunk_bytes=97)) == parts
-        for interchange in read_interchanges(data):
+        reader.KERNEL_BYTES = 1 << 60
+        interchanges = list(read_interchanges(data))
+        reader.KERNEL_BYTES = 0
+        reader.CHUNK_BYTES = adapter._RUN_BYTES = CHUNKS[len(data) % len(CHUNKS)]
+        assert list(read_interchanges(data)) == interchanges
+        for interchange in interchanges:
             for document in interchange.sets:
                 assert len(list(document.segments())) == document.segment_count
             with contextlib.suppress(X12WriteError):  # an id or control number of theirs may not fit an answer

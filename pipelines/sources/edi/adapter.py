@@ -6,7 +6,7 @@ seller's direction give business events too. What cannot be trusted is a reject 
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Final
@@ -26,7 +26,7 @@ from storage.settings import PartnerProfile
 
 if TYPE_CHECKING:
     from pipelines.sources.edi.bulk.express import Express
-    from pipelines.sources.edi.bulk.scan import Run
+    from pipelines.sources.edi.bulk.scan import Run, RunGroup
 
 PART_BYTES: Final = 4 << 20
 """A part of a parse ends when its sets exceed this size, so that memory stays bounded."""
@@ -149,6 +149,8 @@ class _Desk:
         self._express = express
         self._rows = EventRows()
         self._place = 0
+        self._header = InterchangeHeader(0)
+        self._sets = 0
         self._own = frozenset(context.edi.own_ids)
         self._partners: Mapping[str, str] = context.edi.partners
         self._own_clock = Clock(context.zone)
@@ -163,32 +165,40 @@ class _Desk:
 
     def read(self, file: SourceFile) -> Iterator[None]:
         """Read one file; between the steps a part may be finished."""
-        sets_in_interchange, header, is_empty = 0, InterchangeHeader(0), True
+        self._header = InterchangeHeader(0)
         self._count_sets(file, 0)
         for part in self._parts(file):
-            is_empty = False
             if isinstance(part, InterchangeHeader):
-                self._refuse_empty_test(file, header, sets_in_interchange)
-                header, sets_in_interchange = part, 0
+                self._turn_to(file, part)
             elif isinstance(part, TransactionSet):
                 self._count_sets(file, 1)
                 self.size += len(part.text)
-                sets_in_interchange += 1
                 self._take_set(file, part)
             elif isinstance(part, Fault):
                 if part.code not in _WIDTHS_ONLY:
-                    self._rows.reject(file.ref(f"{header.ordinal}:{part.segment_number}"), part.sentence, part.value)
+                    ref = file.ref(f"{self._header.ordinal}:{part.segment_number}")
+                    self._rows.reject(ref, part.sentence, part.value)
             elif isinstance(part, Segment):
-                if part.id == "TA1" and not header.is_test:
-                    self._file_ta1(file, header, part)
+                if part.id == "TA1" and not self._header.is_test:
+                    self._file_ta1(file, self._header, part)
             elif not isinstance(part, GroupHeader):
+                self._turn_to(file, part.groups[-1].interchange)
                 self._count_sets(file, part.set_count)
-                sets_in_interchange += part.set_count
+                self.size += part.size
                 self._take_run(file, part)
             yield
-        self._refuse_empty_test(file, header, sets_in_interchange)
-        if is_empty:
+        if not self._header.ordinal:
             self._rows.reject(file.ref(0), "the file is empty: expected an interchange starting with ISA", "")
+        self._turn_to(file, InterchangeHeader(0))
+
+    def _turn_to(self, file: SourceFile, header: InterchangeHeader) -> None:
+        """End an interchange and begin another one, unless it is the same."""
+        ended = self._header
+        if header is ended:
+            return
+        if ended.is_test and not self._sets:
+            self._rows.reject(file.ref(f"{ended.ordinal}:1"), "test interchange", f"ISA13 {ended.control}")
+        self._header, self._sets = header, 0
 
     def _parts(self, file: SourceFile) -> Iterator[Part | Run]:
         if self._express is None:
@@ -196,34 +206,35 @@ class _Desk:
         return read_runs(file.path, self._express.scanner, chunk_bytes=_RUN_BYTES)
 
     def _count_sets(self, file: SourceFile, count: int) -> None:
+        self._sets += count
         self._rows.rows_in[file.name] = self._rows.rows_in.get(file.name, 0) + count
 
     def _take_run(self, file: SourceFile, run: Run) -> None:
-        """Read the regular sets of a run at once, the others one by one in between."""
-        header, group, first = run.interchange, run.group, self._place
-        party = self._party(header, group)
-        sent_at = self._sent_at(header, group, party)
-        refused: Iterator[int] = iter(range(run.set_count))
-        if self._express is not None and sent_at is not None and not header.is_test:
-            envelope = Envelope(
-                partner=party.partner,
-                direction=party.direction,
-                clock=self._clock(party.partner),
-                sent_at=sent_at,
-                currency=self._context.currency,
-                origin=file.ref(f"{header.ordinal}:"),
-                profile=self._profile(party.partner),
-            )
-            refused = self._express.take(run, envelope, first)
+        """Read the regular sets of a run at once, then the others one by one."""
+        first = self._place
+        refused: Iterable[int] = range(run.set_count)
+        if self._express is not None:
+            refused = self._express.take(run, [self._envelope(file, group) for group in run.groups], first)
         for index in refused:
             self._place = first + index
             self._take_set(file, run.set_at(index))
         self._place = first + run.set_count
-        self.size += run.size
 
-    def _refuse_empty_test(self, file: SourceFile, header: InterchangeHeader, sets: int) -> None:
-        if header.is_test and not sets:
-            self._rows.reject(file.ref(f"{header.ordinal}:1"), "test interchange", f"ISA13 {header.control}")
+    def _envelope(self, file: SourceFile, group: RunGroup) -> Envelope | None:
+        """Return what is known of a group; None where its sets are not to be read."""
+        party = self._party(group.interchange, group.header)
+        sent_at = self._sent_at(group.interchange, group.header, party)
+        if sent_at is None or group.interchange.is_test:
+            return None
+        return Envelope(
+            partner=party.partner,
+            direction=party.direction,
+            clock=self._clock(party.partner),
+            sent_at=sent_at,
+            currency=self._context.currency,
+            origin=file.ref(f"{group.interchange.ordinal}:"),
+            profile=self._profile(party.partner),
+        )
 
     def _take_set(self, file: SourceFile, found: TransactionSet) -> None:
         header = found.interchange

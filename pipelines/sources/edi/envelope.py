@@ -6,10 +6,10 @@ so reading a file costs little more than finding its envelopes. Nothing here kno
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Literal
+from typing import Literal, overload
 
 Level = Literal["interchange", "group", "set"]
 
@@ -173,6 +173,39 @@ class GroupHeader:
     version: str
 
 
+def element_at(elements: Sequence[str], index: int) -> str:
+    """Return an element of a split segment, empty where the segment is shorter."""
+    return elements[index] if index < len(elements) else ""
+
+
+def group_header(number: int, elements: Sequence[str]) -> GroupHeader:
+    """Return what a GS says, given its position and its elements."""
+    return GroupHeader(
+        number=number,
+        code=element_at(elements, 1),
+        sender=element_at(elements, 2).strip(),
+        receiver=element_at(elements, 3).strip(),
+        date=element_at(elements, 4),
+        time=element_at(elements, 5),
+        control=element_at(elements, 6),
+        version=element_at(elements, 8),
+    )
+
+
+def count_agrees(trailer: Sequence[str], count: int) -> bool:
+    """Say whether a trailer (SE, GE, IEA) states a count."""
+    stated = element_at(trailer, 1)
+    return stated.isdecimal() and int(stated[:18]) == count
+
+
+def control_agrees(trailer: Sequence[str], control: str) -> bool:
+    """Say whether a trailer repeats a control number.
+
+    Translators pad control numbers differently in header and trailer: leading zeros mean nothing.
+    """
+    return element_at(trailer, 2).lstrip("0") == control.lstrip("0")
+
+
 @dataclass(frozen=True, slots=True)
 class TransactionSet:
     """One document, ST to SE, with the envelopes it came in.
@@ -218,17 +251,58 @@ class TransactionSet:
             yield Segment(number, tuple(elements), separators)
 
 
+class LateSets(Sequence[TransactionSet]):
+    """Sets that were found and checked, but are made only when one of them is asked for; equal to a tuple of them."""
+
+    __slots__ = ("_count", "_made", "_make")
+
+    def __init__(self, count: int, make: Callable[[], tuple[TransactionSet, ...]]) -> None:
+        self._count = count
+        self._make = make
+        self._made: tuple[TransactionSet, ...] | None = None
+
+    def _all(self) -> tuple[TransactionSet, ...]:
+        if self._made is None:
+            self._made = self._make()
+        return self._made
+
+    def __len__(self) -> int:
+        return self._count
+
+    @overload
+    def __getitem__(self, index: int) -> TransactionSet: ...
+
+    @overload
+    def __getitem__(self, index: slice) -> tuple[TransactionSet, ...]: ...
+
+    def __getitem__(self, index: int | slice) -> TransactionSet | tuple[TransactionSet, ...]:
+        return self._all()[index]
+
+    def __iter__(self) -> Iterator[TransactionSet]:
+        return iter(self._all())
+
+    def __eq__(self, other: object) -> bool:
+        return self._all() == (other._all() if isinstance(other, LateSets) else other)
+
+    def __hash__(self) -> int:
+        return hash(self._all())
+
+    def __repr__(self) -> str:
+        return repr(self._all())
+
+
 @dataclass(frozen=True, slots=True)
 class Group:
     """One functional group with its sets.
 
     Attributes:
         header: The GS; None where sets stand outside any group.
+        sets: Its transaction sets in order.
         faults: Faults of the group envelope (the sets carry their own).
     """
 
     header: GroupHeader | None
-    sets: tuple[TransactionSet, ...]
+    sets: tuple[TransactionSet, ...] | LateSets
     faults: tuple[Fault, ...] = ()
 
 

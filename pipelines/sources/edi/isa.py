@@ -120,11 +120,11 @@ def _terminator(window: str, component_at: int, element: str) -> tuple[str, str,
     rest = window[component_at + 1 :]
     if component in "\r\n" and not _starts_segment(rest.lstrip(BLANK), element):
         return _terminator(window, component_at + 1, element)
+    if not candidate.isalnum() and candidate not in " \t":
+        return component, candidate, component_at + 2
     if _starts_segment(rest, element):
         # ISA16 is missing: what stands in its place already ends the segment.
         return "", component, component_at + 1
-    if not candidate.isalnum() and candidate not in " \t":
-        return component, candidate, component_at + 2
     return _terminator_before_next_segment(component, rest, component_at + 1, element)
 
 

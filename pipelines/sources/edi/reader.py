@@ -13,6 +13,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Final, Generic, Protocol, TypeVar
 
+from pipelines.sources.edi.bulk.cache import has_kernels
 from pipelines.sources.edi.envelope import (
     Fault,
     FaultCode,
@@ -23,6 +24,10 @@ from pipelines.sources.edi.envelope import (
     Level,
     Segment,
     TransactionSet,
+    control_agrees,
+    count_agrees,
+    element_at,
+    group_header,
 )
 from pipelines.sources.edi.feed import SHOWN, Body, Feed, Source, normalise, opened
 from pipelines.sources.edi.isa import BLANK, read_isa
@@ -41,7 +46,10 @@ class SetRun(Protocol):
 
     @property
     def segment_count(self) -> int:
-        """Number of segments in all sets."""
+        """Number of segments from the first set to the last."""
+
+    def interchanges(self) -> Iterator[Interchange]:
+        """Return the interchanges of a run of whole ones."""
 
 
 RunT_co = TypeVar("RunT_co", bound=SetRun, covariant=True)
@@ -56,10 +64,20 @@ class RunFinder(Protocol[RunT_co]):
     def find(
         self, text: str, at: int, header: InterchangeHeader, group: GroupHeader, number: int
     ) -> tuple[RunT_co, int] | None:
-        """Return the run that begins at an offset, at a segment number, and its length, or None."""
+        """Return the run of a group's sets that begins at an offset, at a segment number, and its length, or None."""
+
+    def find_whole(self, feed: Feed, ordinal: int) -> tuple[RunT_co, int] | None:
+        """Return the run of whole interchanges that begins with an ordinal, and their number, or None.
+
+        The feed, which is at an ISA, is moved behind them.
+        """
 
 
 CHUNK_BYTES: Final = 1 << 20
+
+KERNEL_BYTES: Final = 128 << 20
+"""From this size on `read_interchanges` uses compiled kernels if there are any; below it, loading them takes longer."""
+
 _CONTROL_IDS: Final = frozenset({"TA1", "TA3", "ISB", "ISE"})
 
 
@@ -74,18 +92,32 @@ def read_interchanges(source: Source) -> Iterator[Interchange]:
         whose header is not readable. Blank content yields nothing.
     """
     gathering: _Gathering | None = None
-    for part in _read(source, CHUNK_BYTES, None):
+    for part in _read(source, CHUNK_BYTES, whole_finder=_finder_for(source)):
         if isinstance(part, list):
             if gathering is not None:
                 gathering.add_sets(part)
-        elif isinstance(part, InterchangeHeader):
+        elif isinstance(part, GroupHeader | TransactionSet | Segment | Fault):
+            if gathering is not None:
+                gathering.add(part)
+        else:
             if gathering is not None:
                 yield gathering.finish()
-            gathering = _Gathering(part)
-        elif gathering is not None:
-            gathering.add(part)
+            if isinstance(part, InterchangeHeader):
+                gathering = _Gathering(part)
+            else:
+                gathering = None
+                yield from part.interchanges()
     if gathering is not None:
         yield gathering.finish()
+
+
+def _finder_for(source: Source) -> RunFinder[SetRun] | None:
+    size = len(source) if isinstance(source, bytes) else source.stat().st_size
+    if size < KERNEL_BYTES or not has_kernels():
+        return None
+    from pipelines.sources.edi.bulk.scan import Scanner  # noqa: PLC0415 - loads numba and compiled kernels
+
+    return Scanner()
 
 
 def read_parts(source: Source, *, chunk_bytes: int = CHUNK_BYTES) -> Iterator[Part]:
@@ -99,14 +131,14 @@ def read_parts(source: Source, *, chunk_bytes: int = CHUNK_BYTES) -> Iterator[Pa
         An `InterchangeHeader`, then its `GroupHeader`s, `TransactionSet`s (each with its own faults), control
         `Segment`s such as TA1, and the `Fault`s of group and interchange where they are noticed.
     """
-    return _singly(_read(source, chunk_bytes, None))
+    return _singly(_read(source, chunk_bytes))
 
 
 def read_runs(
     source: Source, finder: RunFinder[RunT_co], *, chunk_bytes: int = CHUNK_BYTES
 ) -> Iterator[Part | RunT_co]:
     """Stream the parts as `read_parts` does, with runs of sets in place of most of the sets."""
-    return _singly(_read(source, chunk_bytes, finder))
+    return _singly(_read(source, chunk_bytes, finder, finder))
 
 
 def _singly(pieces: Iterator[Piece | RunT_co]) -> Iterator[Part | RunT_co]:
@@ -117,12 +149,22 @@ def _singly(pieces: Iterator[Piece | RunT_co]) -> Iterator[Part | RunT_co]:
             yield piece
 
 
-def _read(source: Source, chunk_bytes: int, finder: RunFinder[RunT_co] | None) -> Iterator[Piece | RunT_co]:
+def _read(
+    source: Source,
+    chunk_bytes: int,
+    finder: RunFinder[RunT_co] | None = None,
+    whole_finder: RunFinder[RunT_co] | None = None,
+) -> Iterator[Piece | RunT_co]:
+    """Read with runs of sets from one finder and runs of whole interchanges from another, if there are any."""
     with opened(source) as handle:
         feed = Feed(handle, chunk_bytes)
         ordinal = 0
         while feed.seek_interchange():
             ordinal += 1
+            if whole_finder is not None and feed.at_isa and (whole := whole_finder.find_whole(feed, ordinal)):
+                yield whole[0]
+                ordinal += whole[1] - 1
+                continue
             found = read_isa(feed.text, feed.at, ordinal=ordinal) if feed.at_isa else None
             if found is None:
                 yield InterchangeHeader(ordinal, is_readable=False)
@@ -244,7 +286,7 @@ class _Walk(Generic[RunT_co]):
         self._number += count
         self._sets_in_group += 1
         head = text.split(self._terminator, 1)[0].split(self._element)
-        code, control = _at(head, 1), _at(head, 2)
+        code, control = element_at(head, 1), element_at(head, 2)
         faults = list(self._head_faults(start, code, control))
         if has_trailer:
             trailer = text[text.rindex(self._terminator) + 1 :].split(self._element)
@@ -297,16 +339,7 @@ class _Walk(Generic[RunT_co]):
     def _open_group(self, elements: list[str]) -> GroupHeader:
         self._groups += 1
         self._sets_in_group = 0
-        self._group = GroupHeader(
-            number=self._number,
-            code=_at(elements, 1),
-            sender=_at(elements, 2).strip(),
-            receiver=_at(elements, 3).strip(),
-            date=_at(elements, 4),
-            time=_at(elements, 5),
-            control=_at(elements, 6),
-            version=_at(elements, 8),
-        )
+        self._group = group_header(self._number, elements)
         return self._group
 
     def _close_group(self) -> Iterator[Fault]:
@@ -318,12 +351,10 @@ class _Walk(Generic[RunT_co]):
     def _trailer_faults(
         self, level: Level, name: str, elements: list[str], count: int, control: str
     ) -> Iterator[Fault]:
-        stated = _at(elements, 1)
-        if not stated.isdecimal() or int(stated[:18]) != count:
-            yield self._fault(FaultCode.COUNT_MISMATCH, level, name, 1, stated, str(count))
-        # Translators pad control numbers differently in header and trailer: leading zeros mean nothing.
-        if _at(elements, 2).lstrip("0") != control.lstrip("0"):
-            yield self._fault(FaultCode.CONTROL_MISMATCH, level, name, 2, _at(elements, 2), control)
+        if not count_agrees(elements, count):
+            yield self._fault(FaultCode.COUNT_MISMATCH, level, name, 1, element_at(elements, 1), str(count))
+        if not control_agrees(elements, control):
+            yield self._fault(FaultCode.CONTROL_MISMATCH, level, name, 2, element_at(elements, 2), control)
 
     def _fault(self, code: FaultCode, level: Level, name: str, element: int, value: str, expected: str) -> Fault:
         return Fault(code, level, self._number, name, element, value[:SHOWN], expected)
@@ -360,7 +391,3 @@ class _Gathering:
     def finish(self) -> Interchange:
         groups = tuple(Group(header, tuple(sets), tuple(faults)) for header, sets, faults in self._groups)
         return Interchange(self._header, groups, tuple(self._segments), tuple(self._faults))
-
-
-def _at(elements: list[str], index: int) -> str:
-    return elements[index] if index < len(elements) else ""

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import struct
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from datetime import date, datetime, timedelta
+from functools import cache
+from itertools import accumulate, chain
 from typing import Final
 
 import numpy as np
@@ -13,41 +16,50 @@ import pyarrow as pa
 
 from pipelines.sources.edi.bulk.compiled import Array
 from pipelines.sources.edi.bulk.keys import KEYS, MOST_KEYS
-from pipelines.sources.edi.bulk.layouts import GROUP_WORDS, LAYOUTS, ORDER_PREFIX, ORIGIN, WORDS, Layout
+from pipelines.sources.edi.bulk.layouts import GROUP_WORDS, LAYOUTS, WORDS
 from pipelines.sources.edi.bulk.page import (
+    AS_KIND_SAYS,
+    CALENDAR,
     COUNT,
-    FAMILY_CELL,
+    INBOUND,
     INLINE,
-    LISTS_ALL,
+    LAYOUT_CELL,
     MEANS_BEFORE,
     MEANS_DIFFERENCE,
     MEANS_TOTAL,
     NEEDED_DAY,
     NO_COMPONENT,
+    NOT_FOR_US,
     NULL,
+    OUTBOUND,
     SENT_AT,
     TOP,
+    Groups,
     Page,
     gather,
 )
-from pipelines.sources.edi.bulk.scan import Run, Scanner
-from pipelines.sources.edi.bulk.sets import AS_KIND_SAYS, DAY_MISSING, DONE, PAGE_FULL, read_sets
+from pipelines.sources.edi.bulk.scan import OWNER, Run, RunGroup, Scanner
+from pipelines.sources.edi.bulk.sets import DAY_MISSING, PAGE_FULL, read_sets
 from pipelines.sources.edi.bulk.tape import SPARE
 from pipelines.sources.edi.bulk.values import DAYS, FIRST_YEAR, UNKNOWN_DAY
 from pipelines.sources.edi.clock import Clock
 from pipelines.sources.edi.document import Envelope
-from pipelines.sources.edi.rows import PLACE, SOURCE
-from storage.contracts import EVENT_TABLES, MONEY, QUANTITY, conform
+from pipelines.sources.edi.rows import PLACE
+from storage.contracts import empty_frame
 
-PAGE_ROWS: Final = 1 << 14
-ARENA_BYTES: Final = 1 << 23
-_WORDS_BYTES: Final = 1 << 12
-_SCALES: Final = {QUANTITY: 3, MONEY: 4}
-_DIRECTIONS: Final = {"in": 0, "out": 1, None: AS_KIND_SAYS}
+PAGE_ROWS: Final = 1 << 16
+ARENA_BYTES: Final = 1 << 24
+"""A page takes what a part of a parse gives, about."""
+
+_DIRECTIONS: Final = {"in": INBOUND, "out": OUTBOUND, None: AS_KIND_SAYS}
 _MEANINGS: Final = {"total": MEANS_TOTAL, "difference": MEANS_DIFFERENCE, "before": MEANS_BEFORE}
 _PAIR: Final = struct.Struct("<2q")
 _EPOCH: Final = datetime(1970, 1, 1)  # noqa: DTZ001 - instants are naive UTC here
 _MICROSECOND: Final = timedelta(microseconds=1)
+_FAMILIES: Final = tuple(dict.fromkeys(layout.family for layout in LAYOUTS))
+_FAMILY_NUMBERS: Final = np.array([_FAMILIES.index(layout.family) for layout in LAYOUTS])
+_NOBODY: Final = ((0, NOT_FOR_US, *[0] * (CALENDAR - SENT_AT - 1)), ("",) * GROUP_WORDS)
+"""Facts and words of a group that is not read."""
 
 
 class Express:
@@ -60,102 +72,111 @@ class Express:
     def __init__(self) -> None:
         self.scanner = Scanner()
         self._page = _new_page()
-        self._arenas: list[bytes] = []
-        self._columns: dict[int, list[tuple[Array, Array]]] = {layout.number: [] for layout in LAYOUTS}
-        self._calendars: dict[str, Array] = {}
+        self._arenas: list[pa.Buffer] = []
+        self._columns: dict[str, list[tuple[Array, Array]]] = {family: [] for family in _FAMILIES}
+        self._calendars: dict[str, int] = {}
 
-    def take(self, run: Run, envelope: Envelope, place: int) -> Iterator[int]:
-        """Read a run whose first set is at a position of its own; yields the indices of sets it does not read."""
-        words = _group_words(run, envelope)
-        if sum(map(len, words)) > _WORDS_BYTES:
-            yield from range(run.set_count)
-            return
-        self._begin_group(run, envelope)
-        self._write_words(words)
-        index, page_is_fresh = 0, False
-        while True:
-            index, outcome = read_sets(run.tape, run.sets, index, self._page, place)
-            if outcome == DONE:
-                return
+    def take(self, run: Run, envelopes: Sequence[Envelope | None], place: int) -> Iterator[int]:
+        """Read a run and yield the indices of the sets that it does not read.
+
+        Args:
+            run: The sets.
+            envelopes: What is known of each of its groups; None for those that are not to be read.
+            place: Position of the first set.
+        """
+        groups = self._groups(run, envelopes)
+        is_refused = np.zeros(run.set_count, np.bool_)
+        index, full_at = 0, -1
+        while index < run.set_count:
+            index, outcome = read_sets(run.tape, run.sets, groups, is_refused, index, self._page, place)
             if outcome == DAY_MISSING:
-                self._look_up(envelope.clock, int(self._page.state[NEEDED_DAY]))
-            elif outcome == PAGE_FULL and not page_is_fresh:
+                envelope = envelopes[run.sets[index, OWNER]]
+                if envelope is not None:
+                    self._look_up(envelope.clock, int(self._page.state[NEEDED_DAY]))
+            elif outcome == PAGE_FULL and index > full_at:
                 self._flush()
-                self._write_words(words)
-                page_is_fresh = True
-                continue
-            else:
-                yield index
+                full_at = index
+            elif outcome == PAGE_FULL:  # not even an empty page has room for it
+                is_refused[index] = True
                 index += 1
-            page_is_fresh = False
+        yield from np.flatnonzero(is_refused).tolist()
 
     def frames(self) -> dict[str, list[pl.DataFrame]]:
         """Return what was collected, family by family, with the position of each row's document; then forget it."""
         self._flush()
-        arenas = [pa.py_buffer(arena) for arena in self._arenas]
-        frames: dict[str, list[pl.DataFrame]] = {}
-        for layout in LAYOUTS:
-            pages = self._columns[layout.number]
-            if pages:
-                views, numbers = (np.concatenate(arrays, axis=1) for arrays in zip(*pages, strict=True))
-                frames.setdefault(layout.family, []).append(_frame(layout, views, numbers, arenas))
-                pages.clear()
+        frames = {family: [_frame(family, pages, self._arenas)] for family, pages in self._columns.items() if pages}
+        for pages in self._columns.values():
+            pages.clear()
         self._arenas = []
         return frames
 
-    def _begin_group(self, run: Run, envelope: Envelope) -> None:
-        self._page = self._page._replace(days=self._calendar(envelope.clock))
-        component = run.interchange.separators.component
-        self._page.state[SENT_AT : LISTS_ALL + 1] = (
+    def _groups(self, run: Run, envelopes: Sequence[Envelope | None]) -> Groups:
+        told = [
+            (self._facts(group, envelope), _words(group, envelope)) if envelope else _NOBODY
+            for group, envelope in zip(run.groups, envelopes, strict=True)
+        ]
+        words = list(chain.from_iterable(words for _, words in told))
+        texts = "".join(words)
+        sizes = map(len, words if texts.isascii() else map(str.encode, words))
+        return Groups(
+            facts=np.array([facts for facts, _ in told]),
+            texts=np.frombuffer(texts.encode() + bytes(SPARE), np.uint8),
+            bounds=np.array([0, *accumulate(sizes)]),
+        )
+
+    def _facts(self, group: RunGroup, envelope: Envelope) -> tuple[int, ...]:
+        """Return what the page's state has from `SENT_AT` on."""
+        component = group.interchange.separators.component
+        return (
             (envelope.sent_at - _EPOCH) // _MICROSECOND,
             _DIRECTIONS[envelope.direction],
-            run.number,
+            group.number,
             ord(component) if component and component.isascii() else NO_COMPONENT,
             _MEANINGS[envelope.profile.change_quantity],
             envelope.profile.inventory == "full",
+            self._calendar(envelope.clock),
         )
 
-    def _calendar(self, clock: Clock) -> Array:
+    def _calendar(self, clock: Clock) -> int:
+        """Return the number of the calendar of a zone."""
         zone = clock.zone.key
         if zone not in self._calendars:
-            self._calendars[zone] = np.full((2, DAYS), UNKNOWN_DAY, np.int64)
+            self._calendars[zone] = len(self._calendars)
+            empty = np.full((1, 2, DAYS), UNKNOWN_DAY, np.int64)
+            self._page = self._page._replace(days=np.concatenate((self._page.days, empty)))
         return self._calendars[zone]
 
     def _look_up(self, clock: Clock, day: int) -> None:
         """Enter a day: when it begins, and whether no hour of it has another offset."""
         local = date(FIRST_YEAR, 1, 1) + timedelta(days=day)
         start = clock.start(local.strftime("%Y%m%d"))
-        calendar = self._calendar(clock)
+        calendar = self._page.days[self._calendar(clock)]
         calendar[0, day] = 0 if start is None else (start - _EPOCH) // _MICROSECOND
         midnight = datetime(local.year, local.month, local.day, tzinfo=clock.zone)
         calendar[1, day] = len({(midnight + timedelta(hours=hour)).utcoffset() for hour in range(25)}) == 1
-
-    def _write_words(self, words: list[bytes]) -> None:
-        if len(self._page.arena) - self._page.state[TOP] < _WORDS_BYTES + SPARE:
-            self._flush()
-        _write_words(self._page, 0, words)
 
     def _flush(self) -> None:
         """Turn the page into columns and begin it anew."""
         page = self._page
         rows = page.rows[: page.state[COUNT]]
-        counts = np.bincount(rows[:, FAMILY_CELL], minlength=len(LAYOUTS))
-        for layout in LAYOUTS:
-            count = counts[layout.number]
+        counts = np.bincount(_FAMILY_NUMBERS[rows[:, LAYOUT_CELL]], minlength=len(_FAMILIES))
+        for number, family in enumerate(_FAMILIES):
+            count, columns = counts[number], _columns(family)
             if count:
-                views = np.empty((len(layout.text), count, 2), np.int64)
-                numbers = np.empty((1 + len(layout.instants) + len(layout.numbers), count), np.int64)
-                gather(rows, layout.number, len(self._arenas), views, numbers)
-                self._columns[layout.number].append((views, numbers))
-        self._arenas.append(page.arena[: page.state[TOP]].tobytes())
+                views = np.empty((len(columns.text), count, 2), np.int64)
+                numbers = np.empty((1 + len(columns.numbers), count), np.int64)
+                cells = (columns.text_cells, columns.number_cells)
+                gather(rows, page.words, _FAMILY_NUMBERS, number, *cells, len(self._arenas), views, numbers)
+                self._columns[family].append((views, numbers))
+        self._arenas.append(pa.py_buffer(page.arena[: page.state[TOP]].tobytes()))
         _clear(page)
 
 
-def _group_words(run: Run, envelope: Envelope) -> list[bytes]:
+def _words(group: RunGroup, envelope: Envelope) -> tuple[str, ...]:
     """Return the constants of a group in the order of `layouts.PARTNER` and the names behind it."""
-    controls = (run.interchange.control, run.group.control)
-    constants = (envelope.currency, envelope.clock.zone.key, f"{envelope.partner}-", envelope.origin)
-    return [text.encode() for text in (envelope.partner, *controls, *constants)]
+    partner, zone = envelope.partner, envelope.clock.zone.key
+    controls = (group.interchange.control, group.header.control)
+    return (partner, *controls, envelope.currency, zone, f"{partner}-", envelope.origin)
 
 
 def _new_page() -> Page:
@@ -163,9 +184,9 @@ def _new_page() -> Page:
     page = Page(
         rows=np.zeros((PAGE_ROWS + 1, cells), np.int64),
         arena=np.zeros(ARENA_BYTES + SPARE, np.uint8),
-        state=np.zeros(LISTS_ALL + 1, np.int64),
+        state=np.zeros(CALENDAR + 1, np.int64),
         words=np.zeros((GROUP_WORDS + len(WORDS), 2), np.int64),
-        days=np.full((2, DAYS), UNKNOWN_DAY, np.int64),
+        days=np.empty((0, 2, DAYS), np.int64),
         # Rows of a width that is no power of two do not evict one another from the processor's cache.
         notes=np.zeros((KEYS + 1, 2 * MOST_KEYS + 40), np.int64),
     )
@@ -174,56 +195,87 @@ def _new_page() -> Page:
 
 
 def _clear(page: Page) -> None:
-    page.state[COUNT] = page.state[TOP] = 0
-    _write_words(page, GROUP_WORDS, [text.encode() for text in WORDS])
+    """Begin a page with its words: short ones are in their views, others in the arena."""
+    top = 0
+    for index, word in enumerate(WORDS, start=GROUP_WORDS):
+        text, size = word.encode(), len(word)
+        if size <= INLINE:
+            page.words[index] = _PAIR.unpack(size.to_bytes(4, "little") + text.ljust(INLINE, b"\0"))
+        else:
+            page.words[index] = size | int.from_bytes(text[:4], "little") << 32, top << 32
+            page.arena[top : top + size] = np.frombuffer(text, np.uint8)
+            top += size
+    page.state[COUNT], page.state[TOP] = 0, top
 
 
-def _write_words(page: Page, first: int, words: list[bytes]) -> None:
-    """Write constants: short ones into their views, others into the arena with a view or, for beginnings, a place."""
-    begin = top = int(page.state[TOP])
-    cells: list[int] = []
-    texts: list[bytes] = []
-    for index, text in enumerate(words, start=first):
-        size, is_beginning = len(text), index in (ORDER_PREFIX, ORIGIN)
-        if size <= INLINE and not is_beginning:
-            cells += _PAIR.unpack(size.to_bytes(4, "little") + text.ljust(INLINE, b"\0"))
-            continue
-        cells += (top, size) if is_beginning else (size | int.from_bytes(text[:4], "little") << 32, top << 32)
-        texts.append(text)
-        top += size
-    page.words[first : first + len(words)] = np.array(cells).reshape(-1, 2)
-    page.arena[begin:top] = np.frombuffer(b"".join(texts), np.uint8)
-    page.state[TOP] = top
+@dataclass(frozen=True, slots=True)
+class _Columns:
+    """The columns that kernels fill in a family.
+
+    Attributes:
+        text: Names of the text columns.
+        numbers: Names of the others.
+        text_cells: See `gather`.
+        number_cells: See `gather`.
+    """
+
+    text: tuple[str, ...]
+    numbers: tuple[str, ...]
+    text_cells: Array
+    number_cells: Array
 
 
-def _frame(layout: Layout, views: Array, numbers: Array, arenas: list[pa.Buffer]) -> pl.DataFrame:
-    """Return the rows of one layout in the contract of its family, with `PLACE`."""
-    table = EVENT_TABLES[layout.family]
-    columns = {name: _text(views[index], arenas) for index, name in enumerate(layout.text)}
-    for index, name in enumerate((*layout.instants, *layout.numbers), start=1):
-        is_instant = index <= len(layout.instants)
-        kind = pa.timestamp("us") if is_instant else pa.decimal128(18, _SCALES[table.column(name).type])
-        columns[name] = _numbers(numbers[index], kind)
-    frame = pl.DataFrame(columns)
-    texts = {"source": SOURCE, "time_quality": "instant", **layout.fixed}
-    frame = frame.with_columns(**{name: pl.lit(text) for name, text in texts.items() if name not in columns})
-    if "observed_at" not in columns:
-        frame = frame.with_columns(observed_at="event_at")
-    return conform(frame, layout.family).with_columns(pl.Series(PLACE, numbers[0]))
+@cache
+def _columns(family: str) -> _Columns:
+    layouts = [layout for layout in LAYOUTS if layout.family == family]
+    text = tuple(dict.fromkeys(chain.from_iterable((*layout.text, *layout.constants) for layout in layouts)))
+    numbers = tuple(
+        dict.fromkeys(chain.from_iterable((*layout.instants, "observed_at", *layout.numbers) for layout in layouts))
+    )
+    no_text = ~(GROUP_WORDS + WORDS.index(""))
+    text_cells = np.full((len(LAYOUTS), len(text)), no_text)
+    number_cells = np.full((len(LAYOUTS), len(numbers)), -1)
+    for layout in layouts:
+        constants = {name: ~(GROUP_WORDS + WORDS.index(word)) for name, word in layout.constants.items()}
+        texts = {**dict(zip(layout.text, layout.text_cells, strict=True)), **constants}
+        cells = dict(
+            zip((*layout.instants, *layout.numbers), (*layout.instant_cells, *layout.number_cells), strict=True)
+        )
+        cells.setdefault("observed_at", cells["event_at"])
+        text_cells[layout.number] = [texts.get(name, no_text) for name in text]
+        number_cells[layout.number] = [cells.get(name, -1) for name in numbers]
+    return _Columns(text, numbers, text_cells, number_cells)
 
 
-def _text(views: Array, arenas: list[pa.Buffer]) -> pl.Series:
+@cache
+def _contract(family: str) -> pa.Schema:
+    return empty_frame(family).to_arrow().schema
+
+
+def _frame(family: str, pages: Sequence[tuple[Array, Array]], arenas: Sequence[pa.Buffer]) -> pl.DataFrame:
+    """Return the rows of a family in its contract, with `PLACE`."""
+    views, numbers = (
+        pages[0] if len(pages) == 1 else (np.concatenate(each, axis=1) for each in zip(*pages, strict=True))
+    )
+    columns, contract, count = _columns(family), _contract(family), numbers.shape[1]
+    found = {name: _text(views[index], arenas) for index, name in enumerate(columns.text)}
+    for index, name in enumerate(columns.numbers, start=1):
+        found[name] = _numbers(numbers[index], contract.field(name).type)
+    arrays = [found[field.name] if field.name in found else pa.nulls(count, field.type) for field in contract]
+    return pl.DataFrame(pa.RecordBatch.from_arrays([*arrays, pa.array(numbers[0])], [*contract.names, PLACE]))
+
+
+def _text(views: Array, arenas: Sequence[pa.Buffer]) -> pa.Array:
     is_there = (views[:, 0] & 0xFFFFFFFF) != 0
-    return _series(pa.string_view(), is_there, views, *arenas)
+    return _array(pa.string_view(), is_there, views, *arenas)
 
 
-def _numbers(values: Array, kind: pa.DataType) -> pl.Series:
+def _numbers(values: Array, kind: pa.DataType) -> pa.Array:
     is_there = values != NULL
     wide = np.stack((values, values >> 63), axis=1) if pa.types.is_decimal(kind) else values
-    return _series(kind, is_there, wide)
+    return _array(kind, is_there, wide)
 
 
-def _series(kind: pa.DataType, is_there: Array, values: Array, *rest: pa.Buffer) -> pl.Series:
+def _array(kind: pa.DataType, is_there: Array, values: Array, *rest: pa.Buffer) -> pa.Array:
     validity = None if is_there.all() else pa.py_buffer(np.packbits(is_there, bitorder="little"))
-    array = pa.Array.from_buffers(kind, len(is_there), [validity, pa.py_buffer(values), *rest])
-    return pl.Series(values=array)
+    return pa.Array.from_buffers(kind, len(is_there), [validity, pa.py_buffer(values), *rest])

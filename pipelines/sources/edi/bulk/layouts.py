@@ -1,6 +1,6 @@
 """Which columns the kernels write, family by family, and the words they use.
 
-Events of a layout without `observed_at` and `time_quality` happen when they are told, at the transmission.
+Events of a layout without `observed_at` happen when they are told, at the transmission.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ from typing import Final
 
 from pipelines.sources.edi.document import CHANNEL
 from pipelines.sources.edi.documents.warehouse_order import WAREHOUSE_SOURCE
+from pipelines.sources.edi.rows import SOURCE
 
 _FIRST_CELL: Final = 2
 
@@ -25,7 +26,7 @@ class Layout:
         text: Text columns.
         instants: Columns of microseconds since 1970, UTC.
         numbers: Decimal columns.
-        fixed: Columns in which every row has the same text.
+        fixed: Columns in which every row has the same text, beside those that have it in most layouts.
     """
 
     number: int
@@ -34,6 +35,12 @@ class Layout:
     instants: tuple[str, ...]
     numbers: tuple[str, ...]
     fixed: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def constants(self) -> dict[str, str]:
+        """Text columns that are not on a row."""
+        texts = {"source": SOURCE, "time_quality": "instant", **self.fixed}
+        return {name: text for name, text in texts.items() if name not in self.text}
 
     @property
     def text_cells(self) -> range:
@@ -233,7 +240,7 @@ GROUP_WORDS: Final = 7
 """The first words of a page belong to the group that is read; the last two of them are beginnings of ids."""
 PARTNER, INTERCHANGE_CONTROL, GROUP_CONTROL, CURRENCY, ZONE, ORDER_PREFIX, ORIGIN = range(GROUP_WORDS)
 
-WORDS: Final = (
+_NAMED: Final = (
     "order.captured",
     "order.changed",
     "order.promised",
@@ -294,4 +301,7 @@ WORDS: Final = (
     INSTANT,
     DATE,
     ESTIMATED,
-) = range(GROUP_WORDS, GROUP_WORDS + len(WORDS))
+) = range(GROUP_WORDS, GROUP_WORDS + len(_NAMED))
+
+WORDS: Final = tuple(dict.fromkeys((*_NAMED, "", *(text for layout in LAYOUTS for text in layout.constants.values()))))
+"""The words behind those of the group."""

@@ -11,21 +11,27 @@ from typing import Final, NamedTuple
 import numpy as np
 
 from pipelines.sources.edi.bulk.compiled import Array, entry, kernel, load, store
-from pipelines.sources.edi.bulk.layouts import ORDER_PREFIX, ORIGIN
+from pipelines.sources.edi.bulk.layouts import GROUP_WORDS, ORDER_PREFIX, ORIGIN
 from pipelines.sources.edi.bulk.tape import LONGEST, SPARE, Tape
 
 NULL: Final = -(1 << 63)
 """A number or instant that is not there."""
 
-TOP, IS_FULL, NEEDED_DAY, COUNT, PLACE, SENT_AT, DIRECTION, NUMBER, COMPONENT, CHANGE_MEANING, LISTS_ALL = range(11)
+TOP, IS_FULL, NEEDED_DAY, COUNT, PLACE, SENT_AT, DIRECTION, NUMBER, COMPONENT, CHANGE_MEANING, LISTS_ALL, CALENDAR = (
+    range(12)
+)
 """Places in `Page.state`: bytes used of the arena; something did not fit; a day the calendar does not know yet; rows;
-place of the document; its transmission; 0 in, 1 out, 2 as its kind says; segment position of the tape's first one; the
-component separator or `NO_COMPONENT`; what POC03 means; an 846 lists every item."""
+place of the document. From `SENT_AT` on, what is known of its group: its transmission; see `INBOUND`; segment position
+of the tape's first one; the component separator or `NO_COMPONENT`; what POC03 means; an 846 lists every item; which
+calendar its partner's is."""
+
+INBOUND, OUTBOUND, AS_KIND_SAYS, NOT_FOR_US = range(4)
+"""Directions: to us; from us; as the kind of the document says, since nobody knows the parties; do not read."""
 
 NO_COMPONENT: Final = -1
 MEANS_TOTAL, MEANS_DIFFERENCE, MEANS_BEFORE = range(3)
 
-FAMILY_CELL, PLACE_CELL = range(2)
+LAYOUT_CELL, PLACE_CELL = range(2)
 
 INLINE: Final = 12
 _PREFIX: Final = 4
@@ -51,7 +57,7 @@ class Page(NamedTuple):
         arena: Bytes of long texts, and `SPARE` bytes.
         state: See `TOP`.
         words: String views of constants, and where in the arena the beginnings of ids are.
-        days: For each day since 2000 its start in the partner's zone, and whether it is free of clock changes.
+        days: By calendar, for each day since 2000: its start in the zone, and whether it is free of clock changes.
         notes: Scratch space of one document.
     """
 
@@ -61,6 +67,20 @@ class Page(NamedTuple):
     words: Array
     days: Array
     notes: Array
+
+
+class Groups(NamedTuple):
+    """What is known of the groups of a run.
+
+    Attributes:
+        facts: What `Page.state` has from `SENT_AT` on.
+        texts: Their constants one behind the other, and `SPARE` bytes.
+        bounds: Where each of them begins, `GROUP_WORDS` to a group, and where the last one ends.
+    """
+
+    facts: Array
+    texts: Array
+    bounds: Array
 
 
 def key(name: str) -> Array:
@@ -77,14 +97,14 @@ _TRUE: Final = literal("true,")
 
 
 @kernel
-def add_row(page: Page, family: int) -> int:
+def add_row(page: Page, layout: int) -> int:
     """Begin a row; on a full page it is one that nobody reads."""
     row = page.state[COUNT]
     if row + 1 >= len(page.rows):
         page.state[IS_FULL] = 1
         return int(row)
     page.state[COUNT] = row + 1
-    page.rows[row, FAMILY_CELL] = family
+    page.rows[row, LAYOUT_CELL] = layout
     page.rows[row, PLACE_CELL] = page.state[PLACE]
     return int(row)
 
@@ -169,6 +189,19 @@ def set_word(page: Page, row: int, cell: int, word: int) -> None:
     """Write a constant."""
     page.rows[row, cell] = page.words[word, 0]
     page.rows[row, cell + 1] = page.words[word, 1]
+
+
+@kernel
+def begin_group(page: Page, groups: Groups, group: int) -> None:
+    """Make the facts and words of a group those of the page."""
+    for fact in range(groups.facts.shape[1]):
+        page.state[SENT_AT + fact] = groups.facts[group, fact]
+    for word in range(GROUP_WORDS):
+        place, begin = group * GROUP_WORDS + word, page.state[TOP]
+        start, length = groups.bounds[place], groups.bounds[place + 1] - groups.bounds[place]
+        emit(page, groups.texts, start, length)
+        is_beginning = word in (ORDER_PREFIX, ORIGIN)
+        page.words[word, 0], page.words[word, 1] = (begin, length) if is_beginning else seal(page, begin)
 
 
 @kernel
@@ -280,18 +313,42 @@ def add_true(page: Page, name: Array) -> None:
 
 
 @entry
-def gather(rows: Array, family: int, arena: int, views: Array, numbers: Array) -> None:
-    """Turn the rows of a family into columns: place and text views, instants and numbers; views name their arena."""
-    texts, at = views.shape[0], 0
-    first = PLACE_CELL + 1
+def gather(
+    rows: Array,
+    words: Array,
+    families: Array,
+    family: int,
+    text_cells: Array,
+    number_cells: Array,
+    arena: int,
+    views: Array,
+    numbers: Array,
+) -> None:
+    """Turn the rows of a family into columns.
+
+    Args:
+        rows: `Page.rows`.
+        words: `Page.words`.
+        families: The family of each layout.
+        family: The one that is wanted.
+        text_cells: By layout and column, where on a row the text is, or the word it always is as its complement.
+        number_cells: By layout and column, where on a row the instant or number is; negative if it is not there.
+        arena: What long texts are to name as their arena.
+        views: The text columns.
+        numbers: The place, and the columns of instants and numbers.
+    """
+    at = 0
     for row in range(len(rows)):
-        if rows[row, FAMILY_CELL] != family:
+        layout = rows[row, LAYOUT_CELL]
+        if families[layout] != family:
             continue
-        numbers[0, at] = rows[row, PLACE_CELL]
-        for column in range(texts):
-            low, high = rows[row, first + 2 * column], rows[row, first + 2 * column + 1]
+        for column in range(len(views)):
+            cell = text_cells[layout, column]
+            low, high = (words[~cell, 0], words[~cell, 1]) if cell < 0 else (rows[row, cell], rows[row, cell + 1])
             views[column, at, 0] = low
             views[column, at, 1] = high | arena if low & _LENGTH > INLINE else high
-        for column in range(1, numbers.shape[0]):
-            numbers[column, at] = rows[row, first + 2 * texts + column - 1]
+        numbers[0, at] = rows[row, PLACE_CELL]
+        for column in range(number_cells.shape[1]):
+            cell = number_cells[layout, column]
+            numbers[column + 1, at] = rows[row, cell] if cell >= 0 else NULL
         at += 1

@@ -36,16 +36,21 @@ from pipelines.sources.edi.bulk.layouts import (
 )
 from pipelines.sources.edi.bulk.order_change import read_order_change
 from pipelines.sources.edi.bulk.page import (
+    AS_KIND_SAYS,
     COUNT,
     DIRECTION,
     IS_FULL,
     NEEDED_DAY,
+    NOT_FOR_US,
+    OUTBOUND,
     PLACE,
     SENT_AT,
     TOP,
+    Groups,
     Page,
     add_field,
     add_row,
+    begin_group,
     close_object,
     key,
     open_object,
@@ -57,41 +62,47 @@ from pipelines.sources.edi.bulk.page import (
 )
 from pipelines.sources.edi.bulk.purchase_order import read_purchase_order
 from pipelines.sources.edi.bulk.remittance import read_remittance
-from pipelines.sources.edi.bulk.scan import FIRST, IS_ODD, LAST
+from pipelines.sources.edi.bulk.scan import FIRST, IS_ODD, LAST, OWNER
 from pipelines.sources.edi.bulk.ship_notice import read_ship_notice
 from pipelines.sources.edi.bulk.tape import Tape, code, element, word
 from pipelines.sources.edi.bulk.values import ODD
 from pipelines.sources.edi.bulk.warehouse_order import read_warehouse_order
 from pipelines.sources.edi.bulk.warehouse_shipment import read_warehouse_shipment
 
-DONE, ODD_SET, PAGE_FULL, DAY_MISSING = range(4)
-"""Why `read_sets` stopped: nothing left, a set for the row-wise reader, no room, a day to be looked up."""
-
-AS_KIND_SAYS: Final = 2
-"""Direction of a group whose parties nobody knows."""
+DONE, PAGE_FULL, DAY_MISSING = range(3)
+"""Why `read_sets` stopped: nothing left, no room, a day to be looked up."""
 
 _FAMILY: Final = DOCUMENT.number
 _850, _855, _856, _810, _997 = word("850"), word("855"), word("856"), word("810"), word("997")
 _940, _945, _846, _860, _820 = word("940"), word("945"), word("846"), word("860"), word("820")
 _TYPE_KEY: Final = key("type")
 _NO_DAY: Final = -1
+_NO_GROUP: Final = -1
 
 
 @entry
-def read_sets(tape: Tape, sets: Array, begin: int, page: Page, place: int) -> tuple[int, int]:
-    """Read sets from an index on and return the index of the first one not read and why it was not."""
+def read_sets(
+    tape: Tape, sets: Array, groups: Groups, is_refused: Array, begin: int, page: Page, place: int
+) -> tuple[int, int]:
+    """Read sets from an index on, mark those that are not regular, and return where and why it stopped."""
+    group = _NO_GROUP
     for index in range(begin, len(sets)):
-        rows, top = page.state[COUNT], page.state[TOP]
         page.state[IS_FULL] = 0
         page.state[NEEDED_DAY] = _NO_DAY
         page.state[PLACE] = 2 * (place + index)
-        is_read = sets[index, IS_ODD] == 0 and _read_set(tape, sets[index], page)
+        if sets[index, OWNER] != group:
+            group = sets[index, OWNER]
+            begin_group(page, groups, group)
+        rows, top = page.state[COUNT], page.state[TOP]
+        is_read = sets[index, IS_ODD] == 0 and not page.state[IS_FULL] and _read_set(tape, sets[index], page)
         if is_read and not page.state[IS_FULL]:
             continue
         page.state[COUNT], page.state[TOP] = rows, top
         if page.state[NEEDED_DAY] != _NO_DAY:
             return index, DAY_MISSING
-        return index, PAGE_FULL if page.state[IS_FULL] else ODD_SET
+        if page.state[IS_FULL]:
+            return index, PAGE_FULL
+        is_refused[index] = True
     return len(sets), DONE
 
 
@@ -102,7 +113,9 @@ def _read_set(tape: Tape, found: Array, page: Page) -> bool:
     kind = code(tape, element(tape, first, 1))
     is_ours = kind in (_855, _856, _810, _940)
     direction = page.state[DIRECTION]
-    is_out = is_ours if direction == AS_KIND_SAYS else direction == 1
+    if direction == NOT_FOR_US:
+        return False
+    is_out = is_ours if direction == AS_KIND_SAYS else direction == OUTBOUND
     if kind in (_850, _855, _856, _810):
         number, order, attributes = _read_sale(tape, first, last, page, kind, is_out)
     else:

@@ -11,6 +11,7 @@ import numpy as np
 
 from pipelines.sources.edi.bulk.compiled import kernel
 from pipelines.sources.edi.bulk.page import (
+    CALENDAR,
     COMPONENT,
     NEEDED_DAY,
     NULL,
@@ -322,10 +323,11 @@ def midnight(page: Page, day: int) -> int:
     """Return the start of a local day in microseconds; `ODD` with a note where the calendar lacks it."""
     if day < 0 or day >= DAYS:
         return ODD
-    if page.days[0, day] == UNKNOWN_DAY:
+    start = page.days[page.state[CALENDAR], 0, day]
+    if start == UNKNOWN_DAY:
         page.state[NEEDED_DAY] = day
         return ODD
-    return int(page.days[0, day])
+    return int(start)
 
 
 @kernel
@@ -343,7 +345,7 @@ def instant(page: Page, tape: Tape, date: int, time: int, is_end: bool) -> int: 
     clock = digits * 100 if length == 4 else digits
     hours, minutes, seconds = clock // 10_000, clock // 100 % 100, clock % 100
     start = midnight(page, day)
-    if hours > 23 or minutes > 59 or seconds > 59 or start < 0 or not page.days[1, day]:
+    if hours > 23 or minutes > 59 or seconds > 59 or start < 0 or not page.days[page.state[CALENDAR], 1, day]:
         return ODD
     moment = start + (hours * 60 + minutes) * _MINUTE + seconds * (_MINUTE // 60)
     return moment + is_end * (_MINUTE if length == 4 else _MINUTE // 60)

@@ -18,7 +18,7 @@ from polars.testing import assert_frame_equal
 
 from pipelines.landing import find_files
 from pipelines.sources.base import AdapterContext, ParsedBatch, SourceFile
-from pipelines.sources.edi import adapter, parse, parse_stream
+from pipelines.sources.edi import Interchange, TransactionSet, adapter, parse, parse_stream, read_interchanges, reader
 from pipelines.sources.edi.bulk import cache
 from storage.settings import EdiSettings, PartnerProfile, Settings
 
@@ -47,9 +47,9 @@ class Readers:
         self.sets = self.refused = 0
         take = Express.take
 
-        def counted(express, run, envelope, place):
+        def counted(express, run, envelopes, place):
             self.sets += run.set_count
-            for index in take(express, run, envelope, place):
+            for index in take(express, run, envelopes, place):
                 self.refused += 1
                 yield index
 
@@ -72,7 +72,13 @@ class Readers:
             assert_frame_equal(found.events[family], frame)
         assert_frame_equal(found.rejects, expected.rejects)
         assert found.rows_in == expected.rows_in
+        for file in files:
+            assert self.interchanges(file, 0) == self.interchanges(file, NEVER)
         return expected
+
+    def interchanges(self, file: SourceFile, kernel_bytes: int) -> list[Interchange]:
+        self._patch.setattr(reader, "KERNEL_BYTES", kernel_bytes)
+        return list(read_interchanges(file.path))
 
 
 @pytest.fixture(scope="module")
@@ -334,11 +340,37 @@ def test_full_pages_are_turned_over_and_a_document_beyond_a_page_is_read_the_ord
 
 
 def test_parts_of_a_parse_add_up_to_the_whole_in_either_way(readers, scratch, monkeypatch, many, interchange):
-    scratch.path.write_text(many(20) + "no interchange" + interchange("850", "BEG*00*SA*7~PO1*1*x*EA~") + many(9))
+    scratch.path.write_text(many(8) + "no interchange" + interchange("850", "BEG*00*SA*7~PO1*1*x*EA~") + many(3))
     whole = readers.ordinary([scratch], CONTEXT)
     monkeypatch.setattr(adapter, "PART_BYTES", 20_000)
+    monkeypatch.setattr(adapter, "_RUN_BYTES", 20_000)
     assert_frame_equal(readers.compare([scratch]).rejects, whole.rejects)
     assert len(list(parse_stream([scratch], CONTEXT))) > 5
+
+
+@pytest.mark.parametrize("chunk_bytes", [1, 97, 1000, 5000])
+def test_the_size_of_chunks_changes_nothing(readers, scratch, monkeypatch, many, chunk_bytes):
+    scratch.path.write_text(many(2) + many(1).replace("SE*5*0002", "SE*6*0002") + many(2).replace("~", "~\n"))
+    monkeypatch.setattr(adapter, "_RUN_BYTES", chunk_bytes)
+    monkeypatch.setattr(reader, "CHUNK_BYTES", chunk_bytes)
+    readers.compare([scratch])
+
+
+def test_whole_interchanges_are_read_together_and_their_sets_made_when_asked_for(readers, scratch, monkeypatch, many):
+    from pipelines.sources.edi.bulk import scan
+
+    scratch.path.write_text(many(3))
+    expected = readers.interchanges(scratch, NEVER)
+    made: list[str] = []
+    monkeypatch.setattr(scan, "TransactionSet", lambda *values: made.append(values[3]) or TransactionSet(*values))
+    found = readers.interchanges(scratch, 0)
+    assert [len(group.sets) for each in found for group in each.groups] == [3] * len(expected)
+    assert made == []
+    assert found[1].sets == expected[1].sets
+    assert made == ["0001", "0002", "0003"]
+    assert found == expected
+    assert repr(found) == repr(expected)
+    assert [hash(each) for each in found] == [hash(each) for each in expected]
 
 
 def test_many_faulty_sets_between_sound_ones_read_the_same(readers, scratch, many):
@@ -390,7 +422,7 @@ def test_machine_code_is_named_after_every_module_it_was_made_of():
         and node.module.startswith("pipelines.sources.edi.")
         and not node.module.startswith("pipelines.sources.edi.bulk")
     }
-    assert outside - {"envelope.py", "feed.py"} == set(cache.CONSTANTS)
+    assert outside - {"envelope.py", "feed.py", "isa.py", "rows.py"} == set(cache.CONSTANTS)
 
 
 def test_warming_leaves_compiled_kernels_behind(readers):
