@@ -25,6 +25,15 @@
     min_by({{ column }}, {{ sequence }}) filter (where ({{ column }}) is not null)
 {%- endmacro %}
 
+{#- A sequence for the two above: by one column, then by another, so that equals have an order too. -#}
+{% macro then_by(first, second) -%}
+    {{ return(adapter.dispatch('then_by')(first, second)) }}
+{%- endmacro %}
+
+{% macro default__then_by(first, second) -%} row({{ first }}, {{ second }}) {%- endmacro %}
+
+{% macro spark__then_by(first, second) -%} struct({{ first }}, {{ second }}) {%- endmacro %}
+
 {#- Interpolated percentile of a group, nulls left out. -#}
 {% macro percentile(column, share) -%}
     {{ return(adapter.dispatch('percentile')(column, share)) }}
@@ -130,4 +139,9 @@
     from {{ relation }}
     where period_date is not null
     group by all
+{%- endmacro %}
+
+{#- The milestones of an order in the order of the business; column `<milestone>_at` of fct_orders. -#}
+{% macro order_milestones() -%}
+    captured approved released pick_started pick_completed packed accepted delivered invoiced
 {%- endmacro %}

@@ -23,3 +23,13 @@
 {% macro default__days_between(start, finish) -%} date_diff('day', {{ start }}, {{ finish }}) {%- endmacro %}
 
 {% macro spark__days_between(start, finish) -%} datediff({{ finish }}, {{ start }}) {%- endmacro %}
+
+{#- The join of events with the few numbers that mean another order, as of the time of the event. -#}
+{% macro join_renames(events="events") -%}
+    left join {{ ref('int_order_renames') }} as renames
+        on
+            {{ events }}.source = renames.source
+            and {{ events }}.order_id = renames.order_reference
+            and {{ events }}.event_at >= coalesce(renames.valid_from_at, {{ events }}.event_at)
+            and (renames.valid_to_at is null or {{ events }}.event_at < renames.valid_to_at)
+{%- endmacro %}

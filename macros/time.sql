@@ -1,6 +1,16 @@
 {#- Instants are naive UTC timestamps. These macros are the only place where zones are applied. -#}
 
-{% macro as_of() -%} cast('{{ var("as_of") }}' as timestamp) {%- endmacro %}
+{#-
+    The instant the build looks from. It stands in the database, not in the variables: dbt would read the whole project
+    anew for every other value of a variable. Unit tests set the variable.
+-#}
+{% macro as_of() -%}
+    {%- set instant = var("as_of") -%}
+    {%- if execute and not instant -%}
+        {%- set instant = run_query("select cast(as_of as varchar) from builds.context").columns[0].values()[0] -%}
+    {%- endif -%}
+    cast('{{ instant }}' as timestamp)
+{%- endmacro %}
 
 {% macro to_local(instant, zone) -%}
     {{ return(adapter.dispatch('to_local')(instant, zone)) }}

@@ -151,7 +151,10 @@ def build(
     as_of: Annotated[
         str | None, typer.Option(help="date or ISO timestamp to look from (default: otif.toml, then now)")
     ] = None,
-    full_refresh: Annotated[bool, typer.Option("--full-refresh", help="rebuild everything from scratch")] = False,
+    full: Annotated[
+        bool,
+        typer.Option("--full", "--full-refresh", help="build from scratch, not on top of the last build"),
+    ] = False,
     as_json: JsonOption = False,
 ) -> None:
     """Build all models as of an instant and publish them."""
@@ -159,7 +162,7 @@ def build(
     from otif.render import print_json
 
     settings = load_settings()
-    report = run_build(settings, settings.resolve_as_of(as_of), full_refresh=full_refresh)
+    report = run_build(settings, settings.resolve_as_of(as_of), full=full)
     if as_json:
         print_json(
             {
@@ -170,8 +173,13 @@ def build(
                 "warnings": report.warnings,
                 "seconds": report.seconds,
                 "restated": report.restated,
+                "kind": report.kind,
+                "why_full": report.why_full,
             }
         )
+        return
+    if report.kind == "current":
+        print(f"nothing changed since the last build; {report.publication.name} stands")
         return
     print(
         f"built {report.models} models, {report.tests} tests passed, as of {report.as_of:%Y-%m-%d %H:%M} UTC "

@@ -31,7 +31,7 @@ def run_ingest(
     return ingest(settings, paths, source=source, mapping=mapping, on_batch=on_batch)
 
 
-def run_build(settings: Settings, as_of: datetime, *, full_refresh: bool = False) -> BuildReport:
+def run_build(settings: Settings, as_of: datetime, *, full: bool = False) -> BuildReport:
     """Land what people decided, build, predict the open lines, publish, and note the exceptions in the ledger.
 
     See `pipelines.transform.build`, `otif.risk` and `otif.exceptions`.
@@ -42,7 +42,7 @@ def run_build(settings: Settings, as_of: datetime, *, full_refresh: bool = False
     from pipelines.transform import build
 
     land_decisions(settings)
-    report = build(settings, as_of, full_refresh=full_refresh, finish=write_risks)
+    report = build(settings, as_of, full=full, finish=write_risks)
     note_exceptions(settings, as_of=as_of)
     return report
 

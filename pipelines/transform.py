@@ -12,17 +12,19 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
 from typing import Any, Final
 
+from pipelines import increments
 from pipelines.errors import TransformError
 from pipelines.landing import prepare_landing
 from pipelines.lineage import published_views, row_models, write_lineage
 from pipelines.restatements import record_restatements
 from storage.duck import Connection, connect, writer_lock
-from storage.publish import publish
+from storage.errors import NotPublishedError
+from storage.publish import current_publication, publish
 from storage.settings import PROJECT_ROOT, Settings
 
 _NO_TELEMETRY: Final = {"DBT_SEND_ANONYMOUS_USAGE_STATS": "false", "DO_NOT_TRACK": "1"}
@@ -40,6 +42,8 @@ class BuildReport:
         warnings: Names of tests that warned.
         seconds: Wall time including publication.
         restated: Published figures of past weeks that changed: KPIs × weeks.
+        kind: `full`, `incremental` or `current`: nothing was to be done.
+        why_full: Why a full build began from scratch.
     """
 
     publication: Path
@@ -49,22 +53,26 @@ class BuildReport:
     warnings: tuple[str, ...]
     seconds: float
     restated: int = 0
+    kind: str = "full"
+    why_full: str = ""
 
 
 def build(
     settings: Settings,
     as_of: datetime,
     *,
-    full_refresh: bool = False,
+    full: bool = False,
+    tests: bool = True,
     threads: int = 2,
     finish: Callable[[Connection, datetime], None] | None = None,
 ) -> BuildReport:
-    """Build all models as of an instant and publish the marts.
+    """Build the models as of an instant and publish the marts: on top of the last build where that is safe.
 
     Args:
         settings: Workspace.
         as_of: Aware instant; events after it are not seen.
-        full_refresh: Rebuild seeds and incremental models from scratch.
+        full: Build everything from scratch, whatever the last build left.
+        tests: Run the data tests.
         threads: dbt threads.
         finish: What is still to be computed from the models and published with them; given the database and the as-of.
 
@@ -74,12 +82,19 @@ def build(
     """
     started = time.perf_counter()
     with writer_lock(settings, purpose="building"):
+        mark = increments.fingerprint(settings, merge_seeds(settings))
+        plan = _begin(settings, as_of, mark, full=full)
+        if plan.is_current:
+            return BuildReport(
+                current_publication(settings), as_of, 0, 0, (), time.perf_counter() - started, kind="current"
+            )
+        results = _run_build(settings, plan, tests=tests, threads=threads)
         connection = connect(settings.database)
-        prepare_landing(connection)
-        # dbt keeps the columns of a seed table it has made; seeds are small, so they are made anew each time.
-        connection.execute("drop schema if exists seeds cascade")
+        start_over = increments.must_start_over(connection, plan)
         connection.close()
-        results = run_dbt(settings, "build", as_of=as_of, full_refresh=full_refresh, threads=threads)
+        if start_over:
+            plan = replace(_begin(settings, as_of, mark, full=True), why_full="a fact about all orders changed")
+            results = _run_build(settings, plan, tests=tests, threads=threads)
         if finish is not None:
             connection = connect(settings.database)
             try:
@@ -87,12 +102,15 @@ def build(
             finally:
                 connection.close()
         stamp = f"{as_of:%Y%m%dT%H%M%S}-{time.time_ns():020d}"
-        models = row_models(_target(settings) / "manifest.json", results, build_variables(settings, as_of))
+        models = row_models(_target(settings) / "manifest.json", results, build_variables(settings))
         connection = connect(settings.database)
         write_lineage(connection, models)
         restated = record_restatements(settings, connection, publication_id=stamp)
         connection.close()
         publication = publish(settings, publication_id=stamp, views=published_views(results))
+        connection = connect(settings.database)
+        increments.complete(connection, plan, publication=publication.name)
+        connection.close()
     nodes = [(row["unique_id"].split(".")[0], row["status"], row["unique_id"].split(".")[2]) for row in results]
     return BuildReport(
         publication=publication,
@@ -102,7 +120,39 @@ def build(
         warnings=tuple(name for _, status, name in nodes if status == "warn"),
         seconds=time.perf_counter() - started,
         restated=restated,
+        kind="full" if plan.why_full else "incremental",
+        why_full=plan.why_full,
     )
+
+
+def _begin(settings: Settings, as_of: datetime, mark: str, *, full: bool) -> increments.Plan:
+    """Decide how to build, and clear what a full build makes anew."""
+    connection = connect(settings.database)
+    try:
+        prepare_landing(connection)
+        plan = increments.begin(connection, as_of, mark, published=_published(settings), full=full)
+        if plan.why_full:
+            # dbt keeps the columns of a seed table it has made; seeds are small, so they are made anew.
+            connection.execute("drop schema if exists seeds cascade")
+    finally:
+        connection.close()
+    return plan
+
+
+def _published(settings: Settings) -> str:
+    """Return the name of the publication that readers see, empty without one."""
+    try:
+        path = current_publication(settings)
+    except NotPublishedError:
+        return ""
+    return path.name if path.exists() else ""
+
+
+def _run_build(settings: Settings, plan: increments.Plan, *, tests: bool, threads: int) -> list[dict[str, Any]]:
+    """Run dbt on what has to be made. Seeds that did not change stand; seeds that changed make a full build."""
+    left_out = ["unit_test"] + ["test"] * (not tests) + ["seed"] * (not plan.why_full)
+    options = [word for kind in left_out for word in ("--exclude-resource-type", kind)]
+    return run_dbt(settings, "build", *options, full_refresh=bool(plan.why_full), threads=threads)
 
 
 def merge_seeds(settings: Settings) -> Path:
@@ -125,11 +175,14 @@ def merge_seeds(settings: Settings) -> Path:
     return merged
 
 
-def build_variables(settings: Settings, as_of: datetime) -> dict[str, str | int]:
-    """Return the variables that a build passes to the models."""
+def build_variables(settings: Settings) -> dict[str, str | int]:
+    """Return the variables that a build passes to the models.
+
+    They change with the settings only: other values make dbt read the whole project anew. The instant that a build
+    looks from stands in the database.
+    """
     fiscal = settings.fiscal
     return {
-        "as_of": f"{as_of:%Y-%m-%d %H:%M:%S}",
         "company_zone": settings.company.zone,
         "company_currency": settings.company.currency,
         "company_country": settings.company.country,
@@ -147,18 +200,33 @@ def _target(settings: Settings) -> Path:
 
 
 def dbt_command(
-    settings: Settings, command: str, *, as_of: datetime, full_refresh: bool = False, threads: int = 2
+    settings: Settings,
+    command: str,
+    *options: str,
+    as_of: datetime | None = None,
+    full_refresh: bool = False,
+    threads: int = 2,
 ) -> tuple[list[str], dict[str, str]]:
-    """Return the dbt command line and its environment; the command may have two words (`docs generate`)."""
-    target = _target(settings)
-    variables = json.dumps(build_variables(settings, as_of))
+    """Return the dbt command line and its environment.
+
+    Args:
+        settings: Workspace.
+        command: May have two words (`docs generate`).
+        options: Further arguments of dbt.
+        as_of: Let the models look from this instant; by default from where the last build looked.
+        full_refresh: Make every model from scratch.
+        threads: dbt threads.
+    """
+    if as_of is not None:
+        connection = connect(settings.database)
+        increments.write_context(connection, as_of.replace(tzinfo=None))
+        connection.close()
     arguments = [
         sys.executable, "-m", "dbt.cli.main", "--no-use-colors", "--log-path", str(settings.var / "dbt" / "logs"),
         *command.split(), "--project-dir", str(PROJECT_ROOT), "--profiles-dir", str(PROJECT_ROOT),
-        "--target-path", str(target), "--threads", str(threads), "--vars", variables,
+        "--target-path", str(_target(settings)), "--threads", str(threads),
+        "--vars", json.dumps(build_variables(settings)), *options,
     ]  # fmt: skip
-    if command == "build":
-        arguments += ["--exclude-resource-type", "unit_test"]
     if full_refresh:
         arguments.append("--full-refresh")
     environment = (
@@ -173,9 +241,9 @@ def dbt_command(
 
 
 def run_dbt(
-    settings: Settings, command: str, *, as_of: datetime, full_refresh: bool = False, threads: int = 2
+    settings: Settings, command: str, *options: str, full_refresh: bool = False, threads: int = 2
 ) -> list[dict[str, Any]]:
-    """Run one dbt command on the workspace.
+    """Run one dbt command on the workspace, see `dbt_command`.
 
     Returns:
         The `results` list of dbt's run_results.json.
@@ -183,7 +251,7 @@ def run_dbt(
     Raises:
         TransformError: dbt failed.
     """
-    arguments, environment = dbt_command(settings, command, as_of=as_of, full_refresh=full_refresh, threads=threads)
+    arguments, environment = dbt_command(settings, command, *options, full_refresh=full_refresh, threads=threads)
     outcome = _target(settings) / "run_results.json"
     outcome.unlink(missing_ok=True)
     finished = subprocess.run(arguments, env=environment, capture_output=True, text=True, check=False)  # noqa: S603

@@ -72,8 +72,8 @@ happened as (
         {% for link, types in documents.items() %}
             min(case when events.event_type in ({{ types }}) then events.event_at end) as {{ link }}_at,
             max(case when events.event_type in ({{ types }}) then events.event_at end) as last_{{ link }}_at,
-            {{ first_known("case when event_type in (" ~ types ~ ") then event_id end", "event_at") }}
-                as {{ link }}_event_id,
+            {%- set told = "case when event_type in (" ~ types ~ ") then event_id end" %}
+            {{ first_known(told, then_by("event_at", "event_id")) }} as {{ link }}_event_id,
         {% endfor %}
         count(*) as events
     from {{ ref('fct_events') }} as events

@@ -1,3 +1,4 @@
+{{ config(materialized='incremental', ticks='not is_due and estimated_at <= as_of') }}
 {#-
     Carrier punctuality (K15): every parcel against the first estimate the carrier gave. A parcel past its estimate that
     was never delivered is late; one without estimate is not judged. Grain is tracking number and order.

@@ -1,3 +1,4 @@
+{{ config(materialized='compared') }}
 {#- The youngest statement of every invoice line; rows without a line are the invoice's total. -#}
 with ranked as (
     select

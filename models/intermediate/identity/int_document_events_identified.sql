@@ -1,4 +1,6 @@
+{{ config(materialized='view') }}
 {#- Document events under the order they belong to. -#}
+-- depends_on: {{ ref('int_orders_changed') }}
 select
     events.event_id,
     events.event_type,
@@ -21,9 +23,4 @@ select
     events.reason,
     events.attributes
 from {{ ref('stg_landing__document_events') }} as events
-left join {{ ref('int_order_renames') }} as renames
-    on
-        events.source = renames.source
-        and events.order_id = renames.order_reference
-        and events.event_at >= coalesce(renames.valid_from_at, events.event_at)
-        and (renames.valid_to_at is null or events.event_at < renames.valid_to_at)
+{{ join_renames() }}

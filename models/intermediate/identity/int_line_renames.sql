@@ -1,3 +1,4 @@
+{{ config(materialized='incremental') }}
 {#-
     Line numbers that the capturing system does not know, with the line they mean: the only line of the order with the
     same SKU. Where two lines share the SKU nothing is matched. One row per order, foreign line number and SKU.

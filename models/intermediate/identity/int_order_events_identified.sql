@@ -1,4 +1,6 @@
+{{ config(materialized='view') }}
 {#- Order events under their order. A capture or change told by a copying system is shadowed: the record tells it. -#}
+-- depends_on: {{ ref('int_orders_changed') }}
 select
     events.event_id,
     events.event_type,
@@ -44,9 +46,4 @@ select
     events.attributes,
     events.event_type in ('order.captured', 'order.changed') and coalesce(renames.is_shadowed, false) as is_shadowed
 from {{ ref('stg_landing__order_events') }} as events
-left join {{ ref('int_order_renames') }} as renames
-    on
-        events.source = renames.source
-        and events.order_id = renames.order_reference
-        and events.event_at >= coalesce(renames.valid_from_at, events.event_at)
-        and (renames.valid_to_at is null or events.event_at < renames.valid_to_at)
+{{ join_renames() }}

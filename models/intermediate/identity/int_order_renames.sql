@@ -1,3 +1,4 @@
+{{ config(materialized='compared') }}
 {#- The few numbers whose order has another id, or whose captures another system replaces. -#}
 with captured as (
     select distinct

@@ -1,4 +1,7 @@
+{{ config(materialized='view', fixed_inputs=['int_orders_linked']) }}
 {#- Shipment events under the order they belong to. -#}
+-- depends_on: {{ ref('int_orders_changed') }}
+-- depends_on: {{ ref('int_orders_linked') }}
 select
     events.event_id,
     events.event_type,
@@ -29,9 +32,4 @@ select
     events.currency,
     events.attributes
 from {{ ref('stg_landing__shipment_events') }} as events
-left join {{ ref('int_order_renames') }} as renames
-    on
-        events.source = renames.source
-        and events.order_id = renames.order_reference
-        and events.event_at >= coalesce(renames.valid_from_at, events.event_at)
-        and (renames.valid_to_at is null or events.event_at < renames.valid_to_at)
+{{ join_renames() }}

@@ -1,3 +1,4 @@
+{{ config(materialized='incremental') }}
 {#-
     Every cancellation per line; one of the whole order is spread over its lines. Quantity null = all that is open. A buyer
     who replaces his order (purpose 05) states it anew: a line he leaves out he wants no more.

@@ -1,3 +1,4 @@
+{{ config(materialized='incremental') }}
 {#-
     Order events in the order of the business, however late and in whatever order they were learned. The dates a
     warehouse is told with a release are our plan: they say nothing about what the customer asked for.

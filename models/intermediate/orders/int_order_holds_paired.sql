@@ -1,3 +1,4 @@
+{{ config(materialized='incremental') }}
 {#- Every stay on hold with its end; a hold placed twice is one stay, an open one has no end yet. -#}
 with ordered as (
     select

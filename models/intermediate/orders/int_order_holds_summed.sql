@@ -1,3 +1,4 @@
+{{ config(materialized='incremental', ticks='is_on_hold') }}
 {#- Time on hold per order; holds that overlap are counted once. -#}
 with stays as (
     select

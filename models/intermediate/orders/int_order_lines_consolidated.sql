@@ -1,3 +1,4 @@
+{{ config(materialized='incremental') }}
 {#- What is known of an order line: its own words first, the order's where it has none. -#}
 with lines as (
     select distinct

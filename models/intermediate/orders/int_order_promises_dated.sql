@@ -1,3 +1,4 @@
+{{ config(materialized='incremental') }}
 {#-
     The first and the latest promise, per line and (line_id null) for the whole order. Several dates in one answer
     (part now, part on backorder) promise the line by the last of them; the quantities of the first answer add up.

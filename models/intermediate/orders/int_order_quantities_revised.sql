@@ -1,3 +1,4 @@
+{{ config(materialized='incremental') }}
 {#-
     What was ordered, and what the buyer wants now (G8). Change events carry the line's new total, so repeats change
     nothing and late arrivals fall into place; where a partner tells only the difference, it counts from the last total

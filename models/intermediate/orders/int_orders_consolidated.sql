@@ -1,3 +1,4 @@
+{{ config(materialized='incremental') }}
 {#- What is known of an order as a whole: the youngest word on each attribute, whichever event brought it. -#}
 with consolidated as (
     select

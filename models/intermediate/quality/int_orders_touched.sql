@@ -1,3 +1,4 @@
+{{ config(materialized='incremental') }}
 {#-
     What people had to do to an order between capture and release (K6a): holds, edits by anybody, cancellations of a
     part. An order that was never released is not judged yet.

@@ -1,3 +1,4 @@
+{{ config(materialized='compared') }}
 {#- Return snapshots come again with news: the youngest observation of each stage counts. -#}
 {% set stages = {
     "rma.created": "created_at",

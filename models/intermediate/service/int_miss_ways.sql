@@ -71,7 +71,7 @@ worst_holds as (
         profile_id,
         sum(hours) as hold_hours,
         max(hold_ended_at) as hold_ended_at,
-        {{ last_known('hold_type', 'hours') }} as hold_type
+        {{ last_known('hold_type', then_by('hours', 'hold_type')) }} as hold_type
     from held
     group by order_id, line_id, profile_id
 ),
@@ -209,7 +209,7 @@ nearest as (
         service,
         region,
         min(transit_days) as transit_days,
-        {{ first_known('node_id', 'transit_days') }} as node_id
+        {{ first_known('node_id', then_by('transit_days', 'node_id')) }} as node_id
     from lane_days
     group by carrier, service, region
 )

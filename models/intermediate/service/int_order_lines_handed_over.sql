@@ -1,3 +1,4 @@
+{{ config(materialized='incremental', ticks='not is_ship_due and ship_due_at <= as_of') }}
 {#-
     Was the line with the carrier before its ship-by instant (K2)? Everything that left must have been scanned, nothing
     may be open. Cancellations are excused as in the service engine, against the ship-by instant; a line that waits for

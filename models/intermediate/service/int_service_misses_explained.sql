@@ -1,3 +1,4 @@
+{{ config(materialized='compared') }}
 {#-
     One cause per missed line and profile: the step with the largest share of the blame, of equals the one that cost most
     hours, then the earliest. The order of evidence per step stands in `int_miss_delays`, the sharing in `int_miss_shares`.

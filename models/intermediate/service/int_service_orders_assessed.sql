@@ -1,3 +1,4 @@
+{{ config(materialized='incremental') }}
 {#-
     Verdicts per order and profile (G11): on time when every piece of every judged line was inside its window and there
     was at least one; in full and OTIF when every judged line was. Excluded lines leave the order; an order whose lines

@@ -1,3 +1,4 @@
+{{ config(materialized='incremental') }}
 {#-
     Orders with a unit in doubt and the verdicts they could have had. `is_left_out`: nothing of the order is judged, and
     that only because of a cancellation of unknown time or actor.

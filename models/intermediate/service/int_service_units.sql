@@ -1,3 +1,4 @@
+{{ config(materialized='incremental') }}
 {#-
     What is judged: every order line, and an order without known lines as a whole, under an empty line. Where the goods
     are delivered is the incoterm's word: at the handover to the carrier, at a port, or (also where none is told) at the

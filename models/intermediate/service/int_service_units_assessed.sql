@@ -1,3 +1,4 @@
+{{ config(materialized='incremental') }}
 {#-
     The verdict per unit of judgement and profile (K1, G7, G11): units inside the window and by its end, capped at the
     base, and pieces inside the window. A piece that left but has not arrived is a piece outside the window; a line

@@ -1,3 +1,4 @@
+{{ config(materialized='incremental') }}
 {#-
     Units of judgement whose verdict rests on missing words, with the verdicts they could have had. A piece that left and
     of whose arrival nothing is told counts as outside the window: at best it was inside. What a cancellation of unknown

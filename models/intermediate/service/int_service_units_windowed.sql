@@ -1,3 +1,5 @@
+{{ config(materialized='incremental', fixed_inputs=['int_service_profiles_assigned'],
+    ticks='is_provisional or (not is_due and window_end_at <= as_of)') }}
 {#-
     Every unit of judgement under every profile assigned to it: which window, which base, due or not, and why it is out
     (G3, G8, G9, G10).

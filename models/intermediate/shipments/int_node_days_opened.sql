@@ -1,4 +1,8 @@
-{#- For every node and local day the first operating day on or after it. Node calendars are few and small. -#}
+{{ config(materialized='compared') }}
+{#-
+    For every node and local day the first operating day on or after it. Node calendars are few and small. They span
+    whole years, so that they stay the same from build to build.
+-#}
 with digits as (
     {%- for digit in range(10) %}
         select {{ digit }} as digit{{ " union all" if not loop.last }}
@@ -15,8 +19,8 @@ numbers as (
 
 bounds as (
     select
-        cast({{ add_days('min(captured_at)', -2) }} as date) as first_date,
-        cast({{ add_days(as_of(), 30) }} as date) as last_date
+        cast(date_trunc('year', {{ add_days('min(captured_at)', -2) }}) as date) as first_date,
+        cast(date_trunc('year', {{ add_days(as_of(), 400) }}) as date) as last_date
     from {{ ref('int_orders_consolidated') }}
 ),
 

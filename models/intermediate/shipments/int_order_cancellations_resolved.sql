@@ -1,3 +1,4 @@
+{{ config(materialized='incremental') }}
 {#-
     Cancelled units per cancellation and line. Stated quantities count as stated, as far as there was something left to
     cancel; the first cancellation of "all that is open" takes what was neither shipped nor cancelled by quantity.

@@ -1,3 +1,4 @@
+{{ config(materialized='incremental') }}
 {#- Pieces per order line. A piece that knows only its order belongs to every line of it, without quantity. -#}
 select
     order_lines.order_id,

@@ -1,3 +1,4 @@
+{{ config(materialized='incremental') }}
 {#- The account of an order line: ordered, cancelled, shipped, delivered, returned, still open. Null = not known. -#}
 with cancelled as (
     select

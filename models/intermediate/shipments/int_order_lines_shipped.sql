@@ -1,3 +1,4 @@
+{{ config(materialized='incremental') }}
 {#- Pieces added up per order line. A quantity is null where the source states none; no shipment at all is zero. -#}
 with pieces as (
     select

@@ -1,3 +1,4 @@
+{{ config(materialized='compared') }}
 {#-
     What the sources of a channel's orders tell at all. Where no order of a source and channel has ever had a shipped
     quantity or a delivery, its absence on one order says nothing about that order.

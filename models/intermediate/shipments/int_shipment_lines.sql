@@ -1,3 +1,4 @@
+{{ config(materialized='incremental', linked=true) }}
 {#-
     What was shipped, in pieces: one row per shipment line of ONE system of record per order (warehouse system, then
     EDI, then shop, then whatever else states quantities), so that two systems telling the same shipment do not double
@@ -249,7 +250,14 @@ scans as (
         min(case when carrier_events.event_type = 'delivered' then carrier_events.event_at end) as delivered_at,
         {{ first_known('carrier_events.estimated_delivery_at', 'carrier_events.event_at') }} as estimated_first_at,
         {{ last_known('carrier_events.estimated_delivery_at', 'carrier_events.event_at') }} as estimated_latest_at,
-        lower(max(carrier_events.carrier)) as carrier
+        lower(max(carrier_events.carrier)) as carrier,
+        -- A forecast is no scan.
+        max(
+            case
+                when carrier_events.event_type in ('carrier.accepted', 'in_transit', 'arrived', 'delivered') then 1
+                else 0
+            end
+        ) = 1 as is_scanned
     from spans
     inner join shipment_events as carrier_events
         on
@@ -336,11 +344,15 @@ voided as (
 
 -- Where a carrier's scans are received at all, a missing scan means that the carrier does not have the goods.
 scanned_carriers as (
-    select distinct coalesce(pieces.carrier, scans.carrier, '') as carrier
-    from scans
-    inner join pieces on scans.shipment_line_id = pieces.shipment_line_id
-    -- A forecast is no scan.
-    where coalesce(scans.accepted_at, scans.in_transit_at, scans.arrived_at, scans.delivered_at) is not null
+    {%- if execute and is_build_incremental() %}
+        -- Known from the last build; the first scan ever of a carrier ends the increment (pipelines/increments.py).
+        select carrier from {{ this.incorporate(path={"identifier": "int_carriers_scanned"}) }}
+    {%- else %}
+        select distinct coalesce(pieces.carrier, scans.carrier, '') as carrier
+        from scans
+        inner join pieces on scans.shipment_line_id = pieces.shipment_line_id
+        where scans.is_scanned
+    {%- endif %}
 ),
 
 only_lines as (
@@ -389,6 +401,7 @@ joined as (
         pieces.quantity,
         pieces.freight_cost,
         voided.shipment_line_id is not null and scans.accepted_at is null as is_voided,
+        coalesce(scans.is_scanned, false) as is_scanned,
         releases.released_at,
         pieces.pick_started_at,
         pieces.pick_completed_at,
@@ -452,6 +465,7 @@ select
     cast(quantity as decimal(18, 3)) as quantity,
     cast(freight_cost as decimal(18, 4)) as freight_cost,
     is_voided,
+    is_scanned,
     -- Goods that left the building; a label or a picked carton is not yet shipped.
     not is_voided
     and coalesce(

@@ -23,7 +23,7 @@ deducted as (
 deduction_events as (
     select
         order_id,
-        {{ first_known("case when event_type = 'deduction.taken' then event_id end", 'event_at') }} as event_id
+        {{ first_known('event_id', then_by('event_at', 'event_id')) }} as event_id
     from {{ ref('int_finance_events_identified') }}
     where order_id is not null and event_type = 'deduction.taken'
     group by order_id
@@ -34,7 +34,7 @@ payments as (
         coalesce(events.order_id, invoices.order_id) as order_id,
         sum(events.amount) as amount,
         min(events.event_at) as paid_at,
-        {{ first_known('events.event_id', 'events.event_at') }} as event_id,
+        {{ first_known('events.event_id', then_by('events.event_at', 'events.event_id')) }} as event_id,
         {{ join_text('events.document_id', ', ') }} as document_ids
     from {{ ref('int_finance_events_identified') }} as events
     left join {{ ref('fct_invoices') }} as invoices on events.reference_id = invoices.invoice_id

@@ -1,3 +1,4 @@
+{{ config(materialized='incremental') }}
 select
     shipment_line_id,
     shipment_id,

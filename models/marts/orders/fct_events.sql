@@ -1,3 +1,4 @@
+{{ config(materialized='incremental', linked=true) }}
 {#- Everything that is known to have happened to an order, in one timeline. A scan of a parcel that carries several
     orders is told to each of them. -#}
 with parcels as (

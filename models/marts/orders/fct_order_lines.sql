@@ -1,3 +1,4 @@
+{{ config(materialized='incremental') }}
 select
     order_id,
     line_id,

@@ -1,10 +1,8 @@
+{{ config(materialized='incremental') }}
 {#-
     A stage has begun when its first milestone has passed. Orders that ended in a cancellation leave the cohort, and a
     milestone that no order of a source and channel ever reaches is not waited for.
 -#}
-{% set milestones = [
-    "captured", "approved", "released", "pick_started", "pick_completed", "packed", "accepted", "delivered", "invoiced",
-] %}
 with orders as (
     select *
     from {{ ref('fct_orders') }}
@@ -12,7 +10,7 @@ with orders as (
 ),
 
 milestones as (
-    {%- for milestone in milestones %}
+    {%- for milestone in order_milestones().split() %}
         select
             order_id,
             source,
@@ -23,14 +21,6 @@ milestones as (
         where {{ milestone }}_at is not null
         {{ "union all" if not loop.last }}
     {%- endfor %}
-),
-
-told as (
-    select distinct
-        source,
-        channel,
-        milestone
-    from milestones
 )
 
 select
@@ -47,7 +37,7 @@ select
 from {{ ref('stages') }} as stages
 inner join milestones as started on stages.from_milestone = started.milestone
 inner join orders on started.order_id = orders.order_id
-inner join told
+inner join {{ ref('int_milestones_told') }} as told
     on
         stages.to_milestone = told.milestone
         and started.source = told.source

@@ -1,3 +1,4 @@
+{{ config(materialized='incremental') }}
 with goods as (
     -- Gift cards and services are not goods: they neither count nor keep an order open.
     select

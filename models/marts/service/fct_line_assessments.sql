@@ -1,3 +1,4 @@
+{{ config(materialized='incremental') }}
 select
     assessed.order_id,
     assessed.line_id,

@@ -1,3 +1,4 @@
+{{ config(materialized='incremental') }}
 {#- The cause of an order's miss is that of the line that lost most often: the most frequent one, first by name. -#}
 with causes as (
     select

@@ -1,0 +1,194 @@
+{#-
+    Incremental builds: models whose rows of an order depend on rows of the same order only are built again for the orders
+    that changed, everything else is made anew. docs/builds.md tells how it works and what must hold.
+
+    Schema `builds` (written by pipelines/increments.py) says from which instant a build looks and what the last one saw.
+    Schema `changes` has one table per model that takes part: the orders it rebuilt (`order_id` null: all of them), or,
+    of a `compared` table, the rows that came and went.
+-#}
+
+{#- Is this a build on top of an earlier one? -#}
+{% macro is_build_incremental() -%}
+    {%- if execute and not flags.FULL_REFRESH -%}
+        {%- set found = run_query("select count(since_as_of) from builds.context") -%}
+        {{ return(found.columns[0].values()[0] > 0) }}
+    {%- else -%}
+        {{ return(false) }}
+    {%- endif -%}
+{%- endmacro %}
+
+{#- The table that says what changed in a model with this build. -#}
+{% macro changes_of(name) -%}
+    {{ return(api.Relation.create(database=target.database, schema="changes", identifier=name)) }}
+{%- endmacro %}
+
+{#- Orders that a number meant and means no more, or means now. -#}
+{% macro orders_renamed() -%}
+    {%- if execute and is_build_incremental() -%}
+        {%- set changes = changes_of("int_order_renames") -%}
+        select order_id from {{ changes }} union select order_reference from {{ changes }}
+    {%- else -%}
+        select cast(null as varchar) as order_id where false
+    {%- endif -%}
+{%- endmacro %}
+
+{#- The nodes that tell a model what changed in its inputs, by way of views. Seeds that changed make a full build. -#}
+{% macro telling_inputs(node) -%}
+    {%- set found = [] -%}
+    {%- set fixed = node.config.get("fixed_inputs", []) -%}
+    {%- for id in node.depends_on.nodes -%}
+        {%- set input = graph.nodes.get(id) -%}
+        {%- if input is none or input.resource_type != "model" or input.name in fixed -%}
+        {%- elif input.config.materialized == "view" -%}
+            {%- do found.extend(telling_inputs(input)) -%}
+        {%- elif input.config.materialized in ["incremental", "compared"] or input.name == "int_orders_changed" -%}
+            {%- do found.append(input) -%}
+        {%- else -%}
+            {%- do exceptions.raise_compiler_error(
+                node.name ~ " is incremental and reads " ~ input.name ~ ", of which no build notes what changed: make"
+                ~ " that model compared, or name it in fixed_inputs if rows of unchanged orders never change"
+            ) -%}
+        {%- endif -%}
+    {%- endfor -%}
+    {{ return(found | unique(attribute="unique_id") | list) }}
+{%- endmacro %}
+
+{% macro relation_of(node) -%}
+    {{ return(api.Relation.create(database=node.database, schema=node.schema, identifier=node.alias)) }}
+{%- endmacro %}
+
+{% macro has_order_id(relation) -%}
+    {{ return("order_id" in adapter.get_columns_in_relation(relation) | map(attribute="name") | list) }}
+{%- endmacro %}
+
+{#-
+    The orders to build again: those that changed in an input, and those whose answer changes because time passed
+    (`ticks`, a condition on the rows that stand). Orders of one shipment are built together where `linked` says so.
+-#}
+{% macro orders_to_rebuild(node) -%}
+    {%- set sources = [] -%}
+    {%- for input in telling_inputs(node) -%}
+        {%- set changes = changes_of(input.alias) | string -%}
+        {%- if input.name == "int_orders_changed" -%}
+            {%- do sources.append("select order_id from " ~ relation_of(input)) -%}
+        {%- elif input.config.materialized == "incremental" -%}
+            {%- do sources.append("select order_id from " ~ changes) -%}
+        {%- elif has_order_id(relation_of(input)) -%}
+            {%- do sources.append("select order_id from " ~ changes ~ " where order_id is not null") -%}
+        {%- else -%}
+            {%- set all = "select cast(null as varchar) as order_id where exists (select 1 from " ~ changes ~ ")" -%}
+            {%- do sources.append(all) -%}
+        {%- endif -%}
+    {%- endfor -%}
+    {%- if node.config.get("ticks") -%}
+        {%- do sources.append(
+            "select order_id from (select *, " ~ as_of() ~ " as as_of from " ~ relation_of(node) ~ ") as standing where "
+            ~ node.config.get("ticks")
+        ) -%}
+    {%- endif -%}
+    {%- set changed = sources | join(" union ") -%}
+    {%- if node.config.get("linked") -%}
+        {%- set links = relation_of(graph.nodes["model.otif.int_orders_linked"]) -%}
+        {%- set changed = "with recursive together as (" ~ changed ~ " union select theirs.order_id from together"
+            ~ " inner join " ~ links ~ " as ours on together.order_id = ours.order_id"
+            ~ " inner join " ~ links ~ " as theirs on ours.link = theirs.link) select distinct order_id from together" -%}
+    {%- endif -%}
+    {{ return(changed) }}
+{%- endmacro %}
+
+{#- The query of a model, its inputs cut down to the orders to rebuild. Events that name no order stay in. -#}
+{% macro query_of_changed_orders(node, sql) -%}
+    {%- set cut = namespace(sql=sql) -%}
+    {%- set fixed = node.config.get("fixed_inputs", []) -%}
+    {%- for id in node.depends_on.nodes -%}
+        {%- set input = graph.nodes.get(id) -%}
+        {%- set is_fixed = input is none or input.resource_type != "model" or input.name in fixed -%}
+        {%- if not is_fixed -%}
+            {%- set relation = relation_of(input) -%}
+            {%- if has_order_id(relation) -%}
+                {%- set changed = "order_id in (select order_id from " ~ changes_of(node.alias) ~ ")" -%}
+                {%- set orderless = " or order_id is null" if input.config.materialized == "view" else "" -%}
+                {%- set rows = "(select * from " ~ relation ~ " where " ~ changed ~ orderless ~ ")" -%}
+                {%- set cut.sql = cut.sql | replace(relation | string, rows) -%}
+            {%- endif -%}
+        {%- endif -%}
+    {%- endfor -%}
+    {{ return(cut.sql) }}
+{%- endmacro %}
+
+{#- An increment on a table that somebody dropped would be wrong in silence. -#}
+{% macro must_stand(relation) -%}
+    {%- if relation is none -%}
+        {%- do exceptions.raise_compiler_error(this ~ " is gone since the last build: run otif build --full") -%}
+    {%- endif -%}
+{%- endmacro %}
+
+{#- Replaces dbt's own: rows are put in place of all rows of an order, not of equal keys, so that rows can vanish. -#}
+{% materialization incremental, adapter="duckdb", supported_languages=["sql"] -%}
+    {%- set changed = changes_of(this.identifier) -%}
+    {%- if not is_build_incremental() -%}
+        {{ return(materialization_table_duckdb()) }}
+    {%- endif -%}
+    {%- do must_stand(load_cached_relation(this)) -%}
+    {%- do run_query("create or replace table " ~ changed ~ " as " ~ orders_to_rebuild(model)) -%}
+    {%- set everything = run_query("select count(*) from " ~ changed ~ " where order_id is null") -%}
+    {%- if everything.columns[0].values()[0] > 0 -%}
+        {{ return(materialization_table_duckdb()) }}
+    {%- endif -%}
+
+    {%- set rebuilt = this.identifier ~ "__rebuilt" -%}
+    {%- set columns = adapter.get_columns_in_relation(this) | map(attribute="quoted") | join(", ") -%}
+    {{ run_hooks(pre_hooks, inside_transaction=False) }}
+    {{ run_hooks(pre_hooks, inside_transaction=True) }}
+    {% call statement("main") -%}
+        create or replace temporary table {{ rebuilt }} as {{ query_of_changed_orders(model, sql) }};
+        delete from {{ this }} where order_id in (select order_id from {{ changed }});
+        insert into {{ this }} ({{ columns }})
+        select {{ columns }} from {{ rebuilt }} where order_id in (select order_id from {{ changed }});
+        drop table temp.{{ rebuilt }};
+    {%- endcall %}
+    {{ run_hooks(post_hooks, inside_transaction=True) }}
+    {{ adapter.commit() }}
+    {{ run_hooks(post_hooks, inside_transaction=False) }}
+    {{ return({"relations": [this]}) }}
+{%- endmaterialization %}
+
+{#- A table made anew that incremental models read: what came and went is noted. -#}
+{% materialization compared, adapter="duckdb", supported_languages=["sql"] -%}
+    {%- set changed = changes_of(this.identifier) -%}
+    {%- if not is_build_incremental() -%}
+        {{ return(materialization_table_duckdb()) }}
+    {%- endif -%}
+    {%- do must_stand(load_cached_relation(this)) -%}
+    {%- do run_query("create or replace table " ~ changed ~ " as from " ~ this) -%}
+    {%- set made = materialization_table_duckdb() -%}
+    {%- do run_query(
+        "create or replace table " ~ changed ~ " as (from " ~ this ~ " except all from " ~ changed ~ ") union all (from "
+        ~ changed ~ " except all from " ~ this ~ ")"
+    ) -%}
+    {{ return(made) }}
+{%- endmaterialization %}
+
+{#- Does a model hold rows that this build left as they were? -#}
+{% macro is_partly_rebuilt(relation) -%}
+    {%- if not is_build_incremental() -%} {{ return(false) }} {%- endif -%}
+    {%- set nodes = graph.nodes.values() | selectattr("resource_type", "equalto", "model")
+        | selectattr("alias", "equalto", relation.identifier) | list -%}
+    {%- if not nodes or nodes[0].config.materialized != "incremental" -%} {{ return(false) }} {%- endif -%}
+    {%- set changed = changes_of(relation.identifier) -%}
+    {%- set everything = run_query("select count(*) from " ~ changed ~ " where order_id is null") -%}
+    {{ return(everything.columns[0].values()[0] == 0) }}
+{%- endmacro %}
+
+{#- Replaces dbt's own: within an incremental build data tests look at what was rebuilt; the rest was tested before. -#}
+{% macro get_where_subquery(relation) -%}
+    {%- set conditions = [] -%}
+    {%- if config.get("where") -%} {%- do conditions.append("(" ~ config.get("where") ~ ")") -%} {%- endif -%}
+    {%- if execute and is_partly_rebuilt(relation) -%}
+        {%- do conditions.append("order_id in (select order_id from " ~ changes_of(relation.identifier) ~ ")") -%}
+    {%- endif -%}
+    {%- if conditions -%}
+        {{ return("(select * from " ~ relation ~ " where " ~ conditions | join(" and ") ~ ") as dbt_subquery") }}
+    {%- endif -%}
+    {{ return(relation) }}
+{%- endmacro %}
