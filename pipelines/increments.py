@@ -11,6 +11,7 @@ code, an earlier as-of, landed events that are gone. The state lives in schema `
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from hashlib import sha256
@@ -35,7 +36,8 @@ create table if not exists builds.completed_events (family varchar not null, eve
 _CODE: Final = ("models", "macros", "otif", "pipelines", "optimizer", "storage")
 _CODE_SUFFIXES: Final = (".sql", ".yml", ".py")
 # Models whose answer for one order rests on a fact about all orders: when it changes, every order may have changed.
-_ENDS_INCREMENT: Final = ("int_carriers_scanned",)
+ENDS_INCREMENT: Final = ("int_carriers_scanned",)
+"""They have to be part of every build."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,14 +57,16 @@ class Plan:
     is_current: bool = False
 
 
-def fingerprint(settings: Settings, seeds: Path) -> str:
+def fingerprint(settings: Settings, seeds: Path, select: Sequence[str] = ()) -> str:
     """Hash models, macros, code, settings, seeds and the engine's version.
 
     Args:
         settings: Workspace.
         seeds: Folder of the seeds that the build reads.
+        select: Models that the build is about, if not all.
     """
-    digest = sha256(f"{version('duckdb')} {version('dbt-core')} {version('dbt-duckdb')}".encode())
+    engine = [version(name) for name in ("duckdb", "dbt-core", "dbt-duckdb")]
+    digest = sha256(" ".join([*engine, *select]).encode())
     code = [path for room in _CODE for path in (PROJECT_ROOT / room).rglob("*") if path.suffix in _CODE_SUFFIXES]
     files = [*code, PROJECT_ROOT / "dbt_project.yml", settings.home / "otif.toml", *seeds.glob("*.csv")]
     for path in sorted(files):
@@ -113,7 +117,7 @@ def must_start_over(connection: Connection, plan: Plan) -> bool:
     """Say whether an incremental build found a change that touches every order."""
     if plan.why_full:
         return False
-    for model in _ENDS_INCREMENT:
+    for model in ENDS_INCREMENT:
         [(changed,)] = connection.execute(f"select count(*) from changes.{model}").fetchall()
         if changed:
             return True

@@ -11,7 +11,7 @@ import shutil
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
@@ -82,19 +82,11 @@ def build(
     """
     started = time.perf_counter()
     with writer_lock(settings, purpose="building"):
-        mark = increments.fingerprint(settings, merge_seeds(settings))
-        plan = _begin(settings, as_of, mark, full=full)
+        plan, results = _make(settings, as_of, full=full, tests=tests, threads=threads, published=_published(settings))
         if plan.is_current:
             return BuildReport(
                 current_publication(settings), as_of, 0, 0, (), time.perf_counter() - started, kind="current"
             )
-        results = _run_build(settings, plan, tests=tests, threads=threads)
-        connection = connect(settings.database)
-        start_over = increments.must_start_over(connection, plan)
-        connection.close()
-        if start_over:
-            plan = replace(_begin(settings, as_of, mark, full=True), why_full="a fact about all orders changed")
-            results = _run_build(settings, plan, tests=tests, threads=threads)
         if finish is not None:
             connection = connect(settings.database)
             try:
@@ -108,9 +100,7 @@ def build(
         restated = record_restatements(settings, connection, publication_id=stamp)
         connection.close()
         publication = publish(settings, publication_id=stamp, views=published_views(results))
-        connection = connect(settings.database)
-        increments.complete(connection, plan, publication=publication.name)
-        connection.close()
+        _complete(settings, plan, publication.name)
     nodes = [(row["unique_id"].split(".")[0], row["status"], row["unique_id"].split(".")[2]) for row in results]
     return BuildReport(
         publication=publication,
@@ -125,18 +115,84 @@ def build(
     )
 
 
-def _begin(settings: Settings, as_of: datetime, mark: str, *, full: bool) -> increments.Plan:
+def make_models(
+    settings: Settings, as_of: datetime, *select: str, full: bool = False, threads: int = 2
+) -> tuple[increments.Plan, list[dict[str, Any]]]:
+    """Build some models without data tests and publish nothing: for benchmarks and proofs.
+
+    Args:
+        settings: Workspace.
+        as_of: Aware instant.
+        select: What dbt is to select; the same selection as the last time stands on what that made.
+        full: Build from scratch.
+        threads: dbt threads.
+
+    Returns:
+        How it went, and the `results` list of dbt's run_results.json.
+    """
+    with writer_lock(settings, purpose="building some models"):
+        plan, results = _make(settings, as_of, select=select, full=full, threads=threads)
+        if not plan.is_current:
+            _complete(settings, plan, "")
+    return plan, results
+
+
+def _make(
+    settings: Settings,
+    as_of: datetime,
+    *,
+    select: Sequence[str] = (),
+    full: bool,
+    tests: bool = False,
+    threads: int,
+    published: str = "",
+) -> tuple[increments.Plan, list[dict[str, Any]]]:
+    """Run dbt, on top of the last build where that is safe."""
+    mark = increments.fingerprint(settings, merge_seeds(settings), select)
+    plan = _begin(settings, as_of, mark, published=published, full=full)
+    if plan.is_current:
+        return plan, []
+    results = _run(settings, plan, select, tests=tests, threads=threads)
+    connection = connect(settings.database)
+    start_over = increments.must_start_over(connection, plan)
+    connection.close()
+    if start_over:
+        plan = replace(
+            _begin(settings, as_of, mark, published=published, full=True), why_full="a fact about all orders changed"
+        )
+        results = _run(settings, plan, select, tests=tests, threads=threads)
+    return plan, results
+
+
+def _begin(settings: Settings, as_of: datetime, mark: str, *, published: str, full: bool) -> increments.Plan:
     """Decide how to build, and clear what a full build makes anew."""
     connection = connect(settings.database)
     try:
         prepare_landing(connection)
-        plan = increments.begin(connection, as_of, mark, published=_published(settings), full=full)
+        plan = increments.begin(connection, as_of, mark, published=published, full=full)
         if plan.why_full:
             # dbt keeps the columns of a seed table it has made; seeds are small, so they are made anew.
             connection.execute("drop schema if exists seeds cascade")
     finally:
         connection.close()
     return plan
+
+
+def _run(
+    settings: Settings, plan: increments.Plan, select: Sequence[str], *, tests: bool, threads: int
+) -> list[dict[str, Any]]:
+    """Run dbt on what has to be made. Seeds that did not change stand; seeds that changed make a full build."""
+    left_out = ["unit_test"] + ["test"] * (not tests) + ["seed"] * (not plan.why_full)
+    options = [word for kind in left_out for word in ("--exclude-resource-type", kind)]
+    if select:
+        options += ["--select", *select, *increments.ENDS_INCREMENT]
+    return run_dbt(settings, "build", *options, full_refresh=bool(plan.why_full), threads=threads)
+
+
+def _complete(settings: Settings, plan: increments.Plan, publication: str) -> None:
+    connection = connect(settings.database)
+    increments.complete(connection, plan, publication=publication)
+    connection.close()
 
 
 def _published(settings: Settings) -> str:
@@ -146,13 +202,6 @@ def _published(settings: Settings) -> str:
     except NotPublishedError:
         return ""
     return path.name if path.exists() else ""
-
-
-def _run_build(settings: Settings, plan: increments.Plan, *, tests: bool, threads: int) -> list[dict[str, Any]]:
-    """Run dbt on what has to be made. Seeds that did not change stand; seeds that changed make a full build."""
-    left_out = ["unit_test"] + ["test"] * (not tests) + ["seed"] * (not plan.why_full)
-    options = [word for kind in left_out for word in ("--exclude-resource-type", kind)]
-    return run_dbt(settings, "build", *options, full_refresh=bool(plan.why_full), threads=threads)
 
 
 def merge_seeds(settings: Settings) -> Path:
@@ -245,7 +294,12 @@ def dbt_command(
 
 
 def run_dbt(
-    settings: Settings, command: str, *options: str, full_refresh: bool = False, threads: int = 2
+    settings: Settings,
+    command: str,
+    *options: str,
+    as_of: datetime | None = None,
+    full_refresh: bool = False,
+    threads: int = 2,
 ) -> list[dict[str, Any]]:
     """Run one dbt command on the workspace, see `dbt_command`.
 
@@ -255,7 +309,9 @@ def run_dbt(
     Raises:
         TransformError: dbt failed.
     """
-    arguments, environment = dbt_command(settings, command, *options, full_refresh=full_refresh, threads=threads)
+    arguments, environment = dbt_command(
+        settings, command, *options, as_of=as_of, full_refresh=full_refresh, threads=threads
+    )
     outcome = _target(settings) / "run_results.json"
     outcome.unlink(missing_ok=True)
     finished = subprocess.run(arguments, env=environment, capture_output=True, text=True, check=False)  # noqa: S603

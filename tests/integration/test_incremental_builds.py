@@ -9,15 +9,13 @@ from __future__ import annotations
 
 import random
 import shutil
-from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
 
-from pipelines import increments
 from pipelines.landing import prepare_landing
-from pipelines.transform import build, merge_seeds, run_dbt
+from pipelines.transform import build, make_models
 from storage.contracts import EVENT_TABLES
 from storage.duck import Connection, connect
 from storage.settings import Settings
@@ -75,6 +73,12 @@ def land_batch(
     connection.close()
 
 
+def set_aside(settings: Settings, folder: Path) -> Path:
+    """Copy the database, under its own name: its views name it."""
+    folder.mkdir()
+    return Path(shutil.copyfile(settings.database, folder / settings.database.name))
+
+
 def differences(left: Path, right: Path) -> dict[str, int]:
     """Rows that only one of two databases has, per table; sums of doubles may differ in the last digits."""
     connection = connect(left, read_only=True)
@@ -105,33 +109,19 @@ def _apart(connection: Connection, schema: str, table: str) -> int:
     return int(count)
 
 
-def build_part(settings: Settings, as_of: datetime, select: Sequence[str], *, full: bool = False) -> str:
-    """Build some models as `build` does, without publishing; say why from scratch."""
-    connection = connect(settings.database)
-    mark = increments.fingerprint(settings, merge_seeds(settings))
-    plan = increments.begin(connection, as_of, mark, published="part", full=full)
-    connection.close()
-    kinds = ["test", "unit_test", *(["seed"] if not plan.why_full else [])]
-    left_out = [word for kind in kinds for word in ("--exclude-resource-type", kind)]
-    run_dbt(settings, "build", "--select", *select, *left_out, full_refresh=bool(plan.why_full))
-    connection = connect(settings.database)
-    assert not increments.must_start_over(connection, plan)
-    increments.complete(connection, plan, publication="part")
-    connection.close()
-    return plan.why_full
-
-
 def test_the_chain_from_events_to_verdicts_is_the_same_in_two_steps_or_one(sample_home: Path, tmp_path: Path) -> None:
     settings = empty_workspace(sample_home, tmp_path / "company")
     before = AS_OF - timedelta(days=3)
     land_batch(settings, sample_home, 7, after=None, until=before, share=100)
-    build_part(settings, before, CHAIN)
+    make_models(settings, before, *CHAIN)
     land_batch(settings, sample_home, 7, after=before, until=AS_OF, share=100)
 
-    assert build_part(settings, AS_OF, CHAIN) == ""
+    plan, _ = make_models(settings, AS_OF, *CHAIN)
 
-    stepwise = shutil.copyfile(settings.database, tmp_path / "stepwise.duckdb")
-    build_part(settings, AS_OF, CHAIN, full=True)
+    assert plan.why_full == ""
+
+    stepwise = set_aside(settings, tmp_path / "stepwise")
+    make_models(settings, AS_OF, *CHAIN, full=True)
     assert differences(stepwise, settings.database) == {}
 
 
@@ -148,8 +138,6 @@ def test_every_table_is_the_same_however_the_events_arrive(sample_home: Path, tm
         since = as_of
     assert kinds == ["full", "incremental", "incremental", "incremental"]
 
-    stepwise = tmp_path / "stepwise" / settings.database.name
-    stepwise.parent.mkdir()
-    shutil.copyfile(settings.database, stepwise)
+    stepwise = set_aside(settings, tmp_path / "stepwise")
     build(settings, AS_OF, full=True, tests=False)
     assert differences(stepwise, settings.database) == {}
