@@ -37,8 +37,8 @@ BULK_BYTES: Final = 16 << 20
 COMPILING_BYTES: Final = 256 << 20
 """From this size on the kernels are compiled where that was not done before; below it, compiling would cost more."""
 
-_RUN_BYTES: Final = 4 << 20
-"""How much is read at a time for the kernels: a set that is cut off is read the ordinary way."""
+_RUN_BYTES: Final = 1 << 20
+"""How much is read at a time for the kernels; an interchange longer than twice that is read piece by piece."""
 
 _PACKING: Final = 5
 """How many times smaller gzip makes X12, about."""

@@ -22,6 +22,7 @@ _COMPONENT_AT: Final = 104
 _PADDED: Final = (3, *_WIDTHS[:-1], 0)
 """Lengths of what stands between the separators before ISA16, where it is all padded as it should be."""
 
+_ISA: Final = re.compile("ISA")
 _LINE_BREAK: Final = re.compile("[\r\n]")
 _LINE_BREAKS: Final = str.maketrans("", "", "\r\n")
 BLANK: Final = " \t\r\n\x00\x1a\ufeff"
@@ -49,11 +50,10 @@ def find_isa(text: str, start: int) -> int:
     An `ISA` inside data does not count: it must begin the text or follow a delimiter or white space, and be
     followed by 15 more of the character behind it.
     """
-    at = text.find("ISA", start)
-    while at >= 0:
+    for found in _ISA.finditer(text, start):
+        at = found.start()
         if (at == 0 or not text[at - 1].isalnum()) and _is_plausible(text, at):
             return at
-        at = text.find("ISA", at + 3)
     return -1
 
 

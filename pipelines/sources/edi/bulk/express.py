@@ -47,10 +47,8 @@ from pipelines.sources.edi.document import Envelope
 from pipelines.sources.edi.rows import PLACE
 from storage.contracts import empty_frame
 
-PAGE_ROWS: Final = 1 << 16
-ARENA_BYTES: Final = 1 << 24
-"""A page takes what a part of a parse gives, about."""
-
+PAGE_ROWS: Final = 1 << 14
+ARENA_BYTES: Final = 1 << 23
 _DIRECTIONS: Final = {"in": INBOUND, "out": OUTBOUND, None: AS_KIND_SAYS}
 _MEANINGS: Final = {"total": MEANS_TOTAL, "difference": MEANS_DIFFERENCE, "before": MEANS_BEFORE}
 _PAIR: Final = struct.Struct("<2q")

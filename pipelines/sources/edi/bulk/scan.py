@@ -215,16 +215,17 @@ class Scanner:
         kinds = self._kinds_of(separators)
         if not scan(self._tape, end, kinds, False, self._sets, self._groups, told):  # noqa: FBT003 - numba
             return []
+        _, _, _, sets_then, groups_then, closing_at = told.tolist()
         groups = []
-        for gs_at, gs_end, segment, first, ge_at, ge_end, last in self._groups[group_count : told[_GROUPS]].tolist():
+        for gs_at, gs_end, segment, first, ge_at, ge_end, last in self._groups[group_count:groups_then].tolist():
             group = group_header(_AFTER_ISA + segment - base, self._elements(gs_at, gs_end, separators))
             trailer = self._elements(ge_at, ge_end, separators)
             if not count_agrees(trailer, last - first) or not control_agrees(trailer, group.control):
                 return []
             groups.append(RunGroup(header, group, _AFTER_ISA - base, first, last))
-        closing = self._elements(told[_CLOSING], end - 1, separators)
+        closing = self._elements(closing_at, end - 1, separators)
         is_sound = count_agrees(closing, len(groups)) and control_agrees(closing, header.control)
-        return groups if is_sound and told[_SETS] > set_count else []
+        return groups if is_sound and sets_then > set_count else []
 
     def _elements(self, start: int, end: int, separators: Separators) -> list[str]:
         return self._plain[start:end].tobytes().decode().split(separators.element)
