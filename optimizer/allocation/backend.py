@@ -18,6 +18,7 @@ from ortools.math_opt.python import mathopt
 from ortools.pdlp import solvers_pb2
 from ortools.pdlp.python import pdlp
 from scipy import sparse  # type: ignore[import-untyped]
+from scipy.optimize import linprog  # type: ignore[import-untyped]
 
 from optimizer.allocation.model import Floats
 from optimizer.allocation.stock import Ints
@@ -128,7 +129,36 @@ def simplex_prices(model: Program, *, kill_seconds: float) -> Floats | None:
     result = mathopt.solve(relaxed, mathopt.SolverType.HIGHS, params=parameters)
     if not result.has_dual_feasible_solution():
         return None
-    return np.asarray(result.dual_values(list(relaxed.linear_constraints())))
+    prices = np.zeros(model.upper.size)
+    # Rows without a column are not handed over.
+    prices[np.diff(model.matrix.indptr) > 0] = result.dual_values(list(relaxed.linear_constraints()))
+    return prices
+
+
+def relaxation(model: Program, *, kill_seconds: float) -> tuple[Floats, Floats] | None:
+    """Return an optimal vertex of the linear relaxation and its row prices, None if the clock stopped the solver.
+
+    Through SciPy's HiGHS: reading an answer out of MathOpt takes longer than finding it where programs are small.
+    """
+    is_equal = model.lower == model.upper
+    is_below, is_above = np.isfinite(model.upper) & ~is_equal, np.isfinite(model.lower) & ~is_equal
+    found = linprog(
+        -model.gain,
+        A_ub=sparse.vstack([model.matrix[is_below], -model.matrix[is_above]]),
+        b_ub=np.concatenate([model.upper[is_below], -model.lower[is_above]]),
+        A_eq=model.matrix[is_equal],
+        b_eq=model.lower[is_equal],
+        bounds=np.stack([np.zeros(model.gain.size), model.bound], axis=1),
+        method="highs-ds",
+        options={"presolve": False, "time_limit": kill_seconds},
+    )
+    if found.status != 0:
+        return None
+    prices, below = np.zeros(model.upper.size), int(is_below.sum())
+    prices[is_equal] = -found.eqlin.marginals
+    prices[is_below] = -found.ineqlin.marginals[:below]
+    prices[is_above] += found.ineqlin.marginals[below:]
+    return found.x, prices
 
 
 def first_order_prices(model: Program, *, iterations: int) -> Floats:

@@ -1,10 +1,10 @@
 """The entry point for arrays: one path per regime, one answer, checked.
 
 - *flow*: nothing ties SKUs together: every SKU is solved exactly, the duals prove it.
-- *paced*: rows or groups tie SKUs: prices are learnt, a paced pass follows them, what is over is trimmed,
-  what is left is filled and polished SKU by SKU.
+- *margins*: rows or groups tie SKUs: prices are learnt, lines with a clear preference follow them, small linear
+  programs settle the others.
 - *orders*: order rules as well: prices are learnt anew at order level, orders are inserted at them (or the
-  paced plan is mended, whichever is worth more), then ruined and recreated.
+  plan of *margins* is mended, whichever is worth more), then ruined and recreated.
 
 All stops are counts, none is a time.
 """
@@ -19,7 +19,7 @@ import numpy as np
 from optimizer.allocation.kernels import pricing
 from optimizer.allocation.kernels.assignment import is_assignment, solve_assignment
 from optimizer.allocation.kernels.check import check
-from optimizer.allocation.kernels.deal import deal, part_size
+from optimizer.allocation.kernels.margins import is_one_program, settle, solve_whole
 from optimizer.allocation.kernels.orderbound import OrderPrices, learn_orders, order_bound
 from optimizer.allocation.kernels.orders import (
     State,
@@ -28,7 +28,6 @@ from optimizer.allocation.kernels.orders import (
     broken_orders,
     copy_state,
     empty_state,
-    fill,
     insert_all,
     insert_missing,
     make_world,
@@ -40,12 +39,12 @@ from optimizer.allocation.kernels.orders import (
     worths,
 )
 from optimizer.allocation.kernels.passes import Passed, Prices, certified_bound, solve_skus
-from optimizer.allocation.kernels.polish import polish, trim
 from optimizer.allocation.kernels.problem import Ints, KernelAnswer, KernelPlan, KernelProblem
 from optimizer.errors import PlanRejectedError
 
-FILL_SHARES: Final = (100, 70, 50, 20, 0)
-POLISH_SHARES: Final = (1.0, 1.0, 0.7, 0.0)
+ROUNDS: Final = 20
+"""Linear programs of *margins* after the first."""
+
 ORDER_STEPS: Final = (100, 800)
 """Fewest and most steps on the prices of orders; between them STEPPED_LINES, over the lines, decides."""
 
@@ -57,25 +56,38 @@ MOVES_PER_ORDER: Final = 25
 RUIN: Final = 12
 
 
+AGAIN: Final = (6, 6)
+"""Steps and linear programs from a like problem's prices and plan."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Start:
+    """What is known of a like problem: its prices and the units of its plan on the arcs of this one."""
+
+    prices: Prices
+    units: Ints
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Effort:
     """How much work a solve may do; every field is a count, so the answer does not depend on the machine."""
 
-    steps: int = pricing.LEARNING_STEPS
-    refine: int = pricing.REFINING_STEPS
+    sweeps: int = pricing.SWEEPS
+    steps: int = pricing.STEPS
+    rounds: int = ROUNDS
     order_steps: int | None = None
     moves: int | None = None
 
 
 def solve_arrays(
-    problem: KernelProblem, *, seed: int = 1, start: Prices | None = None, effort: Effort | None = None
+    problem: KernelProblem, *, seed: int = 1, start: Start | None = None, effort: Effort | None = None
 ) -> KernelAnswer:
     """Solve a problem by the path of its regime and check the plan.
 
     Args:
         problem: The problem; `faults()` must be empty.
         seed: Seed of sampling, chunking and search.
-        start: Prices of a like problem (a scenario's base): learning starts there and takes fewer steps.
+        start: What is known of a like problem (a scenario's base): prices and plan start there and take less work.
         effort: Counts of work; by default functions of the instance.
 
     Raises:
@@ -89,7 +101,7 @@ def solve_arrays(
     elif problem.has_order_rules:
         answer = engine.orders(start)
     elif problem.is_coupled:
-        answer = engine.paced(start)
+        answer = engine.margins(start)
     else:
         answer = engine.flow()
     return answer
@@ -137,6 +149,7 @@ class _Engine:
     def __init__(self, problem: KernelProblem, seed: int, effort: Effort) -> None:
         self.problem, self.seed, self.effort = problem, seed, effort
         self.trace: dict[str, float] = {}
+        self.is_killed = False
 
     def assignment(self) -> KernelAnswer | None:
         found = solve_assignment(self.problem, seed=self.seed)
@@ -152,66 +165,45 @@ class _Engine:
         bound = certified_bound(problem, prices, passed.lots, passed.quotas)
         return self._answer("flow", plan, bound, prices, passed.lots)
 
-    def paced(self, start: Prices | None) -> KernelAnswer:
-        learnt = self._learn(start)
+    def margins(self, start: Start | None) -> KernelAnswer:
         world = make_world(self.problem)
-        state = self._paced_state(world, learnt)
-        plan = plan_of(world, state)
-        return self._answer("paced", plan, learnt.bound_cents, learnt.prices, learnt.lots)
+        learnt, state = self._without_orders(world, start)
+        return self._answer("margins", plan_of(world, state), learnt.bound_cents, learnt.prices, learnt.lots)
 
-    def _learn(self, start: Prices | None) -> pricing.Learnt:
+    def _without_orders(self, world: World, start: Start | None) -> tuple[pricing.Learnt, State]:
+        """Return prices and a plan at them, order rules left out."""
         problem, effort = self.problem, self.effort
         if not problem.is_coupled:
             passed, prices = Passed.empty(problem), Prices.zero(problem)
             solve_skus(problem, prices, pricing.balanced(problem), passed)
             bound = certified_bound(problem, prices, passed.lots, passed.quotas)
-            return pricing.Learnt(prices, bound, passed.lots, passed.quotas, 1)
-        long, short = pricing.STEP, (pricing.STEP[0] / 8, pricing.STEP[1])
+            state, _ = state_of(problem, world, passed.units)
+            return pricing.Learnt(prices, bound, passed.lots, passed.quotas, 1), state
+        if is_one_program(world):
+            whole = solve_whole(problem, world)
+            if whole is not None:
+                return pricing.learn(problem, whole[0], steps=1), whole[1]
+            self.is_killed = True
         if start is not None:
-            return pricing.learn(problem, start, steps=effort.refine, length=short)
-        if problem.lines <= pricing.SAMPLE_LINES:
-            return pricing.learn(problem, steps=effort.steps, length=long)
-        share = pricing.SAMPLE_LINES / problem.lines
-        sampled = pricing.learn(pricing.sample(problem, share, self.seed), steps=effort.steps, length=long)
-        self.trace["sample_share"] = share
-        return pricing.learn(problem, sampled.prices, steps=effort.refine, length=short)
+            steps, rounds = AGAIN
+            learnt = pricing.learn(problem, start.prices, steps=steps)
+            settled = settle(problem, world, learnt, rounds=rounds, seed=self.seed, units=start.units)
+        else:
+            learnt = pricing.learn(problem, self._swept(), steps=effort.steps)
+            settled = settle(problem, world, learnt, rounds=effort.rounds, seed=self.seed)
+        self.is_killed |= settled.is_killed
+        return learnt, settled.state
 
-    def _paced_state(self, world: World, learnt: pricing.Learnt) -> State:
-        problem, tariff = self.problem, Tariff(learnt.prices.rows, learnt.prices.groups, learnt.lots)
-        if not problem.is_coupled:
-            passed = Passed.empty(problem)
-            solve_skus(problem, learnt.prices, pricing.balanced(problem), passed)
-            return state_of(problem, world, passed.units)[0]
-        dealt = deal(problem, part_size(problem))
-        passed = pricing.pace(dealt, learnt.prices, seed=self.seed)
-        self.trace["trimmed"] = trim(dealt, learnt.prices, passed)
-        random = np.random.default_rng(self.seed)
-        for share in POLISH_SHARES:
-            polish(dealt, learnt.prices, passed, share=share, skus=random.permutation(dealt.skus))
-        state, lost = state_of(problem, world, passed.units)
-        self.trace["unplaced"] = lost
-        dearest = self._dearest_lines()
-        for _ in range(2):
-            for share in FILL_SHARES:
-                fill(world, state, tariff, dearest, share)
-            passed = Passed.empty(problem)
-            passed.units[:], passed.foreign[:] = state.units, plan_of(world, state).foreign
-            for share in POLISH_SHARES:
-                polish(problem, learnt.prices, passed, share=share, skus=random.permutation(problem.skus))
-            state, lost = state_of(problem, world, passed.units)
-            self.trace["unplaced"] += lost
-        fill(world, state, tariff, dearest, 0)
-        return state
+    def _swept(self) -> Prices:
+        problem, sweeps, share = self.problem, self.effort.sweeps, pricing.SAMPLE_LINES / max(self.problem.lines, 1)
+        if share < 1:
+            self.trace["sample_share"] = share
+            problem = pricing.sample(problem, share, self.seed)
+        return pricing.sweep(problem, sweeps=sweeps, seed=self.seed)
 
-    def _dearest_lines(self) -> Ints:
-        problem = self.problem
-        best = np.zeros(problem.lines, np.int64)
-        np.maximum.at(best, np.repeat(np.arange(problem.lines), np.diff(problem.line_arcs)), problem.arc_gain)
-        return np.argsort(-best, kind="stable").astype(np.int64)
-
-    def orders(self, start: Prices | None) -> KernelAnswer:
+    def orders(self, start: Start | None) -> KernelAnswer:
         problem, world = self.problem, make_world(self.problem)
-        learnt = self._learn(start)
+        learnt, state = self._without_orders(world, start)
         flat = OrderPrices(learnt.prices.rows, learnt.prices.groups, learnt.lots, learnt.quotas, learnt.bound_cents)
         flat = OrderPrices(
             flat.rows, flat.groups, flat.lots, flat.quotas, min(flat.bound_cents, order_bound(problem, world, flat))
@@ -222,7 +214,7 @@ class _Engine:
         best = learn_orders(problem, world, flat, steps=self._order_steps(), reached_cents=self._worth(world, plain))
         self.trace["flat_bound"] = learnt.bound_cents
         candidates = {
-            "mended": self._mended(world, learnt, best, dearest),
+            "mended": self._mended(world, state, best, dearest),
             "priced": self._priced(world, best, dearest),
             "greedy": plain,
         }
@@ -241,9 +233,8 @@ class _Engine:
             return self.effort.order_steps
         return min(max(STEPPED_LINES // max(self.problem.lines, 1), ORDER_STEPS[0]), ORDER_STEPS[1])
 
-    def _mended(self, world: World, learnt: pricing.Learnt, best: OrderPrices, dearest: Ints) -> State:
-        """Return the paced plan with every order that breaks a rule (or pays for splits) placed anew."""
-        state = self._paced_state(world, learnt)
+    def _mended(self, world: World, state: State, best: OrderPrices, dearest: Ints) -> State:
+        """Return a plan without order rules with every order that breaks a rule (or pays for splits) placed anew."""
         release_all(world, state, np.flatnonzero(broken_orders(world, state)))
         for share in (100, 50, 0):
             insert_missing(world, state, best.tariff, dearest, share)
@@ -287,4 +278,5 @@ class _Engine:
             lot_prices=lots,
             path=path,
             trace=self.trace,
+            is_reproducible=not self.is_killed,
         )

@@ -1,13 +1,11 @@
-"""Prices of the rows and groups that tie SKUs together, and the paced pass that turns prices into a plan.
+"""Prices of the rows and groups that tie SKUs together.
 
-Learning: subgradient steps with momentum in shares of each capacity, step length falling geometrically; the
-count of steps is the only stop. The first steps run on a sample of the instance: small SKUs whole with the
-sample's probability, large SKUs always but with that share of their lines and stock, so that one hit SKU does
-not decide the prices.
-
-Pacing: SKUs are solved in chunks, each exactly at its prices; after each chunk the price of a row that runs
-ahead of its share of capacity rises and that of one behind falls. At the end loads hover around capacity, so
-little is truncated.
+First sweeps: SKUs are solved in chunks, each exactly at its prices; after each chunk the prices move by how much the
+newest loads of all SKUs are over or under the limits (an incremental subgradient method: a sweep costs one pass and
+moves the prices many times). Then steps: subgradient steps with momentum, each a pass over all SKUs that also proves a
+bound; the best is kept. Both move prices in shares of each limit, by lengths that fall geometrically; counts are the
+only stops. The first sweeps run on a sample of a very large instance: small SKUs whole with the sample's probability,
+large SKUs always but with that share of their lines and stock, so that one hit SKU does not decide the prices.
 """
 
 from __future__ import annotations
@@ -27,15 +25,17 @@ Floats = npt.NDArray[np.float64]
 SAMPLE_LINES: Final = 120_000
 """Instances above it learn their first prices on a sample of about this many lines."""
 
-LEARNING_STEPS: Final = 60
-REFINING_STEPS: Final = 10
-STEP: Final = (0.5, 0.003)
-"""Step lengths at the start and the end, in median gains per relative overload."""
+SWEEPS: Final = 12
+SWEEP: Final = (0.4, 0.006)
+CHUNKS: Final = 16
+STEPS: Final = 16
+STEP: Final = (0.1, 0.003)
+"""Lengths at the start and the end, of a sweep and of a step, in median gains per relative overload."""
 
 MOMENTUM: Final = 0.75
-CHUNKS: Final = 200
-PACE: Final = 0.2
-"""Median gains by which a row's price moves when its load is ahead of pace by its whole capacity."""
+PACES: Final = 100
+PACE: Final = 0.05
+"""Median gains by which a price rises when the load is ahead of pace by the whole limit."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -95,9 +95,38 @@ def pulls(problem: KernelProblem, loads: tuple[Ints, Ints], share: float, priced
     return (rows - problem.row_capacity * share) / np.maximum(problem.row_capacity, 1), pull
 
 
-def learn(problem: KernelProblem, start: Prices | None = None, *, steps: int, length: tuple[float, float]) -> Learnt:
-    """Descend on the dual function for so many steps; the best prices met are returned."""
-    ascent = _Ascent(problem, start or Prices.zero(problem))
+def sweep(problem: KernelProblem, start: Prices | None = None, *, sweeps: int, seed: int) -> Prices:
+    """Return prices after so many sweeps over all SKUs."""
+    into, prices, scale = Passed.empty(problem), start or Prices.zero(problem), gain_scale(problem)
+    rows, groups = prices.rows.astype(np.float64), prices.groups.astype(np.float64)
+    loads = np.zeros(rows.size, np.int64), np.zeros(groups.size, np.int64)
+    sequence = np.random.default_rng(seed).permutation(problem.skus)
+    sequence = sequence[np.argsort(-np.diff(problem.sku_lines)[sequence], kind="stable")]
+    chunks = [sequence[number::CHUNKS].astype(np.int64) for number in range(min(CHUNKS, problem.skus))]
+    known = [(np.zeros_like(loads[0]), np.zeros_like(loads[1])) for _ in chunks]
+    moves = sweeps * len(chunks)
+    for number in range(moves):
+        at = number % len(chunks)
+        now = Prices(np.rint(rows).astype(np.int64), np.rint(groups).astype(np.int64))
+        solve_skus(problem, now, chunks[at], into)
+        fresh = row_loads(problem, into.units, chunks[at])
+        loads = loads[0] + fresh[0] - known[at][0], loads[1] + fresh[1] - known[at][1]
+        known[at] = fresh
+        share = min((number + 1) / len(chunks), 1.0)
+        length = SWEEP[0] * (SWEEP[1] / SWEEP[0]) ** (number / max(moves - 1, 1)) / len(chunks)
+        row_pull, group_pull = pulls(problem, loads, share, groups)
+        rows = np.maximum(rows + length * scale * np.clip(row_pull, -1, 1), 0)
+        groups = legal_groups(problem, groups + length * scale * np.clip(group_pull, -1, 1))
+    return Prices(np.rint(rows).astype(np.int64), np.rint(groups).astype(np.int64))
+
+
+def learn(problem: KernelProblem, start: Prices, *, steps: int) -> Learnt:
+    """Descend on the dual function for so many steps; the best prices met are returned.
+
+    Raises:
+        ValueError: No step is to be taken.
+    """
+    ascent = _Ascent(problem, start)
     everyone, into, best = balanced(problem), Passed.empty(problem), None
     for number in range(steps):
         prices = ascent.prices
@@ -105,8 +134,8 @@ def learn(problem: KernelProblem, start: Prices | None = None, *, steps: int, le
         bound = certified_bound(problem, prices, into.lots, into.quotas)
         if best is None or bound < best.bound_cents:
             best = Learnt(prices, bound, into.lots.copy(), into.quotas.copy(), steps)
-        falling = (length[1] / length[0]) ** (number / max(steps - 1, 1))
-        ascent.step(length[0] * falling, row_loads(problem, into.units))
+        falling = (STEP[1] / STEP[0]) ** (number / max(steps - 1, 1))
+        ascent.step(STEP[0] * falling, row_loads(problem, into.units))
     if best is None:
         raise ValueError(steps)
     return best
@@ -118,29 +147,30 @@ def balanced(problem: KernelProblem) -> Ints:
     return np.concatenate([by_size[0::2], by_size[1::2]]).astype(np.int64)
 
 
-def pace(problem: KernelProblem, prices: Prices, *, seed: int) -> Passed:
-    """Return a paced pass: near the limits of rows and groups, not yet within them."""
-    random, into = np.random.default_rng(seed), Passed.empty(problem)
-    weight = np.add.reduceat(problem.line_quantity, problem.sku_lines[:-1].clip(max=max(problem.lines - 1, 0)))
-    weight = np.where(np.diff(problem.sku_lines) > 0, weight, 0).astype(np.float64)
-    shuffled = random.permutation(problem.skus)
-    largest = np.argsort(-weight[shuffled], kind="stable")[: problem.skus // 50]
-    rest = np.ones(problem.skus, np.bool_)
-    rest[largest] = False
-    sequence = np.concatenate([shuffled[largest], shuffled[rest]]).astype(np.int64)
-    progress = np.cumsum(weight[sequence]) / max(weight.sum(), 1.0)
-    edges = np.unique(np.searchsorted(progress, np.arange(1, CHUNKS) / CHUNKS))
-    rows, groups = np.zeros(problem.row_capacity.size, np.int64), np.zeros(problem.group_cap.size, np.int64)
-    now, scale = prices, gain_scale(problem)
-    for part, done in zip(np.split(sequence, edges), [*progress[edges - 1], 1.0], strict=True):
-        solve_skus(problem, now, part, into)
-        more_rows, more_groups = row_loads(problem, into.units, part)
-        rows, groups = rows + more_rows, groups + more_groups
-        row_pull, group_pull = pulls(problem, (rows, groups), float(done), now.groups.astype(np.float64))
-        paced = np.maximum(prices.rows + PACE * scale * row_pull, 0)
-        shifted = legal_groups(problem, prices.groups + PACE * scale * group_pull)
+def pace(problem: KernelProblem, prices: Prices, *, seed: int) -> Ints:
+    """Return units per arc of one pass in chunks that keeps near the limits of rows and groups, not yet within them.
+
+    A chunk's prices are the given ones, raised where the load so far is ahead of the share of units looked at so far.
+    """
+    into, scale = Passed.empty(problem), gain_scale(problem)
+    sequence = np.random.default_rng(seed).permutation(problem.skus)
+    sequence = sequence[np.argsort(-np.diff(problem.sku_lines)[sequence], kind="stable")]
+    count = min(PACES, problem.skus)
+    ends = np.cumsum(problem.line_quantity)
+    begun = np.concatenate([[0], ends])[problem.sku_lines]
+    weight, done = np.diff(begun), 0
+    loads = np.zeros(problem.row_capacity.size, np.int64), np.zeros(problem.group_cap.size, np.int64)
+    now = prices
+    for number in range(count):
+        chunk = sequence[number::count].astype(np.int64)
+        solve_skus(problem, now, chunk, into)
+        fresh = row_loads(problem, into.units, chunk)
+        loads, done = (loads[0] + fresh[0], loads[1] + fresh[1]), done + int(weight[chunk].sum())
+        rows, groups = pulls(problem, loads, done / max(int(ends[-1]), 1), prices.groups.astype(np.float64))
+        paced = np.maximum(prices.rows + PACE * scale * rows, 0)
+        shifted = legal_groups(problem, prices.groups + PACE * scale * groups)
         now = Prices(np.rint(paced).astype(np.int64), np.rint(shifted).astype(np.int64))
-    return into
+    return into.units
 
 
 def sample(problem: KernelProblem, share: float, seed: int) -> KernelProblem:

@@ -260,6 +260,7 @@ class KernelAnswer:
         lot_prices: [B] price per unit of each bucket in 1/SCALE cents, of the last exact pass.
         path: How it was found.
         trace: Figures of the run: passes, sample size, counts of moves.
+        is_reproducible: False when the wall clock stopped one of the small programs.
     """
 
     plan: KernelPlan
@@ -270,6 +271,7 @@ class KernelAnswer:
     lot_prices: Ints
     path: str
     trace: dict[str, float]
+    is_reproducible: bool = True
 
     @property
     def gap(self) -> float:

@@ -13,7 +13,10 @@ from typing import Any, Final
 
 import numpy as np
 
-from optimizer.allocation.kernels.engine import Effort, solve_arrays
+from optimizer.allocation.kernels import pricing
+from optimizer.allocation.kernels.engine import Effort, settled, solve_arrays
+from optimizer.allocation.kernels.margins import settle
+from optimizer.allocation.kernels.orders import make_world
 from optimizer.allocation.kernels.problem import UNLIMITED, KernelProblem
 
 _ELASTIC: Final = ("_floor", "_floor_price", "_cap")
@@ -71,9 +74,13 @@ def plain(problem: KernelProblem) -> KernelProblem:
 def warm() -> float:
     """Run every path once on a problem of four lines; return the seconds it took."""
     started = time.perf_counter()
-    effort = Effort(steps=3, refine=2, order_steps=2, moves=5)
+    effort = Effort(sweeps=1, steps=2, rounds=1, order_steps=2, moves=5)
     solve_arrays(smallest(), effort=effort)
     solve_arrays(plain(smallest()), effort=effort)
+    # Larger coupled problems are more than one program.
+    flat = settled(plain(smallest()))
+    learnt = pricing.learn(flat, pricing.sweep(flat, sweeps=1, seed=1), steps=1)
+    settle(flat, make_world(flat), learnt, rounds=1, seed=1)
     small = smallest()
     cut: dict[str, Any] = {name: getattr(small, name)[:2] for name in ("line_order", "line_single")}
     cut |= {name: np.full(2, -1, np.int32) for name in ("line_holder", "line_group", "line_quota")}

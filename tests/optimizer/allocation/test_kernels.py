@@ -11,16 +11,16 @@ from scipy.optimize import Bounds, LinearConstraint, milp
 from scipy.sparse import coo_matrix
 
 from benchmarks.allocation_instances import Recipe, make
-from optimizer.allocation.kernels import engine
+from optimizer.allocation.kernels import engine, margins
 from optimizer.allocation.kernels.check import check
-from optimizer.allocation.kernels.engine import Effort, greedy, solve_arrays
+from optimizer.allocation.kernels.engine import Effort, Start, greedy, solve_arrays
 from optimizer.allocation.kernels.orderbound import OrderPrices, order_bound
 from optimizer.allocation.kernels.orders import make_world
 from optimizer.allocation.kernels.passes import Passed, Prices, certified_bound, row_loads, solve_skus
 from optimizer.allocation.kernels.problem import KernelPlan
 from optimizer.errors import PlanRejectedError
 
-QUICK = Effort(steps=20, refine=4, order_steps=10, moves=400)
+QUICK = Effort(sweeps=4, steps=8, rounds=2, order_steps=10, moves=400)
 
 
 def optimum(problem) -> int:  # noqa: C901
@@ -132,7 +132,7 @@ def test_floors_and_releases_of_one_sku_are_weighed_exactly(seed):
 def test_a_coupled_plan_is_never_above_the_optimum_and_its_bound_never_below(seed):
     problem = tiny(seed, has_reserves=True, is_coupled=True)
     answer = solve_arrays(problem, effort=QUICK)
-    assert answer.path == "paced"
+    assert answer.path == "margins"
     assert answer.objective_cents <= optimum(problem) <= answer.bound_cents
 
 
@@ -177,6 +177,11 @@ def test_one_thread_and_two_give_the_same_bits(rules):
     numba.set_num_threads(numba.config.NUMBA_NUM_THREADS)
     assert (answers[0].plan.units == answers[1].plan.units).all()
     assert answers[0].bound_cents == answers[1].bound_cents
+
+
+def test_one_thread_and_two_give_the_same_bits_where_one_program_would_be_too_large(monkeypatch):
+    monkeypatch.setattr(margins, "WHOLE_COLUMNS", 0)
+    test_one_thread_and_two_give_the_same_bits({"is_coupled": True})
 
 
 def test_a_plan_beats_every_greedy_and_meets_floors_or_pays_for_them():
@@ -247,3 +252,38 @@ def test_a_pass_over_no_line_is_empty():
     passed = Passed.empty(problem)
     solve_skus(problem, Prices.zero(problem), np.arange(0), passed)
     assert passed.units.sum() == 0
+
+
+def test_a_coupled_problem_of_one_program_comes_within_a_thousandth_of_its_bound():
+    problem = make(Recipe(lines=3_000, seed=8, has_reserves=True, is_coupled=True))
+    assert solve_arrays(problem).gap < 0.001
+
+
+def test_prices_and_small_programs_come_close_to_the_optimum_where_one_program_would_be_too_large(monkeypatch):
+    problem = make(Recipe(lines=3_000, seed=8, has_reserves=True, is_coupled=True))
+    exact = solve_arrays(problem)
+    monkeypatch.setattr(margins, "WHOLE_COLUMNS", 0)
+    monkeypatch.setattr(margins, "MOST_COLUMNS", 12_000)
+    large = solve_arrays(problem)
+    assert large.objective_cents <= exact.bound_cents <= large.bound_cents
+    assert large.gap < 0.02
+    assert large.objective_cents > 0.99 * exact.objective_cents
+
+
+def test_a_program_that_the_clock_stops_is_told_and_leaves_a_plan(monkeypatch):
+    problem = make(Recipe(lines=1_000, seed=8, has_reserves=True, is_coupled=True))
+    monkeypatch.setattr(margins, "relaxation", lambda *_, **__: None)
+    answer = solve_arrays(problem, effort=QUICK)
+    assert not answer.is_reproducible
+    assert 0 < answer.objective_cents <= answer.bound_cents
+
+
+def test_a_like_problem_solved_from_prices_and_plan_is_about_as_good_as_one_solved_cold(monkeypatch):
+    monkeypatch.setattr(margins, "WHOLE_COLUMNS", 0)
+    base = make(Recipe(lines=3_000, seed=8, has_reserves=True, is_coupled=True))
+    first = solve_arrays(base, effort=QUICK)
+    changed = replace(base, row_capacity=base.row_capacity * 9 // 10)
+    start = Start(Prices(first.row_prices, first.group_prices), first.plan.units)
+    cold, again = solve_arrays(changed, effort=QUICK), solve_arrays(changed, start=start)
+    assert again.objective_cents <= again.bound_cents
+    assert again.objective_cents > 0.995 * cold.objective_cents
