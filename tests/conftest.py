@@ -6,11 +6,13 @@ import fcntl
 import os
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 ROOT = Path(__file__).resolve().parent.parent
+MadeOnce = Callable[[str, Callable[[Path], object]], Path]
 
 
 @pytest.fixture(scope="session")
@@ -29,27 +31,44 @@ def shared_data() -> Path:
 
 
 @pytest.fixture(scope="session")
-def sample_home(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Workspace that `otif demo` leaves behind: made once per run, for reading only (copy it to write).
+def made_once(tmp_path_factory: pytest.TempPathFactory) -> MadeOnce:
+    """Return the folder of a name, filled by the function once per run.
 
-    Workers share it: the first to come runs the demonstration under a lock, the others wait for it.
+    Workers share it: the first to come fills it under a lock, the others wait for it.
+    """
+    base = tmp_path_factory.getbasetemp()
+    shared = base.parent if "PYTEST_XDIST_WORKER" in os.environ else base
+
+    def made(name: str, fill: Callable[[Path], object]) -> Path:
+        folder, done = shared / name, shared / f"{name}.made"
+        with (shared / f"{name}.lock").open("w") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            if not done.exists():
+                fill(folder)
+                done.touch()
+        return folder
+
+    return made
+
+
+@pytest.fixture(scope="session")
+def sample_home(made_once: MadeOnce) -> Path:
+    """Workspace that `otif demo` leaves behind, for reading only (copy it to write).
+
     OTIF_SAMPLE_HOME names a workspace that a demonstration made before, while working on pages.
     """
     if given := os.environ.get("OTIF_SAMPLE_HOME"):
         return Path(given)
-    base = tmp_path_factory.getbasetemp()
-    shared = base.parent if "PYTEST_XDIST_WORKER" in os.environ else base
-    home = shared / "sample-company"
-    with (shared / "sample-company.lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        if not (shared / "demo.out").exists():
-            command = [sys.executable, "-m", "otif.cli", "demo", "--dir", str(home)]
-            told = subprocess.run(
-                command, capture_output=True, text=True, check=False, env=os.environ | {"COLUMNS": "200"}, cwd=ROOT
-            )
-            assert told.returncode == 0, told.stderr + told.stdout
-            (shared / "demo.out").write_text(told.stdout)
-    return home
+
+    def demonstrate(home: Path) -> None:
+        command = [sys.executable, "-m", "otif.cli", "demo", "--dir", str(home)]
+        told = subprocess.run(
+            command, capture_output=True, text=True, check=False, env=os.environ | {"COLUMNS": "200"}, cwd=ROOT
+        )
+        assert told.returncode == 0, told.stderr + told.stdout
+        (home.parent / "demo.out").write_text(told.stdout)
+
+    return made_once("sample-company", demonstrate)
 
 
 @pytest.fixture(scope="session")

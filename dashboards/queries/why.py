@@ -24,7 +24,7 @@ MISS_KPIS: Final = frozenset({"otif", "on_time", "in_full"})
 
 _VERDICTS: Final = {
     "no_change": "That is no more than chance.",
-    "everywhere": "All places moved alike: the cause lies outside these dimensions (a rule, a system, one SKU's stock).",
+    "everywhere": "All places moved alike: the cause lies outside these dimensions (a rule, a system, a SKU's stock).",
     "outside": "That is more than chance, but no place stands out: the cause lies outside these dimensions.",
     "drivers": "What stands out:",
 }

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import polars as pl
 import pytest
@@ -15,6 +15,9 @@ from pipelines.transform import build
 from storage.contracts import conform, event_table
 from storage.duck import Connection, open_writer
 from storage.settings import Settings
+
+if TYPE_CHECKING:
+    from tests.conftest import MadeOnce
 
 at = datetime.fromisoformat
 WINDOW = (at("2026-03-09 05:00"), at("2026-03-12 05:00"))
@@ -77,8 +80,9 @@ def land_events(connection: Connection, family: str, rows: list[dict[str, Any]])
     connection.unregister("golden")
 
 
-def build_golden(home: Path, orders: list[dict[str, Any]], shipments: list[dict[str, Any]]) -> Settings:
+def build_golden(home: Path, orders: list[dict[str, Any]], shipments: list[dict[str, Any]]) -> None:
     """Build a workspace with the golden orders and further events."""
+    home.mkdir()
     (home / "otif.toml").write_text('[company]\nname = "Golden"\nzone = "America/Chicago"\n', encoding="utf-8")
     settings = Settings.load(home)
     with open_writer(settings, purpose="golden orders") as connection:
@@ -86,40 +90,37 @@ def build_golden(home: Path, orders: list[dict[str, Any]], shipments: list[dict[
         # Learned backwards: the order of arrival must not matter.
         land_events(connection, "order", [*_order_events(), *orders][::-1])
         land_events(connection, "shipment", [*_shipment_events(), *shipments][::-1])
-    build(settings, GOLDEN_AS_OF)
-    return settings
+    build(settings, GOLDEN_AS_OF, tests=False)
 
 
 @pytest.fixture(scope="session")
-def golden_settings(tmp_path_factory: pytest.TempPathFactory) -> Settings:
+def golden_settings(made_once: MadeOnce) -> Settings:
     """The built workspace."""
-    return build_golden(tmp_path_factory.mktemp("golden"), [], [])
+    return Settings.load(made_once("golden", lambda home: build_golden(home, [], [])))
 
 
 @pytest.fixture(scope="session")
-def doubted_settings(tmp_path_factory: pytest.TempPathFactory) -> Settings:
+def doubted_settings(made_once: MadeOnce) -> Settings:
     """The same with three orders in doubt.
 
     P1 left and nothing more is told; of P2 60 of 100 arrived, the rest left; P3 was cancelled nobody knows when.
     """
     captured = next(_order_events())
     shipped = {"event_type": "ship.confirmed", "event_at": at("2026-03-05 20:00"), "line_id": "1"}
-    return build_golden(
-        tmp_path_factory.mktemp("doubted"),
-        [
-            *(captured | {"order_id": order} for order in ("P1", "P2", "P3")),
-            {"event_type": "order.cancelled", "actor": "customer", "event_at": at("2026-03-13 15:00")}
-            | {"order_id": "P3", "time_quality": "estimated"},
-        ],
-        [
-            shipped | {"shipment_id": "SP1", "order_id": "P1", "quantity": 100},
-            shipped | {"shipment_id": "SP2", "order_id": "P2", "quantity": 60},
-            shipped | {"shipment_id": "SP3", "order_id": "P2", "quantity": 40},
-            shipped
-            | {"shipment_id": "SP2", "order_id": "P2", "quantity": 60, "event_type": "arrived"}
-            | {"event_at": at("2026-03-10 15:00")},
-        ],
-    )
+    orders = [
+        *(captured | {"order_id": order} for order in ("P1", "P2", "P3")),
+        {"event_type": "order.cancelled", "actor": "customer", "event_at": at("2026-03-13 15:00")}
+        | {"order_id": "P3", "time_quality": "estimated"},
+    ]
+    shipments = [
+        shipped | {"shipment_id": "SP1", "order_id": "P1", "quantity": 100},
+        shipped | {"shipment_id": "SP2", "order_id": "P2", "quantity": 60},
+        shipped | {"shipment_id": "SP3", "order_id": "P2", "quantity": 40},
+        shipped
+        | {"shipment_id": "SP2", "order_id": "P2", "quantity": 60, "event_type": "arrived"}
+        | {"event_at": at("2026-03-10 15:00")},
+    ]
+    return Settings.load(made_once("doubted", lambda home: build_golden(home, orders, shipments)))
 
 
 @pytest.fixture(scope="session")

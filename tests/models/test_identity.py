@@ -124,7 +124,7 @@ def collided(
                 | {"order_id": shared, "sku": "OTHER", "quantity": 4},
             ],
         )
-    build(settings, settings.resolve_as_of())
+    build(settings, settings.resolve_as_of(), tests=False)
     return settings
 
 
