@@ -93,6 +93,15 @@
 
 {% macro spark__join_text(column, separator) -%} array_join(array_sort(collect_list({{ column }})), '{{ separator }}') {%- endmacro %}
 
+{#- A number that rows share if they agree in the columns; now and then others share it too. -#}
+{% macro row_hash(columns) -%}
+    {{ return(adapter.dispatch('row_hash')(columns)) }}
+{%- endmacro %}
+
+{% macro default__row_hash(columns) -%} hash({{ columns | join(", ") }}) {%- endmacro %}
+
+{% macro spark__row_hash(columns) -%} xxhash64({{ columns | join(", ") }}) {%- endmacro %}
+
 {#- Dimensions every fact carries, in one order. -#}
 {% macro dimensions(prefix="") -%}
     {%- for name in [

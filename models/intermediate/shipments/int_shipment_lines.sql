@@ -9,95 +9,155 @@
     "ship.confirmed", "asn.sent", "label.created", "packed", "pick.completed", "pick.started", "carrier.accepted",
     "arrived", "delivered", "received",
 ] %}
-with shipment_events as (
-    select
-        event_id,
-        event_type,
-        event_at,
-        observed_at,
-        source,
-        shipment_id,
-        order_id,
-        line_id,
-        sku,
-        quantity,
-        node_id,
-        carrier,
-        service,
-        tracking_number,
-        sscc,
-        estimated_delivery_at,
-        ship_to_region,
-        cost_amount,
-        case when event_type = 'asn.sent' then {{ json_text("attributes", "'$.purpose'") }} end as purpose
-    from {{ ref('int_shipment_events_identified') }}
-),
-
-systems as (
-    select
-        stated.order_id,
-        stated.source,
-        row_number() over (
-            partition by stated.order_id
-            order by
-                coalesce(ranks.shipment_rank, 50),
-                stated.source
-        ) as position
-    from (
-        select distinct
-            order_id,
-            source
-        from shipment_events
-        where order_id is not null and quantity is not null
-    ) as stated
-    left join {{ ref('source_systems') }} as ranks on stated.source = ranks.source
-),
-
-of_record as (
-    select
-        shipment_events.*,
-        coalesce(
-            shipment_events.tracking_number,
-            case
-                when shipment_events.shipment_id is not null
-                    then max(shipment_events.tracking_number) over (
-                            partition by
-                                shipment_events.order_id,
-                                shipment_events.shipment_id,
-                                shipment_events.line_id,
-                                shipment_events.sku
-                        )
-            end
-        ) as piece_tracking,
-        max(case when shipment_events.event_type <> 'received' then 1 else 0 end) over (
-            partition by shipment_events.order_id
-        ) = 1 as is_shipping_told,
-        max(case when shipment_events.purpose in ('05', '07') then shipment_events.observed_at end) over (
-            partition by shipment_events.source, shipment_events.shipment_id, shipment_events.event_type
-        ) as restated_at
-    from shipment_events
-    inner join systems
+{% set told_by = ["order_id", "line_id", "sku", "shipment_id", "sscc", "event_type"] %}
+{#- Rows that state a quantity, of the order's system of record: as a text, so that each reader takes only what it
+    needs. -#}
+{% set of_record %}
+    (
+        select shipment_events.*
+        from {{ ref('int_shipment_events_identified') }} as shipment_events
+        left join outranked
+            on shipment_events.order_id = outranked.order_id and shipment_events.source = outranked.source
+        where
+            shipment_events.order_id is not null
+            and shipment_events.quantity is not null
+            and outranked.order_id is null
+    )
+{%- endset %}
+{#- A tracking number that one row of a shipment line states holds for all of them. -#}
+{% set join_tracked %}
+    left join tracked
         on
-            shipment_events.order_id = systems.order_id
-            and shipment_events.source = systems.source
-            and systems.position = 1
-    where shipment_events.quantity is not null
+            events.order_id = tracked.order_id
+            and events.shipment_id = tracked.shipment_id
+            and coalesce(events.line_id, '') = tracked.line_id
+            and coalesce(events.sku, '') = tracked.sku
+{%- endset %}
+-- Orders of which several systems state quantities, with those whose word does not count.
+with contested as (
+    select order_id
+    from {{ ref('int_shipment_events_identified') }}
+    where order_id is not null and quantity is not null
+    group by order_id
+    having min(source) <> max(source)
 ),
 
--- A row that comes again with a correction replaces what it said before; cartons told together add up.
+outranked as (
+    select
+        order_id,
+        source
+    from (
+        select
+            stated.order_id,
+            stated.source,
+            row_number() over (
+                partition by stated.order_id
+                order by
+                    coalesce(ranks.shipment_rank, 50),
+                    stated.source
+            ) as position
+        from (
+            select distinct
+                events.order_id,
+                events.source
+            from {{ ref('int_shipment_events_identified') }} as events
+            inner join contested on events.order_id = contested.order_id
+            where events.quantity is not null
+        ) as stated
+        left join {{ ref('source_systems') }} as ranks on stated.source = ranks.source
+    ) as ranked
+    where position > 1
+),
+
+tracked as (
+    select
+        order_id,
+        shipment_id,
+        coalesce(line_id, '') as line_id,
+        coalesce(sku, '') as sku,
+        max(tracking_number) as tracking_number
+    from {{ of_record }} as events
+    where shipment_id is not null and tracking_number is not null
+    group by order_id, shipment_id, coalesce(line_id, ''), coalesce(sku, '')
+),
+
+-- What the buyer counted is no further shipment where the system tells what left.
+counted as (
+    select distinct order_id
+    from {{ of_record }} as events
+    where event_type = 'received'
+),
+
+told as (
+    select distinct events.order_id
+    from {{ of_record }} as events
+    inner join counted on events.order_id = counted.order_id
+    where events.event_type <> 'received'
+),
+
+-- A notice sent anew says all of its shipment: cartons it leaves out were never in it.
+restated as (
+    select
+        source,
+        event_type,
+        coalesce(shipment_id, '') as shipment_id,
+        max(observed_at) as restated_at
+    from {{ of_record }} as events
+    where event_type = 'asn.sent' and {{ json_text("attributes", "'$.purpose'") }} in ('05', '07')
+    group by source, event_type, coalesce(shipment_id, '')
+),
+
+-- A row that comes again with a correction replaces what it said before; cartons told together add up. Only the few
+-- steps that were told at several times need a closer look.
+retold as (
+    select {{ row_hash(told_by) }} as step_hash
+    from {{ of_record }} as events
+    group by {{ row_hash(told_by) }}
+    having min(observed_at) <> max(observed_at)
+),
+
+superseded as (
+    select event_id
+    from (
+        select
+            events.event_id,
+            dense_rank() over (
+                partition by
+                    {%- for column in told_by %}
+                        events.{{ column }},
+                    {%- endfor %}
+                    coalesce(events.tracking_number, tracked.tracking_number)
+                order by events.observed_at desc
+            ) as recency
+        from (
+            select
+                *,
+                {{ row_hash(told_by) }} as step_hash
+            from {{ of_record }} as stated_events
+        ) as events
+        inner join retold on events.step_hash = retold.step_hash
+        {{ join_tracked }}
+    ) as ranked
+    where recency > 1
+),
+
 corrected as (
     select
-        *,
-        dense_rank() over (
-            partition by order_id, line_id, sku, shipment_id, piece_tracking, sscc, event_type
-            order by observed_at desc
-        ) as recency
-    from of_record
-    -- What the buyer counted is no further shipment where the system tells what left.
-    -- A notice sent anew says all of its shipment: cartons it leaves out were never in it.
+        events.*,
+        coalesce(events.tracking_number, tracked.tracking_number) as piece_tracking
+    from {{ of_record }} as events
+    {{ join_tracked }}
+    left join told on events.order_id = told.order_id
+    left join restated
+        on
+            events.source = restated.source
+            and events.event_type = restated.event_type
+            and coalesce(events.shipment_id, '') = restated.shipment_id
+    left join superseded on events.event_id = superseded.event_id
     where
-        (event_type <> 'received' or not is_shipping_told)
-        and (restated_at is null or observed_at >= restated_at)
+        (events.event_type <> 'received' or told.order_id is null)
+        and (restated.restated_at is null or events.observed_at >= restated.restated_at)
+        and superseded.event_id is null
 ),
 
 recorded as (
@@ -134,8 +194,13 @@ recorded as (
         cast(null as timestamp) as estimated_first_at,
         cast(null as timestamp) as estimated_latest_at
     from corrected
-    where recency = 1
     group by order_id, line_id, sku, shipment_id, piece_tracking, sscc, source
+),
+
+stated as (
+    select distinct order_id
+    from {{ ref('int_shipment_events_identified') }}
+    where order_id is not null and quantity is not null
 ),
 
 -- Orders without any stated quantity: what is known of the whole order, a line or a parcel.
@@ -172,11 +237,12 @@ unquantified as (
         min(case when shipment_events.event_type = 'received' then shipment_events.event_at end) as received_at,
         {{ first_known('shipment_events.estimated_delivery_at', 'shipment_events.event_at') }} as estimated_first_at,
         {{ last_known('shipment_events.estimated_delivery_at', 'shipment_events.event_at') }} as estimated_latest_at
-    from shipment_events
-    left join systems on shipment_events.order_id = systems.order_id and systems.position = 1
+    from {{ ref('int_shipment_events_identified') }} as shipment_events
+    left join stated on shipment_events.order_id = stated.order_id
     where
         shipment_events.order_id is not null
-        and systems.order_id is null
+        and shipment_events.quantity is null
+        and stated.order_id is null
         and shipment_events.event_type not in ('label.voided', 'appt.requested', 'appt.scheduled', 'eta.updated')
     group by
         shipment_events.order_id,
@@ -259,7 +325,7 @@ scans as (
             end
         ) = 1 as is_scanned
     from spans
-    inner join shipment_events as carrier_events
+    inner join {{ ref('int_shipment_events_identified') }} as carrier_events
         on
             spans.tracking_number = carrier_events.tracking_number
             and spans.scans_from_at <= carrier_events.event_at
@@ -280,7 +346,7 @@ order_scans as (
         min(case when event_type = 'arrived' then event_at end) as arrived_at,
         min(case when event_type = 'delivered' then event_at end) as delivered_at,
         min(case when event_type = 'received' then event_at end) as received_at
-    from shipment_events
+    from {{ ref('int_shipment_events_identified') }}
     where
         order_id is not null and line_id is null and quantity is null
         and tracking_number is null and shipment_id is null
@@ -289,6 +355,17 @@ order_scans as (
 ),
 
 -- What the buyer counted, for the pieces it can be about: its own shipment where it names one we know.
+received as (
+    select
+        order_id,
+        line_id,
+        sku,
+        shipment_id,
+        event_at
+    from {{ ref('int_shipment_events_identified') }}
+    where event_type = 'received' and quantity is not null
+),
+
 receipts as (
     select
         received.order_id,
@@ -296,15 +373,15 @@ receipts as (
         received.sku,
         shipments.shipment_id,
         received.event_at as received_at
-    from shipment_events as received
+    from received
     left join (
         select distinct
-            order_id,
-            shipment_id
+            pieces.order_id,
+            pieces.shipment_id
         from pieces
+        inner join received as named on pieces.order_id = named.order_id and pieces.shipment_id = named.shipment_id
     ) as shipments
         on received.order_id = shipments.order_id and received.shipment_id = shipments.shipment_id
-    where received.event_type = 'received' and received.quantity is not null
 ),
 
 receipts_matched as (
@@ -327,7 +404,7 @@ voids as (
         source,
         coalesce(tracking_number, shipment_id) as label,
         event_at as voided_at
-    from shipment_events
+    from {{ ref('int_shipment_events_identified') }}
     where event_type = 'label.voided'
 ),
 
@@ -355,13 +432,20 @@ scanned_carriers as (
     {%- endif %}
 ),
 
+-- The line of a piece that names none: the only one of its SKU.
 only_lines as (
     select
-        order_id,
-        sku,
-        min(line_id) as line_id
-    from {{ ref('int_order_lines_consolidated') }}
-    group by order_id, sku
+        order_lines.order_id,
+        order_lines.sku,
+        min(order_lines.line_id) as line_id
+    from {{ ref('int_order_lines_consolidated') }} as order_lines
+    inner join (
+        select distinct order_id
+        from pieces
+        where line_id is null and quantity is not null
+    ) as unnamed
+        on order_lines.order_id = unnamed.order_id
+    group by order_lines.order_id, order_lines.sku
     having count(*) = 1
 ),
 
