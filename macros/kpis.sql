@@ -59,3 +59,42 @@
         when not {{ prefix }}is_due then 'not_due'
     end
 {%- endmacro %}
+
+{#- JSON: models of KPI rows whose KPIs stand side by side in kpi_facts_wide_of_*, each with its KPIs. Added up side by
+    side first, a row is read and grouped once, not once per KPI. -#}
+{% macro kpi_wide_facts() %}
+    {
+        "perfection": [
+            "perfect_order", "perfect_in_full", "perfect_on_time", "perfect_documents", "perfect_condition"
+        ],
+        "cancelling": [
+            "cancellation_rate", "cancellation_rate_customer", "cancellation_rate_seller", "cancellation_rate_fraud",
+            "cancellation_rate_retailer"
+        ],
+        "goods_shipped": [
+            "return_rate", "return_rate_choice", "return_rate_fulfilment", "return_rate_product", "return_rate_refused",
+            "return_rate_unclassified", "damage_rate", "over_shipped_rate"
+        ],
+        "promises": ["oversell_rate", "promise_slip_rate"]
+    }
+{% endmacro %}
+
+{#- The rows of one of the KPIs that stand side by side. -#}
+{% macro kpi_facts_told(kpi, relation, row_kind) -%}
+    select
+        '{{ kpi }}' as kpi_id,
+        '{{ row_kind }}' as row_kind,
+        row_key,
+        order_id,
+        line_id,
+        sku,
+        cast(null as varchar) as service,
+        {{ dimensions() }},
+        currency,
+        {{ kpi }}_reason as exclusion_reason,
+        {{ kpi }}_numerator as numerator,
+        {{ kpi }}_denominator as denominator,
+        {{ kpi }}_provisional as is_provisional,
+        period_date
+    from {{ relation }}
+{%- endmacro %}

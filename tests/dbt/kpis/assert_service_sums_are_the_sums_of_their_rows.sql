@@ -1,6 +1,6 @@
--- The KPIs that are added up wide equal the sums of the rows that their passports show.
+-- The KPIs that are added up side by side equal the sums of the rows that their passports show.
 with rows_summed as (
-    {%- for model in ["orders_due", "lines_due"] %}
+    {%- for model in ["orders_due", "lines_due"] + fromjson(kpi_wide_facts()).keys() | list %}
         select
             kpi_id,
             profile_id,
@@ -23,7 +23,8 @@ published as (
         sum(numerator) as numerator,
         sum(denominator) as denominator,
         sum(observations) as observations
-    from {{ ref('kpi_rows_of_service') }}
+    from {{ ref('kpi_values') }}
+    where kpi_id in (select kpi_id from rows_summed)
     group by kpi_id, profile_id, is_headline
 )
 
