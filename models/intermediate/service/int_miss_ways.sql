@@ -14,22 +14,23 @@ with misses as (
         assessed.pieces_late,
         assessed.window_start_at,
         assessed.window_end_at,
-        coalesce(assessed.quantity_by_end >= assessed.base_quantity, assessed.pieces_late = 0) as is_complete_by_end,
-        windowed.measured_event
+        coalesce(assessed.quantity_by_end >= assessed.base_quantity, assessed.pieces_late = 0) as is_complete_by_end
     from {{ ref('int_service_units_assessed') }} as assessed
-    inner join {{ ref('int_service_units_windowed') }} as windowed
-        on
-            assessed.order_id = windowed.order_id
-            and assessed.line_id = windowed.line_id
-            and assessed.profile_id = windowed.profile_id
     where not coalesce(assessed.is_otif, assessed.is_on_time) and not assessed.is_bridge_step
 ),
 
+missed_lines as (
+    select distinct
+        order_id,
+        line_id
+    from misses
+),
+
+-- The last piece of a line is the same under every profile.
 ranked_pieces as (
     select
-        misses.order_id,
-        misses.line_id,
-        misses.profile_id,
+        missed_lines.order_id,
+        missed_lines.line_id,
         pieces.node_id,
         pieces.carrier,
         pieces.service,
@@ -39,14 +40,14 @@ ranked_pieces as (
         coalesce(pieces.delivered_at, pieces.arrived_at) as delivered_at,
         pieces.estimated_delivery_first_at,
         row_number() over (
-            partition by misses.order_id, misses.line_id, misses.profile_id
+            partition by missed_lines.order_id, missed_lines.line_id
             order by
                 coalesce(pieces.delivered_at, pieces.arrived_at, timestamp '9999-12-31 00:00:00') desc,
                 pieces.shipment_line_id asc
         ) as position
-    from misses
+    from missed_lines
     inner join {{ ref('int_order_line_pieces_matched') }} as pieces
-        on misses.order_id = pieces.order_id and misses.line_id = pieces.line_id
+        on missed_lines.order_id = pieces.order_id and missed_lines.line_id = pieces.line_id
 ),
 
 held as (
@@ -140,7 +141,6 @@ ways as (
         on
             misses.order_id = pieces.order_id
             and misses.line_id = pieces.line_id
-            and misses.profile_id = pieces.profile_id
             and pieces.position = 1
     left join usual_lags on order_lines.channel = usual_lags.channel
     left join first_releases on misses.order_id = first_releases.order_id
