@@ -6,7 +6,7 @@ from importlib import import_module
 
 from benchmarks.harness import machine
 
-BENCHMARKS = ("landing", "edi", "allocation")
+BENCHMARKS = ("landing", "edi", "allocation", "tpch")
 
 
 def main() -> None:

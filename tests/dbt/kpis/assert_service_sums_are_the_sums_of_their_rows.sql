@@ -24,7 +24,7 @@ published as (
         sum(denominator) as denominator,
         sum(observations) as observations
     from {{ ref('kpi_values') }}
-    where kpi_id in (select kpi_id from rows_summed)
+    where kpi_id in (select rows_summed.kpi_id from rows_summed)
     group by kpi_id, profile_id, is_headline
 )
 
