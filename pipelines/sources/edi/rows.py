@@ -76,23 +76,23 @@ class EventRows:
         series = [
             _series(name, values, schema[name]) for name, values in zip(columns, zip(*rows, strict=True), strict=True)
         ]
-        text = pl.DataFrame([*series, pl.Series(PLACE, self._places[family, columns], dtype=pl.Int64)])
+        text, places = pl.DataFrame(series), pl.Series(PLACE, self._places[family, columns], dtype=pl.Int64)
         decimals = [name for name in columns if isinstance(schema[name], pl.Decimal)]
-        frame = text.with_columns(pl.col(name).cast(schema[name], strict=False) for name in decimals)
+        frame = text.with_columns(text[name].cast(schema[name], strict=False) for name in decimals)
         for name in decimals:
             broken = text[name].is_not_null() & frame[name].is_null()
             if broken.any():
-                self._reject_numbers(name, text.filter(broken))
-                text, frame = text.filter(~broken), frame.filter(~broken)
-        sourced = frame if "source" in columns else frame.with_columns(source=pl.lit(SOURCE))
-        contract = conform(sourced.drop(PLACE), family)
-        return contract.with_columns(frame[PLACE])
+                self._reject_numbers(name, text.filter(broken), places.filter(broken))
+                text, frame, places = text.filter(~broken), frame.filter(~broken), places.filter(~broken)
+        if "source" not in columns:
+            frame = frame.hstack([pl.Series("source", [SOURCE] * frame.height, dtype=pl.String)])
+        return conform(frame, family).hstack([places])
 
-    def _reject_numbers(self, name: str, rows: pl.DataFrame) -> None:
-        for row in rows.iter_rows(named=True):
-            raw = json.dumps({key: str(value) for key, value in row.items() if value is not None and key != PLACE})
+    def _reject_numbers(self, name: str, rows: pl.DataFrame, places: pl.Series) -> None:
+        for row, place in zip(rows.iter_rows(named=True), places, strict=True):
+            raw = json.dumps({key: str(value) for key, value in row.items() if value is not None})
             self.reject(row["source_ref"], f"{name} {row[name]!r} is not a number that fits", raw)
-            self._reject_places.append(row[PLACE])
+            self._reject_places.append(place)
 
 
 def _extend(places: list[int], count: int, place: int) -> None:

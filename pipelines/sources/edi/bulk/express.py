@@ -246,8 +246,10 @@ def _columns(family: str) -> _Columns:
 
 
 @cache
-def _contract(family: str) -> pa.Schema:
-    return empty_frame(family).to_arrow().schema
+def _contract(family: str) -> dict[str, pa.DataType]:
+    """Return the family's columns and their Arrow types."""
+    schema = empty_frame(family).to_arrow().schema
+    return {field.name: pa.string_view() if pa.types.is_large_string(field.type) else field.type for field in schema}
 
 
 def _frame(family: str, pages: Sequence[tuple[Array, Array]], arenas: Sequence[pa.Buffer]) -> pl.DataFrame:
@@ -258,9 +260,10 @@ def _frame(family: str, pages: Sequence[tuple[Array, Array]], arenas: Sequence[p
     columns, contract, count = _columns(family), _contract(family), numbers.shape[1]
     found = {name: _text(views[index], arenas) for index, name in enumerate(columns.text)}
     for index, name in enumerate(columns.numbers, start=1):
-        found[name] = _numbers(numbers[index], contract.field(name).type)
-    arrays = [found[field.name] if field.name in found else pa.nulls(count, field.type) for field in contract]
-    return pl.DataFrame(pa.RecordBatch.from_arrays([*arrays, pa.array(numbers[0])], [*contract.names, PLACE]))
+        found[name] = _numbers(numbers[index], contract[name])
+    nulls = {kind: pa.nulls(count, kind) for kind in contract.values()}
+    arrays = [found.get(name, nulls[kind]) for name, kind in contract.items()]
+    return pl.DataFrame(pa.RecordBatch.from_arrays([*arrays, pa.array(numbers[0])], [*contract, PLACE]))
 
 
 def _text(views: Array, arenas: Sequence[pa.Buffer]) -> pa.Array:

@@ -154,7 +154,7 @@ class Scanner:
     def normalise(self, piece: str, terminator: str) -> str:
         """Do what `feed.normalise` does: at once where only line breaks must go."""
         self._make_room(len(piece))
-        length = self._without_breaks(piece, terminator, 0)
+        length = self._without_breaks(piece, _padded(piece), terminator, 0)
         return normalise(piece, terminator) if length < 0 else str(self._plain[:length].data, "ascii")
 
     def find(
@@ -189,12 +189,16 @@ class Scanner:
         text, at, groups, told = feed.text, feed.at, list[RunGroup](), np.zeros(6, np.int64)
         count = 0
         self._make_room((len(text) - at) * (1 if text.isascii() else _MOST_BYTES))
+        data = _padded(text) if text.isascii() else None
         while at < len(text) and (isa := read_isa(text, at, ordinal=ordinal + count)) and not isa.faults:
             end = find_isa(text, isa.end)
             if end < 0 and not feed.is_exhausted:
                 break
             end = end if end >= 0 else len(text)
-            found = self._read_whole(text[isa.end : end], isa.header, told)
+            body = text[isa.end : end]
+            found = self._read_whole(
+                body, _padded(body) if data is None else data[isa.end : end + SPARE], isa.header, told
+            )
             if not found:
                 break
             groups += found
@@ -202,12 +206,12 @@ class Scanner:
         feed.at = at
         return (Run(self._tape, self._sets[: groups[-1].last], groups), count) if groups else None
 
-    def _read_whole(self, body: str, header: InterchangeHeader, told: Array) -> list[RunGroup]:
-        """Split one more interchange and return its groups; none if it has a fault or no sets."""
+    def _read_whole(self, body: str, data: Array, header: InterchangeHeader, told: Array) -> list[RunGroup]:
+        """Split one more interchange, also given in bytes, and return its groups; none if it has a fault or no sets."""
         separators, (at, _, base, set_count, group_count, _) = header.separators, told.tolist()
         if not _is_ascii(separators):
             return []
-        end = self._without_breaks(body, separators.segment, at)
+        end = self._without_breaks(body, data, separators.segment, at)
         if end < 0:
             plain = normalise(body, separators.segment).encode()
             end = at + len(plain)
@@ -230,11 +234,11 @@ class Scanner:
     def _elements(self, start: int, end: int, separators: Separators) -> list[str]:
         return self._plain[start:end].tobytes().decode().split(separators.element)
 
-    def _without_breaks(self, piece: str, terminator: str, at: int) -> int:
+    def _without_breaks(self, piece: str, data: Array, terminator: str, at: int) -> int:
         """Write a text without its line breaks and return where it ends; -1 if there is more to be done."""
         if not piece.isascii() or not terminator.isascii():
             return -1
-        return without_breaks(_padded(piece), ord(terminator), self._plain, at)
+        return without_breaks(data, ord(terminator), self._plain, at)
 
     def _make_room(self, size: int) -> None:
         """Provide for a text of so many bytes."""
