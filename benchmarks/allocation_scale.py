@@ -39,7 +39,7 @@ from benchmarks.allocation_proof import optimum_of
 from benchmarks.harness import machine
 from optimizer.allocation import allocate, baseline
 from optimizer.allocation.kernels.check import check
-from optimizer.allocation.kernels.engine import Start, greedy, solve_arrays, unit_values
+from optimizer.allocation.kernels.engine import greedy, solve_arrays, unit_values
 from optimizer.allocation.kernels.passes import Prices
 from optimizer.allocation.kernels.problem import KernelAnswer, KernelProblem
 from optimizer.allocation.kernels.warm import warm
@@ -85,7 +85,7 @@ def solved(folder: Path) -> dict[str, Any]:
 
 
 def resolved(folder: Path) -> dict[str, Any]:
-    """Solve an instance, cut the first node's capacity by a fifth, and solve that again from its answer and cold."""
+    """Solve an instance, cut the first node's capacity by a fifth, and solve that again from its prices and cold."""
     base = _load(folder)
     first = solve_arrays(base)
     node = base.cell_node[base.arc_cell]
@@ -94,7 +94,7 @@ def resolved(folder: Path) -> dict[str, Any]:
     capacity[cut] = capacity[cut] * 4 // 5
     changed = replace(base, row_capacity=capacity)
     cold, cold_answer = _timed(changed)
-    again, answer = _timed(changed, Start(Prices(first.row_prices, first.group_prices), first.plan.units))
+    again, answer = _timed(changed, Prices(first.row_prices, first.group_prices))
     best = min(answer.bound_cents, cold_answer.bound_cents)
     behind = (cold_answer.objective_cents - answer.objective_cents) / best
     return {
@@ -122,7 +122,7 @@ def proven(folder: Path) -> dict[str, Any]:
     }
 
 
-def _timed(problem: KernelProblem, start: Start | None = None) -> tuple[dict[str, Any], KernelAnswer]:
+def _timed(problem: KernelProblem, start: Prices | None = None) -> tuple[dict[str, Any], KernelAnswer]:
     started, used = time.perf_counter(), time.process_time()
     answer = solve_arrays(problem, start=start)
     seconds, used = time.perf_counter() - started, time.process_time() - used

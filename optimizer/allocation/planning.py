@@ -14,7 +14,7 @@ from optimizer.allocation.explain import explain_lates, explain_shorts, explain_
 from optimizer.allocation.options import AllocationOptions
 from optimizer.allocation.plan import Problem, objective_cents, prepare
 from optimizer.allocation.result import AllocationResult
-from optimizer.allocation.solve import Solved, Start, relaxed_bound, solve
+from optimizer.allocation.solve import Solved, relaxed_bound, solve
 from optimizer.allocation.verify import verify
 from optimizer.errors import PlanRejectedError
 
@@ -32,15 +32,14 @@ def allocate(
     Args:
         data: The problem.
         options: Replaces the options the data was made with.
-        start: The result of a like problem, a scenario's base: a large problem is then solved from its prices and plan.
+        start: The result of a like problem, a scenario's base: a large problem is then solved from its prices.
 
     Raises:
         InvalidDataError: The data has faults; all are listed.
         PlanRejectedError: The plan breaks a constraint (a defect; it is not shown).
     """
     problem = prepare(data.with_options(options) if options else data)
-    known = Start(start.prices, start.allocations) if start is not None and start.prices is not None else None
-    return _result(problem, solve(problem, start=known))
+    return _result(problem, solve(problem, start=start.prices if start is not None else None))
 
 
 def baseline(

@@ -75,20 +75,12 @@ class Solved:
     prices: pl.DataFrame | None = None
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class Start:
-    """A like problem's PRICES and the `result.ALLOCATIONS` of its plan."""
-
-    prices: pl.DataFrame
-    allocations: pl.DataFrame
-
-
-def solve(problem: Problem, *, start: Start | None = None) -> Solved:
+def solve(problem: Problem, *, start: pl.DataFrame | None = None) -> Solved:
     """Find the best plan the chosen path can; the solver's paths are never worse than the rules.
 
     Args:
         problem: The problem.
-        start: What is known of a like problem, a scenario's base: the path *prices* then works on what changed only.
+        start: Prices of a like problem (PRICES), a scenario's base: the path *prices* then learns only what changed.
     """
     started = time.monotonic()
     if _is_for_kernels(problem):
@@ -135,17 +127,14 @@ def _is_for_kernels(problem: Problem) -> bool:
     return is_large and not unsupported(problem)
 
 
-def _solve_prices(problem: Problem, started: float, start: Start | None) -> Solved:
+def _solve_prices(problem: Problem, started: float, start: pl.DataFrame | None) -> Solved:
     # Numba takes its time to load; small problems never need it.
-    from optimizer.allocation.kernels import engine  # noqa: PLC0415
+    from optimizer.allocation.kernels.engine import solve_arrays  # noqa: PLC0415
     from optimizer.allocation.kernels.passes import Prices  # noqa: PLC0415
 
     compiled = compile_problem(problem)
-    known = None
-    if start is not None:
-        units = _known_units(problem, start.allocations)[compiled.arc]
-        known = engine.Start(Prices(*_known_prices(problem, start.prices)), units)
-    answer = engine.solve_arrays(compiled.problem, seed=problem.data.options.seed, start=known)
+    learnt = None if start is None else Prices(*_started(problem, start))
+    answer = solve_arrays(compiled.problem, seed=problem.data.options.seed, start=learnt)
     plan = compiled.plan(answer.plan)
     objective, bound = objective_cents(problem, plan), compiled.offset + answer.bound_cents
     return Solved(
@@ -170,22 +159,14 @@ def _priced(problem: Problem) -> pl.DataFrame:
     return pl.concat([rows, floors])
 
 
-def _known_units(problem: Problem, allocations: pl.DataFrame) -> Ints:
-    """Return the units that a like problem's plan ships on this problem's arcs, in the order of `Arcs.frame`."""
-    key = ["order_id", "line_id", "node_id", "ship_date", "carrier", "service"]
-    known = allocations.group_by(key).agg(pl.col("quantity").sum())
-    found = problem.arcs.frame.select(key).join(known, on=key, how="left", nulls_equal=True, maintain_order="left")
-    return found["quantity"].fill_null(0).to_numpy().astype(np.int64)
-
-
-def _known_prices(problem: Problem, prices: pl.DataFrame) -> tuple[Ints, Ints]:
+def _started(problem: Problem, start: pl.DataFrame) -> tuple[Ints, Ints]:
     """Return a like problem's prices of this problem's capacities and floors, 0 for new ones."""
     key = ["kind", "label", "ship_date"]
-    known = prices.unique(key, keep="first", maintain_order=True)
+    known = start.unique(key, keep="first", maintain_order=True)
     found = _priced(problem).join(known, on=key, how="left", nulls_equal=True, maintain_order="left")["price"]
-    at = found.fill_null(0).to_numpy().astype(np.int64)
+    prices = found.fill_null(0).to_numpy().astype(np.int64)
     rows = problem.resources.frame.height
-    return at[:rows], at[rows:]
+    return prices[:rows], prices[rows:]
 
 
 def relaxed_bound(problem: Problem) -> int:

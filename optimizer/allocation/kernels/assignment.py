@@ -9,7 +9,7 @@ exact programs (`neighbourhoods`). One thread; stops are counts.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Final
 
 import numpy as np
@@ -38,11 +38,15 @@ WIDTH: Final = 12
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Assigned:
-    """Agent of each job, total cost and a lower bound on any assignment's (in the unit of the costs, rounded up)."""
+    """Agent of each job, total cost and a lower bound on any assignment's (in the unit of the costs, rounded up).
+
+    `is_killed`: the clock stopped one of the small programs.
+    """
 
     agent: Ints
     cost: int
     bound: int
+    is_killed: bool = False
 
 
 def assign(cost: Ints, need: Ints, capacity: Ints, *, seed: int = 1, moves: int | None = None) -> Assigned | None:
@@ -90,16 +94,17 @@ def _mended(
     mask &= given.cost < NOBODY
     linear = neighbourhoods.linear_prices(given, mask)
     if linear is None:
-        return found
+        return None if found is None else replace(found, is_killed=True)
     reduced, prices = linear
     bound = max(bound, _bound(given.cost, given.need, given.capacity, prices))
-    start = neighbourhoods.dive(given, reduced, seed=seed)
+    work = neighbourhoods.Work()
+    start = neighbourhoods.dive(given, reduced, work, seed=seed)
     if found is not None and (start is None or found.cost <= given.value(start)):
         start = found.agent
     if start is None:
         return None
-    agent = neighbourhoods.improve(given, start, reduced, seed=seed, bound=bound)
-    return Assigned(agent, given.value(agent), bound)
+    agent = neighbourhoods.improve(given, start, reduced, work, seed=seed, bound=bound)
+    return Assigned(agent, given.value(agent), bound, work.is_killed)
 
 
 def _bound(cost: Ints, need: Ints, capacity: Ints, prices: npt.NDArray[np.float64]) -> int:
@@ -233,8 +238,11 @@ def is_assignment(problem: KernelProblem) -> bool:
     return bool(whole.all() and alone.all() and plenty and free and (problem.arc_step == 0).all())
 
 
-def solve_assignment(problem: KernelProblem, *, seed: int) -> tuple[KernelPlan, int] | None:
-    """Return a plan of a problem that `is_assignment`, and an upper bound in cents; None without a feasible one."""
+def solve_assignment(problem: KernelProblem, *, seed: int) -> tuple[KernelPlan, int, bool] | None:
+    """Return a plan of a problem that `is_assignment`, an upper bound in cents and whether the clock stopped a program.
+
+    None without a feasible plan.
+    """
     line = np.repeat(np.arange(problem.lines), np.diff(problem.line_arcs))
     idle = problem.row_capacity.size
     # Capacity-free arcs and staying short are two more agents with room for all.
@@ -258,6 +266,5 @@ def solve_assignment(problem: KernelProblem, *, seed: int) -> tuple[KernelPlan, 
     arcs = arc_at[np.arange(problem.lines), found.agent]
     used = arcs >= 0
     units[arcs[used]] = problem.line_quantity[used]
-    return KernelPlan(units, np.zeros(problem.bucket_supply.size, np.int64)), -(
-        found.bound - int(shift) * problem.lines
-    )
+    bound = int(shift) * problem.lines - found.bound
+    return KernelPlan(units, np.zeros(problem.bucket_supply.size, np.int64)), bound, found.is_killed

@@ -56,18 +56,6 @@ MOVES_PER_ORDER: Final = 25
 RUIN: Final = 12
 
 
-AGAIN: Final = (6, 6)
-"""Steps and linear programs from a like problem's prices and plan."""
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Start:
-    """What is known of a like problem: its prices and the units of its plan on the arcs of this one."""
-
-    prices: Prices
-    units: Ints
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Effort:
     """How much work a solve may do; every field is a count, so the answer does not depend on the machine."""
@@ -79,15 +67,19 @@ class Effort:
     moves: int | None = None
 
 
+AGAIN: Final = Effort(sweeps=6, steps=8, rounds=12)
+"""Work on prices and on a plan without order rules from a like problem's prices."""
+
+
 def solve_arrays(
-    problem: KernelProblem, *, seed: int = 1, start: Start | None = None, effort: Effort | None = None
+    problem: KernelProblem, *, seed: int = 1, start: Prices | None = None, effort: Effort | None = None
 ) -> KernelAnswer:
     """Solve a problem by the path of its regime and check the plan.
 
     Args:
         problem: The problem; `faults()` must be empty.
         seed: Seed of sampling, chunking and search.
-        start: What is known of a like problem (a scenario's base): prices and plan start there and take less work.
+        start: Prices of a like problem (a scenario's base): learning starts there and takes less work.
         effort: Counts of work; by default functions of the instance.
 
     Raises:
@@ -155,8 +147,9 @@ class _Engine:
         found = solve_assignment(self.problem, seed=self.seed)
         if found is None:
             return None
+        plan, bound, self.is_killed = found
         lots = np.zeros(self.problem.bucket_supply.size, np.int64)
-        return self._answer("assignment", *found, Prices.zero(self.problem), lots)
+        return self._answer("assignment", plan, bound, Prices.zero(self.problem), lots)
 
     def flow(self) -> KernelAnswer:
         problem, prices, passed = self.problem, Prices.zero(self.problem), Passed.empty(self.problem)
@@ -165,12 +158,12 @@ class _Engine:
         bound = certified_bound(problem, prices, passed.lots, passed.quotas)
         return self._answer("flow", plan, bound, prices, passed.lots)
 
-    def margins(self, start: Start | None) -> KernelAnswer:
+    def margins(self, start: Prices | None) -> KernelAnswer:
         world = make_world(self.problem)
         learnt, state = self._without_orders(world, start)
         return self._answer("margins", plan_of(world, state), learnt.bound_cents, learnt.prices, learnt.lots)
 
-    def _without_orders(self, world: World, start: Start | None) -> tuple[pricing.Learnt, State]:
+    def _without_orders(self, world: World, start: Prices | None) -> tuple[pricing.Learnt, State]:
         """Return prices and a plan at them, order rules left out."""
         problem, effort = self.problem, self.effort
         if not problem.is_coupled:
@@ -184,13 +177,10 @@ class _Engine:
             if whole is not None:
                 return pricing.learn(problem, whole[0], steps=1), whole[1]
             self.is_killed = True
-        if start is not None:
-            steps, rounds = AGAIN
-            learnt = pricing.learn(problem, start.prices, steps=steps)
-            settled = settle(problem, world, learnt, rounds=rounds, seed=self.seed, units=start.units)
-        else:
-            learnt = pricing.learn(problem, self._swept(), steps=effort.steps)
-            settled = settle(problem, world, learnt, rounds=effort.rounds, seed=self.seed)
+        prices = self._swept() if start is None else pricing.sweep(problem, start, sweeps=AGAIN.sweeps, seed=self.seed)
+        effort = self.effort if start is None else AGAIN
+        learnt = pricing.learn(problem, prices, steps=effort.steps)
+        settled = settle(problem, world, learnt, rounds=effort.rounds, seed=self.seed)
         self.is_killed |= settled.is_killed
         return learnt, settled.state
 
@@ -201,7 +191,7 @@ class _Engine:
             problem = pricing.sample(problem, share, self.seed)
         return pricing.sweep(problem, sweeps=sweeps, seed=self.seed)
 
-    def orders(self, start: Start | None) -> KernelAnswer:
+    def orders(self, start: Prices | None) -> KernelAnswer:
         problem, world = self.problem, make_world(self.problem)
         learnt, state = self._without_orders(world, start)
         flat = OrderPrices(learnt.prices.rows, learnt.prices.groups, learnt.lots, learnt.quotas, learnt.bound_cents)

@@ -80,9 +80,7 @@ class _Program:
         return Prices(np.rint(rows * SCALE).astype(np.int64), np.rint(groups * SCALE).astype(np.int64))
 
 
-def settle(
-    problem: KernelProblem, world: World, learnt: Learnt, *, rounds: int, seed: int, units: Ints | None = None
-) -> Settled:
+def settle(problem: KernelProblem, world: World, learnt: Learnt, *, rounds: int, seed: int) -> Settled:
     """Return a plan near the prices; order rules are not looked at.
 
     Args:
@@ -91,10 +89,9 @@ def settle(
         learnt: Prices of rows, groups, lots and quotas.
         rounds: Linear programs.
         seed: Seed of all luck.
-        units: Units per arc to start from, those of a like problem's plan; by default those of a paced pass.
     """
     settling = _Settling(problem, world, learnt, seed)
-    settling.load(pace(problem, learnt.prices, seed=seed) if units is None else units)
+    settling.load(pace(problem, learnt.prices, seed=seed))
     for number in range(rounds):
         settling.place(settling.lines_forgoing() if number % 2 else settling.skus_forgoing())
     return Settled(settling.state, settling.is_killed)

@@ -15,7 +15,7 @@ import numpy as np
 import numpy.typing as npt
 from scipy import sparse  # type: ignore[import-untyped]
 
-from optimizer.allocation.backend import simplex_prices, solve_program
+from optimizer.allocation.backend import relaxation, solve_program
 from optimizer.allocation.kernels.problem import Ints
 
 Floats = npt.NDArray[np.float64]
@@ -47,7 +47,7 @@ MOST_FAILURES: Final = 60
 MOST_ITERATIONS: Final = 150_000
 """Simplex iterations of all neighbourhoods together."""
 
-KILL_SECONDS: Final = 10.0
+KILL_SECONDS: Final = 60.0
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -111,30 +111,40 @@ def _program(given: Jobs, mask: Flags) -> _Program:
 
 def linear_prices(given: Jobs, mask: Flags) -> tuple[Floats, Floats] | None:
     """Return reduced costs [job, agent] and capacity prices over a mask of arcs; None if the clock ran out."""
-    found = simplex_prices(_program(given, mask), kill_seconds=KILL_SECONDS)
+    found = relaxation(_program(given, mask), kill_seconds=KILL_SECONDS)
     if found is None:
         return None
     jobs = given.cost.shape[0]
-    prices = np.maximum(found[jobs:], 0)
+    prices = np.maximum(found[1][jobs:], 0)
     priced = np.where(given.cost < given.nobody, given.cost + given.need * prices, given.nobody)
     nearest = np.where(mask, priced, np.inf).min(axis=1)
     return priced - nearest[:, None], prices
 
 
-def _solve(given: Jobs, mask: Flags, *, seed: int, nodes: int, gap: float) -> tuple[Ints | None, int]:
+@dataclass(slots=True)
+class Work:
+    """What small programs took so far; `is_killed`: the clock stopped one."""
+
+    iterations: int = 0
+    is_killed: bool = False
+
+
+def _solve(given: Jobs, mask: Flags, work: Work, *, seed: int, nodes: int, gap: float) -> Ints | None:
     program = _program(given, mask)
     answer = solve_program(
         program, np.arange(program.job.size), seed=seed, node_limit=nodes, gap=gap, kill_seconds=KILL_SECONDS
     )
+    work.iterations += answer.iterations
+    work.is_killed |= answer.is_killed
     if answer.values is None:
-        return None, answer.iterations
+        return None
     taken = answer.values > 0.5
     agent = np.empty(given.cost.shape[0], np.int64)
     agent[program.job[taken]] = program.agent[taken]
-    return agent, answer.iterations
+    return agent
 
 
-def dive(given: Jobs, reduced: Floats, *, seed: int) -> Ints | None:
+def dive(given: Jobs, reduced: Floats, work: Work, *, seed: int) -> Ints | None:
     """Return an assignment near the relaxation: jobs with one clearly best agent stay there, the others are solved."""
     jobs, agents = reduced.shape
     second = np.partition(reduced, min(1, agents - 1), axis=1)[:, min(1, agents - 1)]
@@ -144,29 +154,30 @@ def dive(given: Jobs, reduced: Floats, *, seed: int) -> Ints | None:
     left = given.capacity - given.load(agent, np.setdiff1d(np.arange(jobs), free))
     mask = np.zeros((free.size, agents), np.bool_)
     np.put_along_axis(mask, np.argsort(reduced[free], axis=1, kind="stable")[:, :DIVE_WIDTH], values=True, axis=1)
-    found, _ = _solve(given.part(free, left), mask, seed=seed, nodes=DIVE_NODES, gap=DIVE_GAP)
+    found = _solve(given.part(free, left), mask, work, seed=seed, nodes=DIVE_NODES, gap=DIVE_GAP)
     if found is None:
         return None
     agent[free] = found
     return agent
 
 
-def improve(given: Jobs, agent: Ints, reduced: Floats, *, seed: int, bound: float) -> Ints:
+def improve(given: Jobs, agent: Ints, reduced: Floats, work: Work, *, seed: int, bound: float) -> Ints:
     """Return an assignment at least as good: the jobs of a few agents at a time are shared out anew, exactly.
 
     Args:
         given: The problem.
         agent: A feasible assignment.
         reduced: Reduced costs of the relaxation.
+        work: What has been done already; added to.
         seed: Seed of the choice of agents.
         bound: Lower bound on the cost; the search stops near it.
     """
     jobs, agents = reduced.shape
     agent, random = agent.copy(), np.random.default_rng(seed)
     count = min(max(ROUND_JOBS * agents // jobs, 2), agents)
-    value, work, failures = given.value(agent), 0, 0
+    value, failures, most = given.value(agent), 0, work.iterations + MOST_ITERATIONS
     for _ in range(MOST_ROUNDS):
-        if value <= bound * (1 + GOOD) or failures >= MOST_FAILURES or work >= MOST_ITERATIONS:
+        if value <= bound * (1 + GOOD) or failures >= MOST_FAILURES or work.iterations >= most:
             break
         failures += 1
         chosen = _rivals(agent, reduced, count, random)
@@ -178,8 +189,7 @@ def improve(given: Jobs, agent: Ints, reduced: Floats, *, seed: int, bound: floa
         near = np.sort(reduced[free][mask])
         mask &= reduced[free] <= near[min(ROUND_WIDTH * free.size, near.size) - 1]
         mask[np.arange(free.size), agent[free]] = True
-        found, iterations = _solve(given.part(free, given.capacity), mask, seed=seed, nodes=ROUND_NODES, gap=0.0)
-        work += iterations
+        found = _solve(given.part(free, given.capacity), mask, work, seed=seed, nodes=ROUND_NODES, gap=0.0)
         if found is None:
             continue
         changed = agent.copy()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from itertools import product
 
 import numpy as np
@@ -87,6 +88,18 @@ def test_a_neighbourhood_never_returns_a_dearer_assignment():
     assert start is not None
     linear = neighbourhoods.linear_prices(given, np.ones(cost.shape, np.bool_))
     assert linear is not None
-    better = neighbourhoods.improve(given, start.agent, linear[0], seed=1, bound=0)
+    better = neighbourhoods.improve(given, start.agent, linear[0], neighbourhoods.Work(), seed=1, bound=0)
     assert given.value(better) <= start.cost
     assert (given.load(better, np.arange(40)) <= capacity).all()
+
+
+def test_an_assignment_tells_that_the_clock_stopped_a_small_program(monkeypatch):
+    cost, need, capacity = correlated(4)
+    sound = assign(cost, need, capacity, moves=2_000)
+    solve = neighbourhoods.solve_program
+    killed = lambda *given, **options: replace(solve(*given, **options), is_killed=True)  # noqa: E731
+    monkeypatch.setattr(neighbourhoods, "solve_program", killed)
+    stopped = assign(cost, need, capacity, moves=2_000)
+    assert sound is not None
+    assert stopped is not None
+    assert (sound.is_killed, stopped.is_killed) == (False, True)

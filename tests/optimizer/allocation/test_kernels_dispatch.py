@@ -121,7 +121,7 @@ def test_a_problem_folder_with_many_lines_takes_the_path_of_prices(world, tmp_pa
     assert told["objective_cents"] <= told["bound_cents"]
 
 
-def test_a_like_problem_starts_from_the_prices_and_the_plan_of_the_base(world):
+def test_a_like_problem_starts_from_the_prices_of_the_base(world):
     data = company(world, 2, whole=0)
     options = replace(data.options, exact_line_limit=10)
     base = allocate(data, options)
@@ -129,9 +129,8 @@ def test_a_like_problem_starts_from_the_prices_and_the_plan_of_the_base(world):
     assert base.prices.schema == PRICES
     assert base.prices["price"].max() > 0
     problem = prepare(data)
-    rows, floors = solve._known_prices(problem, base.prices.sample(fraction=1, shuffle=True, seed=1))
+    rows, floors = solve._started(problem, base.prices.sample(fraction=1, shuffle=True, seed=1))
     assert np.concatenate([rows, floors]).tolist() == base.prices["price"].to_list()
-    assert solve._known_prices(problem, base.prices.clear())[0].tolist() == [0] * rows.size
-    assert solve._known_units(problem, base.allocations).sum() == base.allocations["quantity"].sum()
+    assert solve._started(problem, base.prices.clear())[0].tolist() == [0] * rows.size
     exact, again = allocate(data), allocate(data, options, start=base)
     assert again.objective_cents <= exact.objective_cents <= again.bound_cents
