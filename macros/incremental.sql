@@ -123,7 +123,10 @@
     {%- endif -%}
 {%- endmacro %}
 
-{#- Replaces dbt's own: rows are put in place of all rows of an order, not of equal keys, so that rows can vanish. -#}
+{#-
+    Replaces dbt's own: rows are put in place of all rows of an order, not of equal keys, so that rows can vanish. Rows
+    without an order are made anew where the model says that it has any (`orderless`).
+-#}
 {% materialization incremental, adapter="duckdb", supported_languages=["sql"] -%}
     {%- set changed = changes_of(this.identifier) -%}
     {%- if not is_build_incremental() -%}
@@ -138,13 +141,14 @@
 
     {%- set rebuilt = this.identifier ~ "__rebuilt" -%}
     {%- set columns = adapter.get_columns_in_relation(this) | map(attribute="quoted") | join(", ") -%}
+    {%- set rows = "order_id in (select order_id from " ~ changed ~ ")" -%}
+    {%- if config.get("orderless") -%} {%- set rows = rows ~ " or order_id is null" -%} {%- endif -%}
     {{ run_hooks(pre_hooks, inside_transaction=False) }}
     {{ run_hooks(pre_hooks, inside_transaction=True) }}
     {% call statement("main") -%}
         create or replace temporary table {{ rebuilt }} as {{ query_of_changed_orders(model, sql) }};
-        delete from {{ this }} where order_id in (select order_id from {{ changed }});
-        insert into {{ this }} ({{ columns }})
-        select {{ columns }} from {{ rebuilt }} where order_id in (select order_id from {{ changed }});
+        delete from {{ this }} where {{ rows }};
+        insert into {{ this }} ({{ columns }}) select {{ columns }} from {{ rebuilt }} where {{ rows }};
         drop table temp.{{ rebuilt }};
     {%- endcall %}
     {{ run_hooks(post_hooks, inside_transaction=True) }}
@@ -153,6 +157,18 @@
     {{ return({"relations": [this]}) }}
 {%- endmaterialization %}
 
+{#- What tells whether a compared table changed: a digest per order where it has orders, else its rows. -#}
+{% macro rows_to_compare(relation) -%}
+    {%- set columns = adapter.get_columns_in_relation(relation) | map(attribute="quoted") | join(", ") -%}
+    {%- if has_order_id(relation) and not config.get("by_row") -%}
+        {%- set digest = "sum(cast(hash(" ~ columns ~ ") as hugeint))" -%}
+        {%- set told = "order_id, count(*) as rows_told, " ~ digest ~ " as digest" -%}
+        {{ return("(select " ~ told ~ " from " ~ relation ~ " group by order_id)") }}
+    {%- else -%}
+        {{ return("(select " ~ columns ~ ", count(*) as rows_told from " ~ relation ~ " group by all)") }}
+    {%- endif -%}
+{%- endmacro %}
+
 {#- A table made anew that incremental models read: what came and went is noted. -#}
 {% materialization compared, adapter="duckdb", supported_languages=["sql"] -%}
     {%- set changed = changes_of(this.identifier) -%}
@@ -160,11 +176,12 @@
         {{ return(materialization_table_duckdb()) }}
     {%- endif -%}
     {%- do must_stand(load_cached_relation(this)) -%}
-    {%- do run_query("create or replace table " ~ changed ~ " as from " ~ this) -%}
+    {%- set content = rows_to_compare(this) -%}
+    {%- do run_query("create or replace table " ~ changed ~ " as " ~ content) -%}
     {%- set made = materialization_table_duckdb() -%}
     {%- do run_query(
-        "create or replace table " ~ changed ~ " as (from " ~ this ~ " except all from " ~ changed ~ ") union all (from "
-        ~ changed ~ " except all from " ~ this ~ ")"
+        "create or replace table " ~ changed ~ " as (" ~ content ~ " except from " ~ changed ~ ") union all (from "
+        ~ changed ~ " except " ~ content ~ ")"
     ) -%}
     {{ return(made) }}
 {%- endmaterialization %}

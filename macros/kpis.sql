@@ -33,6 +33,17 @@
     from {{ relation }}
 {%- endmacro %}
 
+{#- JSON: the stages of a return in the order of the business, each with the instants of fct_returns that bound it. -#}
+{% macro return_stages() -%}
+    {
+        "return_request_to_scan": ["created_at", "in_transit_at"],
+        "return_scan_to_receive": ["in_transit_at", "received_at"],
+        "return_receive_to_grade": ["received_at", "graded_at"],
+        "return_receive_to_refund": ["received_at", "refunded_at"],
+        "return_receive_to_restock": ["received_at", "restocked_at"]
+    }
+{%- endmacro %}
+
 {#- JSON: KPI → verdict of an order. -#}
 {% macro service_order_kpis() -%}
     {"on_time": "is_on_time", "in_full": "is_in_full", "otif": "is_otif", "order_fill": "is_first_pass"}

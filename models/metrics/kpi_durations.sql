@@ -1,3 +1,7 @@
+{{ config(
+    materialized='incremental', orderless=true, ticks='ended_at is null',
+    fixed_inputs=['int_receipts_consolidated']
+) }}
 {#-
     Every stage that a KPI of hours measures: orders (K5), returns (K9), receipts (K13). An open stage has no end and no
     hours; how long it has been open stands in censored_hours, so that Kaplan-Meier figures can use it. Negative times
@@ -63,13 +67,7 @@ net_stages as (
 ),
 
 return_stages as (
-    {%- for stage, start, finish in [
-        ("return_request_to_scan", "created_at", "in_transit_at"),
-        ("return_scan_to_receive", "in_transit_at", "received_at"),
-        ("return_receive_to_grade", "received_at", "graded_at"),
-        ("return_receive_to_refund", "received_at", "refunded_at"),
-        ("return_receive_to_restock", "received_at", "restocked_at"),
-    ] %}
+    {%- for stage, (start, finish) in fromjson(return_stages()).items() %}
         select
             'return_cycle_time' as kpi_id,
             '{{ stage }}' as stage_id,
@@ -90,12 +88,6 @@ return_stages as (
             {%- endif %}
         {{ "union all" if not loop.last }}
     {%- endfor %}
-),
-
-told as (
-    select distinct stage_id
-    from return_stages
-    where ended_at is not null
 ),
 
 receipt_stages as (
@@ -130,7 +122,7 @@ combined as (
     union all
     select return_stages.*
     from return_stages
-    inner join told on return_stages.stage_id = told.stage_id
+    inner join {{ ref('int_return_stages_told') }} as told on return_stages.stage_id = told.stage_id
     union all
     select * from receipt_stages
 )

@@ -1,4 +1,4 @@
-{{ config(materialized='compared') }}
+{{ config(materialized='compared', by_row=true) }}
 {#- The few numbers whose order has another id, or whose captures another system replaces. -#}
 with captured as (
     select distinct

@@ -1,3 +1,4 @@
+{{ config(materialized='incremental', ticks='accepted_at is null or delivered_at is null') }}
 {#-
     The way of every missed line's last missing piece: when it was ready, released, packed, handed over and delivered,
     and what each step should have reached. Grain is order_id, line_id, profile_id.
@@ -77,21 +78,6 @@ worst_holds as (
     group by order_id, line_id, profile_id
 ),
 
--- How long a release takes where nothing is wrong: three of four orders of the channel are as quick.
-usual_lags as (
-    select
-        channel,
-        {{ percentile('release_hours', 0.75) }} as usual_hours
-    from (
-        select
-            channel,
-            {{ hours_between('captured_at', 'released_at') }} as release_hours
-        from {{ ref('int_order_lines_balanced') }}
-        where released_at >= captured_at and coalesce(ship_window_start_at, captured_at) <= captured_at
-    ) as lags
-    group by channel
-),
-
 -- Where some of an order was released, the rest waits for stock, not for the release.
 first_releases as (
     select
@@ -142,7 +128,7 @@ ways as (
             misses.order_id = pieces.order_id
             and misses.line_id = pieces.line_id
             and pieces.position = 1
-    left join usual_lags on order_lines.channel = usual_lags.channel
+    left join {{ ref('int_release_hours_usual') }} as usual_lags on order_lines.channel = usual_lags.channel
     left join first_releases on misses.order_id = first_releases.order_id
     left join worst_holds
         on

@@ -76,7 +76,8 @@ assigned as (
         profiles.quantity_tolerance_high as tolerance_high,
         coalesce(profiles.start_shift_days, 0) as start_shift_days,
         coalesce(profiles.end_shift_days, 0) as end_shift_days,
-        coalesce(profiles.maturity_days, 0) as maturity_days,
+        -- Nothing is due before its window has ended; incremental builds count on it.
+        greatest(coalesce(profiles.maturity_days, 0), 0) as maturity_days,
         coalesce(profiles.provisional_days, 0) as provisional_days,
         ranked.is_headline,
         profiles.early_is_fail

@@ -12,10 +12,24 @@ with parcels as (
     group by tracking_number, order_id, scans_to_at
 ),
 
+-- The pieces of a parcel may have spans of their own that overlap: an order is told of a scan once.
+scans_told as (
+    select distinct
+        events.event_id,
+        parcels.order_id
+    from {{ ref('int_shipment_events_identified') }} as events
+    inner join parcels
+        on
+            events.tracking_number = parcels.tracking_number
+            and events.event_at >= parcels.scans_from_at
+            and events.event_at < parcels.scans_to_at
+    where events.order_id is null
+),
+
 shipment_events as (
     select
         events.event_id,
-        coalesce(events.order_id, parcels.order_id) as order_id,
+        coalesce(events.order_id, scans_told.order_id) as order_id,
         events.line_id,
         events.event_at,
         events.event_type,
@@ -27,12 +41,7 @@ shipment_events as (
             as detail,
         count(*) over (partition by events.event_id) as copies
     from {{ ref('int_shipment_events_identified') }} as events
-    left join parcels
-        on
-            events.order_id is null
-            and events.tracking_number = parcels.tracking_number
-            and events.event_at >= parcels.scans_from_at
-            and events.event_at < parcels.scans_to_at
+    left join scans_told on events.event_id = scans_told.event_id
 ),
 
 combined as (

@@ -1,3 +1,4 @@
+{{ config(materialized='incremental', ticks='not is_mature and shipped_date is not null') }}
 {%- set dims = ["channel", "channel_type", "customer_id", "node_id", "carrier", "region", "category", "seller_id"] -%}
 with lines as (
     select
