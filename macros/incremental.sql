@@ -57,8 +57,13 @@
     {{ return(api.Relation.create(database=node.database, schema=node.schema, identifier=node.alias)) }}
 {%- endmacro %}
 
+{#- Does a relation have orders? One small question instead of dbt's long one about all columns. -#}
 {% macro has_order_id(relation) -%}
-    {{ return("order_id" in adapter.get_columns_in_relation(relation) | map(attribute="name") | list) }}
+    {%- set found = run_query(
+        "select count(*) from duckdb_columns() where database_name = '" ~ relation.database ~ "' and schema_name = '"
+        ~ relation.schema ~ "' and table_name = '" ~ relation.identifier ~ "' and column_name = 'order_id'"
+    ) -%}
+    {{ return(found.columns[0].values()[0] > 0) }}
 {%- endmacro %}
 
 {#-
@@ -188,10 +193,10 @@
 
 {#- Does a model hold rows that this build left as they were? -#}
 {% macro is_partly_rebuilt(relation) -%}
-    {%- if not is_build_incremental() -%} {{ return(false) }} {%- endif -%}
-    {%- set nodes = graph.nodes.values() | selectattr("resource_type", "equalto", "model")
-        | selectattr("alias", "equalto", relation.identifier) | list -%}
-    {%- if not nodes or nodes[0].config.materialized != "incremental" -%} {{ return(false) }} {%- endif -%}
+    {%- set node = graph.nodes.get("model.otif." ~ relation.identifier) -%}
+    {%- if node is none or node.config.materialized != "incremental" or not is_build_incremental() -%}
+        {{ return(false) }}
+    {%- endif -%}
     {%- set changed = changes_of(relation.identifier) -%}
     {%- set everything = run_query("select count(*) from " ~ changed ~ " where order_id is null") -%}
     {{ return(everything.columns[0].values()[0] == 0) }}

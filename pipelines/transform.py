@@ -181,9 +181,12 @@ def _begin(settings: Settings, as_of: datetime, mark: str, *, published: str, fu
 def _run(
     settings: Settings, plan: increments.Plan, select: Sequence[str], *, tests: bool, threads: int
 ) -> list[dict[str, Any]]:
-    """Run dbt on what has to be made. Seeds that did not change stand; seeds that changed make a full build."""
-    left_out = ["unit_test"] + ["test"] * (not tests) + ["seed"] * (not plan.why_full)
-    options = [word for kind in left_out for word in ("--exclude-resource-type", kind)]
+    """Run dbt on what has to be made. Seeds and their tests stand: seeds that changed make a full build."""
+    options = ["--exclude-resource-type", "unit_test"]
+    if not tests:
+        options += ["--exclude-resource-type", "test"]
+    if not plan.why_full:
+        options += ["--exclude", f"path:{_seeds(settings)}"]
     if select:
         options += ["--select", *select, *increments.ENDS_INCREMENT]
     return run_dbt(settings, "build", *options, full_refresh=bool(plan.why_full), threads=threads)
@@ -202,6 +205,11 @@ def _published(settings: Settings) -> str:
     except NotPublishedError:
         return ""
     return path.name if path.exists() else ""
+
+
+def _seeds(settings: Settings) -> str:
+    """Return the folder of the merged seeds as dbt knows it: relative to the project."""
+    return os.path.relpath(settings.var / "dbt" / "seeds", PROJECT_ROOT)
 
 
 def merge_seeds(settings: Settings) -> Path:
@@ -270,6 +278,7 @@ def dbt_command(
         connection = connect(settings.database)
         increments.write_context(connection, as_of.replace(tzinfo=None))
         connection.close()
+    merge_seeds(settings)
     arguments = [
         sys.executable, "-m", "dbt.cli.main", "--no-use-colors", "--log-path", str(settings.var / "dbt" / "logs"),
         "--log-level-file", "info",  # every statement at length would cost an eighth of the run
@@ -284,7 +293,7 @@ def dbt_command(
         | _NO_TELEMETRY
         | {
             "OTIF_DUCKDB": str(settings.database),
-            "OTIF_SEEDS": os.path.relpath(merge_seeds(settings), PROJECT_ROOT),
+            "OTIF_SEEDS": _seeds(settings),
         }
     )
     # Compiling dbt's modules costs a third of its start. Who wants no bytecode beside the code has it in his cache.
