@@ -18,11 +18,11 @@ demo: .venv/.base ## install, then run the whole loop on the sample company
 
 test: .venv/.dev ## install, then run the tests, pages in a real browser included
 	@scripts/browser.sh
-	@$(BIN)/python -m pytest -q -n $(WORKERS) --dist loadfile -m "not exhaustive"
+	@$(BIN)/python -m pytest -q -n $(WORKERS) --dist loadfile --no-loadscope-reorder -m "not exhaustive"
 
 test-all: .venv/.dev ## the same and the exhaustive proofs: fifty deaths, Olist, every look of a page
 	@scripts/browser.sh
-	@$(BIN)/python -m pytest -q -n $(WORKERS) --dist loadfile
+	@$(BIN)/python -m pytest -q -n $(WORKERS) --dist loadfile --no-loadscope-reorder
 
 check: .venv/.dev ## ruff, mypy strict, sqlfluff, import-linter
 	$(BIN)/ruff check .

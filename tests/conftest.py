@@ -15,6 +15,21 @@ ROOT = Path(__file__).resolve().parent.parent
 MadeOnce = Callable[[str, Callable[[Path], object]], Path]
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Let one worker make the sample company while the others test what can do without it, and end with small files."""
+    rooms = (ROOT / "tests" / "models", ROOT / "tests" / "optimizer")
+    waits = {item.path for item in items if "sample_home" in getattr(item, "fixturenames", ())}
+
+    def turn(item: pytest.Item) -> int:
+        if item.path.name == "test_sample_pages.py":
+            return 0
+        if item.path in waits:
+            return 2
+        return 1 if any(item.path.is_relative_to(room) for room in rooms) else 3
+
+    items.sort(key=turn)
+
+
 @pytest.fixture(scope="session")
 def project_root() -> Path:
     """The checkout."""

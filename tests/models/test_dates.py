@@ -115,6 +115,7 @@ def test_months_of_a_quarter_follow_the_pattern_and_the_last_takes_the_extra_wee
     assert [number for _, number in weeks] == [4, 5, 4] * 3 + [4, 5, 5]
 
 
+@pytest.mark.exhaustive
 def test_another_company_counts_4_4_5_to_the_last_friday_of_december(
     calendar: Callable[[FiscalSettings], Connection],
 ) -> None:
