@@ -20,7 +20,7 @@ test: .venv/.dev ## install, then run the tests, pages in a real browser include
 	@scripts/browser.sh
 	@$(BIN)/python -m pytest -q -n $(WORKERS) --dist loadfile --no-loadscope-reorder -m "not exhaustive"
 
-test-all: .venv/.dev ## the same and the exhaustive proofs: fifty deaths, Olist, every look of a page
+test-all: .venv/.dev ## the same and the exhaustive proofs: incremental builds, identity, fifty deaths, Olist, every look of a page
 	@scripts/browser.sh
 	@$(BIN)/python -m pytest -q -n $(WORKERS) --dist loadfile --no-loadscope-reorder
 

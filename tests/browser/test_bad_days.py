@@ -17,7 +17,9 @@ def no_traceback(page: Page) -> None:
     assert "Traceback" not in page.inner_text("body")
 
 
-@pytest.mark.parametrize(("width", "scheme"), [(1440, "light"), (390, "dark")])
+@pytest.mark.parametrize(
+    ("width", "scheme"), [pytest.param(1440, "light", marks=pytest.mark.exhaustive), (390, "dark")]
+)
 def test_an_empty_workspace_says_which_commands_to_run(
     width: int,
     scheme: str,

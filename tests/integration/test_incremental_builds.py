@@ -109,6 +109,7 @@ def _apart(connection: Connection, schema: str, table: str) -> int:
     return int(count)
 
 
+@pytest.mark.exhaustive
 def test_the_chain_from_events_to_verdicts_is_the_same_in_two_steps_or_one(sample_home: Path, tmp_path: Path) -> None:
     settings = empty_workspace(sample_home, tmp_path / "company")
     before = AS_OF - timedelta(days=3)

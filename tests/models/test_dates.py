@@ -13,6 +13,8 @@ from pipelines.transform import dbt_command
 from storage.duck import Connection, connect
 from storage.settings import FiscalSettings, Settings
 
+pytestmark = pytest.mark.exhaustive
+
 AS_OF = datetime(2026, 11, 16, tzinfo=UTC)
 # First day and weeks of the NRF's fiscal years (nrf.com, 4-5-4 calendar).
 NRF_YEARS = {
@@ -115,7 +117,6 @@ def test_months_of_a_quarter_follow_the_pattern_and_the_last_takes_the_extra_wee
     assert [number for _, number in weeks] == [4, 5, 4] * 3 + [4, 5, 5]
 
 
-@pytest.mark.exhaustive
 def test_another_company_counts_4_4_5_to_the_last_friday_of_december(
     calendar: Callable[[FiscalSettings], Connection],
 ) -> None:

@@ -73,6 +73,7 @@ BOUNDS = {
 }
 
 
+@pytest.mark.exhaustive
 @pytest.mark.parametrize(("kpi", "figures"), BOUNDS.items())
 def test_missing_words_widen_a_figure_to_its_worst_and_best_case(
     doubted_settings: Settings, kpi: str, figures: tuple[tuple[int, int], ...]

@@ -15,6 +15,8 @@ from storage.duck import Connection, open_writer
 from storage.publish import open_published
 from storage.settings import Settings
 
+pytestmark = pytest.mark.exhaustive
+
 OLD = timedelta(days=400)
 RECYCLED = timedelta(days=60)
 Land = Callable[[Connection, str, list[dict[str, Any]]], None]

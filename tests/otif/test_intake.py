@@ -133,6 +133,7 @@ def until(condition, what: str) -> None:
     pytest.fail(f"waited five minutes in vain for {what}")
 
 
+@pytest.mark.exhaustive
 @pytest.mark.slow
 def test_serving_shows_pages_takes_webhooks_and_watches_the_inbox(home: Path) -> None:
     with served(home, "--no-build") as (page, hooks):

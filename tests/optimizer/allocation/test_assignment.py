@@ -81,6 +81,7 @@ def test_the_same_seed_gives_the_same_assignment():
     assert (first.agent == second.agent).all()
 
 
+@pytest.mark.exhaustive
 def test_a_neighbourhood_never_returns_a_dearer_assignment():
     cost, need, capacity = correlated(4)
     given = neighbourhoods.Jobs(cost, need, capacity)
@@ -93,6 +94,7 @@ def test_a_neighbourhood_never_returns_a_dearer_assignment():
     assert (given.load(better, np.arange(40)) <= capacity).all()
 
 
+@pytest.mark.exhaustive
 def test_an_assignment_tells_that_the_clock_stopped_a_small_program(monkeypatch):
     cost, need, capacity = correlated(4)
     sound = assign(cost, need, capacity, moves=2_000)

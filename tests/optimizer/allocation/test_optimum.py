@@ -19,7 +19,7 @@ from optimizer.allocation.plan import Plan, Problem, objective_cents, prepare
 from optimizer.allocation.report import allocations, releases, shipped
 from optimizer.errors import PlanRejectedError
 
-TINY = settings(deadline=None, max_examples=15)
+TINY = settings(deadline=None, max_examples=6)
 FEW = st.integers(0, 3)
 
 

@@ -175,6 +175,7 @@ def test_a_pull_goes_on_at_the_page_at_which_it_was_cut_off(settings: Settings, 
     assert landed(settings) == once(shop)
 
 
+@pytest.mark.exhaustive
 @pytest.mark.slow
 def test_deaths_at_random_moments_lose_and_double_nothing(tmp_path: Path) -> None:
     with serving(Shop([order(number) for number in range(24)], size=2)) as shop:
