@@ -143,6 +143,18 @@ def table(frame: pl.DataFrame, columns: dict[str, Any], **options: Any) -> Any: 
     )
 
 
+def order_link(picked: Any, orders: pl.Series) -> None:  # noqa: ANN401 - Streamlit's own
+    """Link to the order of the row picked in a table, of the first row without one."""
+    rows = picked.selection.rows if picked else []
+    order = orders[rows[0] if rows and rows[0] < orders.len() else 0]
+    st.page_link(
+        "app_pages/order.py",
+        label=f"Open order {order}",
+        icon=":material/arrow_forward:",
+        query_params={"order_id": order},
+    )
+
+
 def channel_table(frame: pl.DataFrame, *, unit: str, currency: str) -> None:
     """Show one KPI per channel, written in its unit."""
     shown = frame.filter(pl.col("value").is_not_null() & pl.col("channel").is_not_null())

@@ -99,8 +99,4 @@ picked = components.table(
     selection_mode="single-row",
     key="stock_recoveries",
 )
-rows = picked.selection.rows if picked else []
-order = recoveries["order_id"][rows[0] if rows and rows[0] < recoveries.height else 0]
-st.page_link(
-    "app_pages/order.py", label=f"Open order {order}", icon=":material/arrow_forward:", query_params={"order_id": order}
-)
+components.order_link(picked, recoveries["order_id"])
