@@ -5,7 +5,8 @@ a later instant. Whatever is doubtful makes a full build: an interrupted build, 
 code, an earlier as-of, landed events that are gone. The state lives in schema `builds` of the database:
 
     context    one row: the instant the build looks from, and that of the build it stands on (null: from scratch)
-    seen       per event family the rows of its landing table that the build it stands on had seen; empty from scratch
+    seen       per landing table (an event family, batches, files, rejects) the rows that the build it stands on had
+               seen; empty from scratch
     completed  at most one row: the last build that ended well; gone while a build runs
 """
 
@@ -134,9 +135,12 @@ def complete(connection: Connection, plan: Plan, *, publication: str) -> None:
 
 
 def _landed(connection: Connection) -> dict[str, int]:
+    """Count what has landed: events per family, and what tells of the landing itself (a file may bring rejects only)."""
+    tables = {family: table.table for family, table in EVENT_TABLES.items()}
+    tables |= {name: f"landing.{name}" for name in ("batches", "files", "rejects")}
     return {
-        family: int(connection.execute(f"select count(*) from {table.table}").fetchall()[0][0])
-        for family, table in EVENT_TABLES.items()
+        name: int(connection.execute(f"select count(*) from {table}").fetchall()[0][0])
+        for name, table in tables.items()
     }
 
 
@@ -158,5 +162,5 @@ def _why_full(
     if moment < last[0]:
         return "looks from an earlier instant than the last build"
     if any(landed.get(family, 0) < events for family, events in seen.items()):
-        return "landed events are gone"
+        return "landed rows are gone"
     return ""

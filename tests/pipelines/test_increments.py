@@ -68,6 +68,14 @@ def test_events_that_landed_late_are_something_to_do(connection: Connection) -> 
     assert not start(connection).is_current
 
 
+def test_a_file_that_brought_only_rejects_is_something_to_do(connection: Connection) -> None:
+    connection.execute(
+        "insert into landing.rejects (batch_id, source, source_ref, reason) values ('b', 'shop', 'f#2', 'no order')"
+    )
+
+    assert not start(connection).is_current
+
+
 def test_a_build_that_did_not_end_makes_the_next_one_full(connection: Connection) -> None:
     land(connection, "c")
     start(connection)
