@@ -135,7 +135,7 @@ def complete(connection: Connection, plan: Plan, *, publication: str) -> None:
 
 
 def _landed(connection: Connection) -> dict[str, int]:
-    """Count what has landed: events per family, and what tells of the landing itself (a file may bring rejects only)."""
+    """Count what has landed: events per family, batches, files and rejects (a file may bring nothing else)."""
     tables = {family: table.table for family, table in EVENT_TABLES.items()}
     tables |= {name: f"landing.{name}" for name in ("batches", "files", "rejects")}
     return {
