@@ -78,12 +78,14 @@ def main_options(
 
 @app.command()
 def demo(
-    folder: Annotated[Path, typer.Option("--dir", help="workspace of the demonstration")] = Path("demo"),
+    folder: Annotated[
+        Path | None, typer.Option("--dir", help="workspace of the demonstration (default: --home, then demo)")
+    ] = None,
 ) -> None:
     """Run the whole loop on the sample company, in a workspace of its own."""
     from otif.demo import run_demo
 
-    run_demo(folder)
+    run_demo(folder or CommandState.home or Path("demo"))
 
 
 @app.command()

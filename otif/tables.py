@@ -303,12 +303,12 @@ def _remark(row: dict[str, Any]) -> str:
         return row["reason"] or ""
     words = []
     if row["meets_target"] is not None:
-        words.append("on target" if row["meets_target"] else "below target" if row["unit"] == "ratio" else "off target")
+        words.append("on target" if row["meets_target"] else "misses target")
     if row["is_provisional"]:
         words.append("provisional")
     if row.get("worst") is not None and row["worst"] != row["best"]:
         cases = f"{figure(row['worst'], row['unit'])} to {figure(row['best'], row['unit'])}"
-        words.append(f"{cases} as {row['doubtful']:,} in doubt turn out")
+        words.append(f"{cases}: {row['doubtful']:,} in doubt")
     return ", ".join(words)
 
 

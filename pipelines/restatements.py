@@ -33,7 +33,8 @@ create table if not exists history.kpi_restatements (
 );
 """
 
-# Weeks over at both instants whose sums differ. States (backorders, DSO) belong to their as-of and restate nothing.
+# Weeks over at both instants whose sums differ. States (backorders, DSO) belong to their as-of and restate nothing. Nor
+# is a figure restated that was not published: its KPI was or is unavailable, or the ratio had no observation.
 _CHANGED: Final = """
 create or replace temporary table changed_weeks as
 with bounds as (
@@ -46,13 +47,20 @@ with bounds as (
 sums as (
     {sums}
 )
-select kpi_id, period_date, sum(old_numerator) as old_numerator, sum(old_denominator) as old_denominator,
+select sums.kpi_id, sums.period_date, sum(old_numerator) as old_numerator, sum(old_denominator) as old_denominator,
     sum(new_numerator) as new_numerator, sum(new_denominator) as new_denominator
-from sums cross join bounds
-where period_date + 7 <= bounds.until
-    and kpi_id in (select kpi_id from metrics.kpi_catalogue where cohort_date <> 'as-of date')
-group by kpi_id, period_date
-having abs(sum(new_numerator) - sum(old_numerator)) > 1e-6 or abs(sum(new_denominator) - sum(old_denominator)) > 1e-6
+from sums
+cross join bounds
+inner join metrics.kpi_catalogue as catalogue on sums.kpi_id = catalogue.kpi_id
+where sums.period_date + 7 <= bounds.until and catalogue.cohort_date <> 'as-of date'
+    and sums.kpi_id in (select kpi_id from metrics.kpi_availability where is_available)
+    and sums.kpi_id in (select kpi_id from previous.metrics.kpi_availability where is_available)
+group by sums.kpi_id, sums.period_date, catalogue.unit
+having (catalogue.unit <> 'ratio' or sum(old_denominator) > 0)
+    and (
+        abs(sum(new_numerator) - sum(old_numerator)) > 1e-6
+        or abs(sum(new_denominator) - sum(old_denominator)) > 1e-6
+    )
 """
 
 _ROWS: Final = """

@@ -53,7 +53,10 @@ def restatements(
     """
     if not has_table(connection, "metrics", "kpi_restatements"):
         return pl.DataFrame(schema=dict(_COLUMNS))
-    value = "case when {side}_denominator <> 0 then {side}_numerator / {side}_denominator else {side}_numerator end"
+    value = (
+        "case when {side}_denominator <> 0 then {side}_numerator / {side}_denominator "
+        "when catalogue.unit <> 'ratio' then {side}_numerator end"
+    )
     return read(
         connection,
         f"""

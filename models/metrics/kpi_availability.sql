@@ -1,6 +1,7 @@
 with unmet as (
     select distinct
         requirements.kpi_id,
+        requirements.requirement_id,
         requirements.reason_if_missing
     from {{ ref('kpi_requirements') }} as requirements
     left join {{ ref('int_requirements_tested') }} as tested
@@ -11,7 +12,11 @@ with unmet as (
 reasons as (
     select
         kpi_id,
-        {{ join_text('reason_if_missing', '; ') }} as reason
+        -- Before any order has landed, what orders do not tell is no news.
+        coalesce(
+            max(case when requirement_id = 'has_orders' then reason_if_missing end),
+            replace({{ join_text('reason_if_missing', '; ') }}, '; the source gives no ', '; no ')
+        ) as reason
     from unmet
     group by kpi_id
 )

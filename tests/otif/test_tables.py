@@ -25,7 +25,7 @@ def shown(**more: Any) -> str:
 
 
 def test_rows_in_doubt_show_how_far_they_could_move_a_kpi() -> None:
-    assert "below target, 88.0 % to 93.0 % as 5 in doubt turn out" in shown()
+    assert "misses target, 88.0 % to 93.0 %: 5 in doubt" in shown()
 
 
 def test_a_kpi_without_doubt_says_nothing_of_it() -> None:

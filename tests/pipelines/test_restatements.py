@@ -25,6 +25,7 @@ create or replace table marts.fct_events (
 create or replace table marts.fct_orderless_events (row_key varchar, event_at timestamp, batch_id varchar);
 create or replace table metrics.kpi_catalogue (
     kpi_id varchar, kpi_name varchar, unit varchar, cohort_date varchar, display_order bigint);
+create or replace table metrics.kpi_availability (kpi_id varchar, is_available boolean);
 create or replace table metrics.kpi_facts (
     kpi_id varchar, row_kind varchar, row_key varchar, profile_id varchar, order_id varchar, line_id varchar,
     exclusion_reason varchar, numerator double, denominator double, is_headline boolean, period_date date);
@@ -51,6 +52,7 @@ class Build:
         self.model = "m1"
         self.rules = "r1"
         self.backorders = 5.0
+        self.is_available = True
 
     def publish(self) -> int:
         """Write and publish the build; return how many figures it restated."""
@@ -85,6 +87,9 @@ class Build:
             "create or replace table metrics.kpi_values as select kpi_id, profile_id, is_headline, period_date, "
             "sum(numerator) as numerator, sum(denominator) as denominator from metrics.kpi_facts "
             "where exclusion_reason is null group by all"
+        )
+        connection.execute(
+            "insert into metrics.kpi_availability values ('otif', ?), ('backorder_units', true)", [self.is_available]
         )
         connection.execute("insert into metrics.kpi_models values ('otif', 'rows', ?, ?)", [self.model, self.rules])
         connection.execute(
@@ -165,6 +170,20 @@ def test_a_row_that_fell_due_in_a_past_week_is_time(build: Build, log: Callable[
     build.orders["E"] = ("2026-11-13", 1)
     build.publish()
     assert log() == [("otif", "time", None, 1.0, 1.0, 2.0, 3.0)]
+
+
+def test_a_figure_that_was_not_published_is_not_restated(build: Build, log: Callable[[], list[object]]) -> None:
+    build.is_available = False
+    build.publish()
+    build.is_available = True
+    build.orders["B"] = ("2026-11-11", 1)
+    assert build.publish() == 0
+    build.orders["E"] = ("2026-10-01", 1)  # the first of its week: there was no rate
+    assert build.publish() == 0
+    build.is_available = False
+    build.orders["B"] = ("2026-11-11", 0)
+    assert build.publish() == 0
+    assert log() == []
 
 
 def test_the_week_under_way_and_states_restate_nothing(build: Build, log: Callable[[], list[object]]) -> None:

@@ -12,6 +12,8 @@
     "has_ship_by": "select count(ship_by_at) as rows_seen from " ~ ref('int_order_lines_consolidated'),
     "has_ship_by_or_cut_off": "select count(ship_due_at) as rows_seen from " ~ ref('int_order_lines_ship_due'),
     "has_freight": "select count(freight_amount) as rows_seen from " ~ ref('int_order_events_sequenced'),
+    "has_cancellations": "select count(*) as rows_seen from " ~ ref('int_order_events_sequenced')
+        ~ " where event_type = 'order.cancelled'",
     "has_cancel_actor": "select case when sum(case when actor = 'unknown' then 1 else 0 end) > 0.1 * count(*) then 0 else 1 end"
         ~ " as rows_seen from " ~ ref('int_order_events_sequenced') ~ " where event_type = 'order.cancelled'",
     "has_returns": "select count(*) as rows_seen from " ~ ref('stg_landing__return_events'),

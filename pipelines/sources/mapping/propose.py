@@ -75,6 +75,7 @@ REQUIREMENTS: Final[Mapping[str, str]] = {
     "has_ship_by": "ship_by_at",
     "has_ship_by_or_cut_off": "ship_by_at",
     "has_freight": "freight_amount",
+    "has_cancellations": "order.cancelled",
     "has_returns": "return.received",
     "has_return_reason": "reason",
 }
@@ -429,8 +430,8 @@ def _events(draft: _Draft, lines: _Table, header: _Table | None, returns: Sequen
     short = [*keys, *orders.columns("sku")]
     accepted = orders.place("accepted_at")
     if accepted is not None:
-        yield from _event("carrier.accepted", lines.name, accepted, [*short, *_units(draft, orders)], where)
-        draft.has |= {"carrier.accepted"} | ({"ship.confirmed.quantity"} if _units(draft, orders) else set())
+        yield from _event("carrier.accepted", lines.name, accepted, [*short, *_shipped_quantity(draft, orders)], where)
+        draft.has.add("carrier.accepted")
     yield from _shipped(draft, orders, short, where)
     delivered = orders.place("delivered_at")
     if delivered is not None:
@@ -534,21 +535,28 @@ def _shipped(draft: _Draft, orders: _Orders, short: Sequence[tuple[str, str]], w
     shipped = orders.place("shipped_at")
     if shipped is None:
         return
-    columns = [*short, *orders.columns("carrier", "tracking_number", "node_id")]
-    quantity = orders.place("shipped_quantity") or orders.place("quantity")
-    if quantity is not None:
-        columns.append(("quantity", _quoted(quantity[0])))
-        draft.has.add("ship.confirmed.quantity")
-        if "shipped_quantity" not in orders.lines.roles:
-            draft.notes.append(
-                f"A row with {shipped[0]} counts as shipped in full: there is no column for the shipped quantity. "
-                "Then fill rates can only say 100 %; take `quantity` out of ship.confirmed if lines may ship short."
-            )
+    columns = [*short, *orders.columns("carrier", "tracking_number", "node_id"), *_shipped_quantity(draft, orders)]
     yield from _event("ship.confirmed", orders.lines.name, shipped, columns, where)
+    draft.has.add("carrier.accepted")  # int_shipment_lines: where no scans land, the mark stands in for them
     draft.notes.append(
-        f"{shipped[0]} becomes ship.confirmed. If it is the moment the carrier took the goods over, "
-        "add the same rule with type carrier.accepted: cycle times and on-time shipping need it."
+        f"{shipped[0]} becomes ship.confirmed, and stands in for the hand-over to the carrier (cycle times, on-time "
+        "shipping) as long as none of the carrier's scans land. Where it is the hand-over itself, say carrier.accepted."
     )
+
+
+def _shipped_quantity(draft: _Draft, orders: _Orders) -> list[tuple[str, str]]:
+    """Return the column of the shipped quantity; the ordered one is no evidence of what left."""
+    found = orders.place("shipped_quantity")
+    if found is not None:
+        draft.has.add("ship.confirmed.quantity")
+        return [("quantity", _quoted(found[0]))]
+    note = (
+        "No column tells how much of a line shipped: whether lines were in full is not measurable. If a line always "
+        "ships whole or not at all, add the ordered `quantity` to the rule of the shipment."
+    )
+    if note not in draft.notes:
+        draft.notes.append(note)
+    return []
 
 
 def _event(
@@ -623,11 +631,13 @@ def _cancellations(
 ) -> Iterator[str]:
     actor = ("actor", "{constant: unknown}     # who cancelled: customer, seller_oos, seller_other, fraud, payment")
     if cancelled is not None:
+        draft.has.add("order.cancelled")
         yield from _event("order.cancelled", lines.name, cancelled, [*columns, actor])
     elif status is not None and at is not None:
         words = [value for value in status[1].values if re.search(CANCELLED, plain_words(value))]
         if words:
             condition = f"{{column: {_quoted(status[0])}, in: [{', '.join(map(_quoted, words))}]}}"
+            draft.has.add("order.cancelled")
             yield from _event("order.cancelled", lines.name, at, [*columns, actor], [condition], "estimated")
             draft.notes.append(
                 "Nothing says when an order was cancelled: the order date stands in, marked as estimated."

@@ -132,7 +132,8 @@ def test_the_proposal_reads_a_strangers_export(
     assert len(set(found.column("order", "order.captured", "line_id"))) == 2
     quality = "instant" if "T" in ordered else "date"
     assert found.column("order", "order.captured", "time_quality") == [quality] * 2
-    assert all(kpi.is_possible for kpi in found.proposal.kpis if kpi.kpi_id == "cancellation_rate")
+    (cancelled,) = (kpi for kpi in found.proposal.kpis if kpi.kpi_id == "cancellation_rate")
+    assert cancelled.is_possible == ("order.cancelled" in found.proposal.yaml), "silence about cancellations is not 0 %"
 
 
 def test_a_wish_a_promise_and_a_delivery_are_told_apart_in_other_languages(mapped: Callable[..., Mapped]) -> None:
@@ -259,3 +260,16 @@ def test_lines_without_a_quantity_count_as_one_unit_and_orders_without_lines_are
     ]
     assert captured["promise_at"].to_list() == [at("2026-03-17"), at("2026-03-17"), None]
     assert found.column("shipment", "carrier.accepted", "event_at") == [at("2026-03-14T10:00")] * 2
+
+
+def test_the_ordered_quantity_is_no_evidence_of_what_shipped(mapped: Callable[..., Mapped]) -> None:
+    plain = mapped("orders.csv", "order,line,sku,qty,ordered on,shipped on\n1,1,A,5,2026-03-13,2026-03-14\n", "utf-8")
+    assert plain.column("shipment", "ship.confirmed", "quantity") == [None]
+    assert plain.said("No column tells how much of a line shipped")
+    told = mapped(
+        "orders.csv",
+        "order,line,sku,qty,ordered on,shipped on,qty shipped\n1,1,A,5,2026-03-13,2026-03-14,3\n",
+        "utf-8",
+    )
+    assert told.column("shipment", "ship.confirmed", "quantity") == [3]
+    assert not told.said("No column tells how much of a line shipped")
