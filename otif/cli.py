@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from datetime import datetime
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -53,6 +53,9 @@ register_intake(app)
 app.add_typer(edi_app, name="edi")
 app.add_typer(disputes_app, name="disputes")
 app.add_typer(exceptions_app, name="exceptions")
+
+OLD_DATA_DAYS = 45
+"""Data that ends so long before the as-of is probably history: nearly everything in it is overdue then."""
 
 FormatOption = Annotated[str, typer.Option("--format", help="table, json or csv", metavar="table|json|csv")]
 
@@ -191,6 +194,9 @@ def build(
         print(f"  restated: {report.restated} published figures of past weeks (otif kpis --restatements)")
     for warning in report.warnings:
         print(f"  warning: {warning}")
+    if report.last_event_at is not None and (report.as_of - report.last_event_at).days > OLD_DATA_DAYS:
+        after = report.last_event_at.date() + timedelta(days=1)
+        print(f"  no event is younger than {report.last_event_at:%Y-%m-%d}: --as-of {after} looks from there")
 
 
 @app.command()

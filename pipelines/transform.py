@@ -13,7 +13,7 @@ import sys
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Final
 
@@ -44,6 +44,7 @@ class BuildReport:
         restated: Published figures of past weeks that changed: KPIs × weeks.
         kind: `full`, `incremental` or `current`: nothing was to be done.
         why_full: Why a full build began from scratch.
+        last_event_at: The youngest event seen (aware, UTC); null = none.
     """
 
     publication: Path
@@ -55,6 +56,7 @@ class BuildReport:
     restated: int = 0
     kind: str = "full"
     why_full: str = ""
+    last_event_at: datetime | None = None
 
 
 def build(
@@ -98,6 +100,7 @@ def build(
         connection = connect(settings.database)
         write_lineage(connection, models)
         restated = record_restatements(settings, connection, publication_id=stamp)
+        (youngest,) = connection.execute("select max(last_event_at) from marts.data_freshness").fetchone() or (None,)
         connection.close()
         publication = publish(settings, publication_id=stamp, views=published_views(results))
         _complete(settings, plan, publication.name)
@@ -112,6 +115,7 @@ def build(
         restated=restated,
         kind="full" if plan.why_full else "incremental",
         why_full=plan.why_full,
+        last_event_at=youngest and youngest.replace(tzinfo=UTC),
     )
 
 

@@ -133,7 +133,7 @@ else:
             "landed_at": stamp("Landed", format="D MMM YYYY HH:mm", timezone=info.zone),
             "source": "Source",
             "status": "State",
-            "verdict": "Checks",
+            "verdict": "Failed checks",
             "file_count": number("Files", format="localized"),
             "rows_in": number("Rows", format="localized"),
             "events_landed": number("Events", format="localized"),

@@ -12,7 +12,7 @@ from dashboards.decisions import open_proposals
 from dashboards.formats import day_text, money_text, words
 from dashboards.loading import ask, later, ledger, settings_of_run
 from dashboards.queries import at_risk, build_info, exceptions_list, kpi_table, miss_causes, risks_ahead, week_named
-from dashboards.reports.narrative import late_feeds
+from dashboards.reports.narrative import late_feeds, without_causes
 from dashboards.reports.pages import snapshot_tiles, week_page
 from dashboards.reports.tiles import cohort_days, judge, tile_catalogue, weekly_history
 from dashboards.reports.weekly import last_week
@@ -35,7 +35,8 @@ with st.container(horizontal=True, vertical_alignment="bottom"):
     )
 week = week_named(name, week_start=info.week_start)
 st.caption(f"{day_text(week.start)} to {day_text(week.end)} {week.end.year}")
-components.tiles(ask(snapshot_tiles, week=name), week=name)
+tiles = ask(snapshot_tiles, week=name)
+components.tiles(tiles, week=name)
 
 st.subheader("Over time", anchor=False)
 catalogue = {row["kpi_id"]: row for row in ask(tile_catalogue).iter_rows(named=True)}
@@ -80,7 +81,7 @@ with causes:
     st.subheader("Why orders missed", anchor=False)
     missed = ask(miss_causes, date_from=week.start, date_to=week.end)
     if missed.is_empty():
-        components.nothing("No missed orders in this week.")
+        components.nothing(without_causes(tiles))
     else:
         named = missed.with_columns(cause=pl.Series([words(c) for c in missed["miss_cause"]], dtype=pl.String))
         st.altair_chart(

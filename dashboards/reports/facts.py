@@ -193,3 +193,4 @@ class WeeklyFacts:
     definitions: tuple[DefinitionFacts, ...]
     restatements: tuple[RestatementFacts, ...] = ()
     restatements_total: int = 0
+    without_causes: str = ""

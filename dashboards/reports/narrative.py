@@ -39,6 +39,9 @@ from storage.duck import Connection
 LATE_HOURS: Final = 72.0
 """A feed silent for longer is late; the exception `data_feed_late` draws the same line."""
 
+_HOURS_TOLD: Final = 120.0
+"""A longer silence is told in days."""
+
 _MOST_EXCEPTIONS: Final = 5
 _MOST_ACTIONS: Final = 3
 _USUAL_WEEKS: Final = 6
@@ -110,10 +113,22 @@ def _local_day(value: object, info: BuildInfo) -> str:
 def late_feeds(connection: Connection) -> tuple[str, ...]:
     """Return one remark per feed that lies behind the as-of instant."""
     return tuple(
-        f"{words(row['source'])} {count_text(row['hours_behind'])} h behind"
+        f"{words(row['source'])} {_behind(row['hours_behind'])} behind"
         for row in freshness(connection).iter_rows(named=True)
         if row["hours_behind"] is not None and row["hours_behind"] > LATE_HOURS
     )
+
+
+def _behind(hours: float) -> str:
+    return f"{count_text(hours)} h" if hours < _HOURS_TOLD else f"{count_text(hours / 24)} days"
+
+
+def without_causes(tiles: Sequence[Tile]) -> str:
+    """Say why no cause of a miss is told: no order missed, or nobody can tell."""
+    judged = [tile for tile in tiles if tile.kpi_id in ("otif", "on_time")]
+    if judged and all(tile.value == MISSING for tile in judged):
+        return f"Not measured: {judged[0].comment}."
+    return "No missed orders in this week."
 
 
 def causes(connection: Connection, week: Week, info: BuildInfo) -> tuple[CauseFacts, ...]:

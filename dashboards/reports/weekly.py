@@ -108,6 +108,7 @@ def collect_facts(
         definitions=tuple(DefinitionFacts(name=kpi["kpi_name"], text=kpi["definition"] or "") for kpi in catalogue),
         restatements=restated,
         restatements_total=restated_total,
+        without_causes=narrative.without_causes(tiles),
     )
 
 

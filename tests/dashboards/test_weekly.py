@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import shutil
+from dataclasses import replace
 from datetime import date
 from html.parser import HTMLParser
 from pathlib import Path
@@ -13,6 +14,7 @@ import pytest
 from dashboards.errors import QuestionError
 from dashboards.queries import change_parts, kpi_table, week_named
 from dashboards.reports import Proposal, WeeklyReport, build_weekly
+from dashboards.reports.narrative import without_causes
 from dashboards.reports.pages import snapshot_tiles
 from dashboards.reports.tiles import cohort_days
 from storage.duck import Connection, connect
@@ -159,6 +161,14 @@ def test_on_time_stands_inside_the_otif_tile_until_otif_cannot_be_measured(works
     opened.close()
     assert report.subject.startswith("week 2026-W46: On time 77.5%")
     assert "Carrier transit: 1 order (usually" in report.text
+
+
+def test_no_misses_are_told_only_where_somebody_counts_them(connection: Connection) -> None:
+    tiles = snapshot_tiles(connection, week="2026-W46")
+    assert without_causes(tiles) == "No missed orders in this week."
+    unknown = [replace(tile, value="–", comment="no delivery") for tile in tiles if tile.kpi_id == "otif"]
+    assert without_causes(unknown) == "Not measured: no delivery."
+    assert without_causes([*unknown, replace(tiles[0], kpi_id="on_time")]) == "No missed orders in this week."
 
 
 def test_returns_show_the_last_matured_ship_weeks(connection: Connection) -> None:

@@ -7,9 +7,14 @@ import os
 import re
 import subprocess
 import sys
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
+from typer.testing import CliRunner
+
+from otif.cli import app
+from pipelines.transform import BuildReport
 
 MAPPING = """
 name: shop
@@ -117,3 +122,14 @@ def test_formats_tell_the_same_figures(sample_home: Path) -> None:
     assert set(told) == {"dtc", "amazon", "ebay", "wholesale"}
     for row in rows:
         assert row["value"] == pytest.approx(row["numerator"] / row["denominator"])
+
+
+def test_a_build_of_old_data_names_the_instant_to_look_from(workspace: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def built(_settings: object, as_of: datetime, **_options: object) -> BuildReport:
+        return BuildReport(Path("p.duckdb"), as_of, 1, 1, (), 1.0, last_event_at=datetime(2018, 1, 5, 9, tzinfo=UTC))
+
+    monkeypatch.setattr("otif.jobs.run_build", built)
+    for as_of, is_told in (("2018-02-01", False), ("2026-11-16", True)):
+        told = CliRunner().invoke(app, ["--home", str(workspace), "build", "--as-of", as_of])
+        assert told.exit_code == 0
+        assert ("--as-of 2018-01-06 looks from there" in told.output) == is_told
