@@ -22,6 +22,11 @@
     rtrim(rtrim(cast(cast({{ number }} as decimal(18, 2)) as varchar), '0'), '.')
 {%- endmacro %}
 
+{#- A count and its noun, for people: 1 line, 3 lines. -#}
+{% macro counted(number, noun) -%}
+    {{ as_text(number) }} || case when {{ number }} = 1 then ' {{ noun }}' else ' {{ noun }}s' end
+{%- endmacro %}
+
 {#- An instant for people, on the company's clock. -#}
 {% macro as_stamp(instant) -%}
     {{ return(adapter.dispatch('as_stamp')(instant)) }}

@@ -83,8 +83,8 @@ asn_mismatch as (
         ) as money_at_risk,
         'The ship notice to ' || max(lines.customer_id) || ' for order ' || lines.order_id
         || ' does not tell what was ordered or shipped' as title,
-        cast(count(*) as varchar) || ' lines part: ' || {{ as_text('sum(lines.quantity_noticed)') }}
-        || ' units noticed, ' || coalesce({{ as_text('sum(lines.quantity_shipped)') }}, 'unknown') || ' shipped, '
+        {{ counted('count(*)', 'line') }} || ' off: ' || {{ counted('sum(lines.quantity_noticed)', 'unit') }}
+        || ' noticed, ' || coalesce({{ as_text('sum(lines.quantity_shipped)') }}, 'unknown') || ' shipped, '
         || {{ as_text('sum(lines.notice_expected)') }} || ' expected; notice sent '
         || {{ as_stamp('max(chains.last_noticed_at)') }} as evidence,
         max(chains.last_noticed_at) as opened_at,
@@ -117,7 +117,7 @@ invoice_quantity_mismatch as (
         || {{ as_text('abs(lines.quantity_invoiced - lines.invoice_expected)') }}
         || case when lines.quantity_invoiced > lines.invoice_expected then ' units more' else ' units fewer' end
         || ' of ' || coalesce(lines.sku, 'line ' || lines.line_id) || ' than were delivered' as title,
-        {{ as_text('lines.quantity_invoiced') }} || ' units invoiced, ' || {{ as_text('lines.invoice_expected') }}
+        {{ counted('lines.quantity_invoiced', 'unit') }} || ' invoiced, ' || {{ as_text('lines.invoice_expected') }}
         || ' delivered, ' || {{ as_text('lines.quantity_revised') }} || ' ordered; sent '
         || {{ as_stamp('chains.invoiced_at') }} as evidence,
         chains.invoiced_at as opened_at,

@@ -41,7 +41,8 @@ ship_dates as (
                     || ' ago and is still open'
             else 'Order ' || order_id || ' must leave by ' || {{ as_stamp('ship_by_at') }} || ' and is still open'
         end as title,
-        {{ as_text('open_quantity') }} || ' units on ' || cast(line_count as varchar) || ' lines not shipped; ship by '
+        {{ counted('open_quantity', 'unit') }} || ' on ' || {{ counted('line_count', 'line') }}
+        || ' not shipped; ship by '
         || {{ as_stamp('ship_by_at') }} || ', needed by ' || coalesce({{ as_stamp('need_at') }}, 'an unknown date')
         || coalesce('; on ' || hold_type || ' hold', '')
         || case
@@ -68,9 +69,9 @@ delivered_short as (
         channel,
         customer_id,
         (base_revised - quantity_delivered) * coalesce(unit_price, 0) as money_at_risk,
-        'Order ' || order_id || ' was delivered ' || {{ as_text('base_revised - quantity_delivered') }}
-        || ' units short of ' || coalesce(sku, 'line ' || line_id) as title,
-        {{ as_text('quantity_delivered') }} || ' of ' || {{ as_text('base_revised') }} || ' units delivered, '
+        'Order ' || order_id || ' was delivered ' || {{ counted('base_revised - quantity_delivered', 'unit') }}
+        || ' short of ' || coalesce(sku, 'line ' || line_id) as title,
+        {{ as_text('quantity_delivered') }} || ' of ' || {{ counted('base_revised', 'unit') }} || ' delivered, '
         || {{ as_text('quantity_shipped') }} || ' shipped, last delivery ' || {{ as_stamp('last_delivered_at') }}
         || '; nothing is open any more' as evidence,
         last_delivered_at as opened_at,

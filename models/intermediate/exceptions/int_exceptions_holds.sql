@@ -38,7 +38,7 @@ stuck as (
         'Order ' || open_holds.order_id || ' has been on ' || open_holds.hold_type || ' hold for '
         || {{ as_days('open_holds.placed_at', as_of()) }} as title,
         'Hold placed ' || {{ as_stamp('open_holds.placed_at') }} || ', not released; '
-        || {{ as_text('open_orders.open_quantity') }} || ' units open, to be shipped by '
+        || {{ counted('open_orders.open_quantity', 'unit') }} || ' open, to be shipped by '
         || coalesce({{ as_stamp('open_orders.ship_by_at') }}, 'an unknown date') as evidence,
         open_holds.placed_at + interval '24' hour as opened_at,
         open_orders.ship_by_at as due_at
@@ -116,7 +116,7 @@ unreleased as (
         end as title,
         'Ready since ' || {{ as_stamp('min(releasable.ready_at)') }} || ', cut-off '
         || {{ as_stamp('max(releasable.cut_off_at)') }} || '; '
-        || {{ as_text('sum(releasable.unreleased_quantity)') }} || ' units of '
+        || {{ counted('sum(releasable.unreleased_quantity)', 'unit') }} || ' of '
         || case when count(*) = 1 then max(releasable.sku) else cast(count(*) as varchar) || ' lines' end
         || ' open, ' || {{ as_text('min(releasable.available)') }} || ' free, '
         || {{ as_text('max(releasable.kept_for_others)') }} || ' of them kept for other channels' as evidence,

@@ -65,7 +65,7 @@ ftc_clock as (
                 then 'Order ' || order_id || ' has not left and the customer was told of no delay'
             else 'Order ' || order_id || ' must leave, or the customer be told, by ' || {{ as_stamp('clock_at') }}
         end as title,
-        {{ as_text('open_quantity') }} || ' units open; ordered ' || {{ as_stamp('captured_at') }}
+        {{ counted('open_quantity', 'unit') }} || ' open; ordered ' || {{ as_stamp('captured_at') }}
         || ', to be shipped by ' || {{ as_stamp('stated_at') }}
         || coalesce(', told of a delay to ' || {{ as_stamp('delayed_to_at') }}, ', no delay told') as evidence,
         clock_at - interval '1' hour * {{ var('ftc_warning_hours', 24) }} as opened_at,
@@ -123,7 +123,7 @@ export_data_missing as (
         open_quantity * coalesce(unit_price, 0) as money_at_risk,
         'Order ' || order_id || ' cannot leave for ' || ship_to_country || ': ' || coalesce(sku, 'line ' || line_id)
         || ' lacks export data' as title,
-        'Missing: ' || missing || '; ' || {{ as_text('open_quantity') }} || ' units open' as evidence,
+        'Missing: ' || missing || '; ' || {{ counted('open_quantity', 'unit') }} || ' open' as evidence,
         captured_at as opened_at,
         ship_by_at as due_at
     from exports

@@ -13,7 +13,7 @@ with rma_stale as (
         refund_amount as money_at_risk,
         'Return ' || rma_id || ' was received ' || {{ as_days('received_at', as_of()) }}
         || ' ago and is not refunded' as title,
-        {{ as_text('quantity') }} || ' units of ' || coalesce(sku, 'an unknown item') || ' received '
+        {{ counted('quantity', 'unit') }} || ' of ' || coalesce(sku, 'an unknown item') || ' received '
         || {{ as_stamp('received_at') }} || coalesce(', graded ' || {{ as_stamp('graded_at') }}, ', not graded')
         || coalesce('; reason ' || reason, '') as evidence,
         received_at + interval '1' day * 5 as opened_at,

@@ -92,7 +92,7 @@ carrier_silent as (
         || ', last scan ' || {{ as_stamp('scans.last_scan_at') }}
         || coalesce(', exception ' || {{ as_stamp('scans.exception_at') }}, '')
         || coalesce(', first estimate ' || {{ as_stamp('on_the_way.estimated_delivery_at') }}, '')
-        || '; ' || {{ as_text('on_the_way.quantity') }} || ' units' as evidence,
+        || '; ' || {{ counted('on_the_way.quantity', 'unit') }} as evidence,
         scans.last_scan_at + interval '1' day * 5 as opened_at,
         on_the_way.estimated_delivery_at as due_at
     from on_the_way

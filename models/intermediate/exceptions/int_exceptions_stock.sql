@@ -27,9 +27,9 @@ backorders as (
         short_lines.channel,
         short_lines.customer_id,
         short_lines.short_quantity * coalesce(short_lines.unit_price, 0) as money_at_risk,
-        'Order ' || short_lines.order_id || ' waits for ' || {{ as_text('short_lines.short_quantity') }}
-        || ' units of ' || short_lines.sku || ' that no confirmed receipt covers' as title,
-        {{ as_text('short_lines.available') }} || ' units free against ' || {{ as_text('short_lines.demand_so_far') }}
+        'Order ' || short_lines.order_id || ' waits for ' || {{ counted('short_lines.short_quantity', 'unit') }}
+        || ' of ' || short_lines.sku || ' that no confirmed receipt covers' as title,
+        {{ counted('short_lines.available', 'unit') }} || ' free against ' || {{ as_text('short_lines.demand_so_far') }}
         || ' needed up to this line; '
         || case
             when receipts.quantity is null then 'nothing is on its way'
@@ -73,9 +73,8 @@ oversold as (
         cast(null as varchar) as customer_id,
         skus_short.short_amount as money_at_risk,
         skus_short.sku || ' is oversold by '
-        || {{ as_text('skus_short.demand - skus_short.available - coalesce(receipts.quantity, 0)') }}
-        || ' units' as title,
-        {{ as_text('skus_short.demand') }} || ' units on ' || cast(skus_short.order_count as varchar)
+        || {{ counted('skus_short.demand - skus_short.available - coalesce(receipts.quantity, 0)', 'unit') }} as title,
+        {{ counted('skus_short.demand', 'unit') }} || ' on ' || cast(skus_short.order_count as varchar)
         || ' orders wait, ' || {{ as_text('skus_short.available') }} || ' are free, '
         || {{ as_text('coalesce(receipts.quantity, 0)') }} || ' on their way' as evidence,
         skus_short.opened_at,

@@ -70,7 +70,7 @@ claims as (
         'late' as claim,
         'arrival' as claim_kind,
         late_quantity > 0 as has_happened,
-        {{ as_text('late_quantity') }} || ' units arrived after the window closed' as finding,
+        {{ counted('late_quantity', 'unit') }} || ' arrived after the window closed' as finding,
         cast(0 as decimal(18, 4)) as own_amount
     from times
     where is_judged
@@ -80,7 +80,7 @@ claims as (
         'early' as claim,
         'arrival' as claim_kind,
         early_quantity > 0 as has_happened,
-        {{ as_text('early_quantity') }} || ' units arrived before the window opened' as finding,
+        {{ counted('early_quantity', 'unit') }} || ' arrived before the window opened' as finding,
         cast(0 as decimal(18, 4)) as own_amount
     from times
     where is_judged
@@ -90,7 +90,7 @@ claims as (
         'short' as claim,
         'short' as claim_kind,
         goods.short_quantity > 0 or goods.unreceived_amount > 0 as has_happened,
-        {{ as_text('goods.short_quantity') }} || ' units short of the order, '
+        {{ counted('goods.short_quantity', 'unit') }} || ' short of the order, '
         || {{ as_text('goods.unreceived_amount') }} || ' invoiced for units that did not arrive' as finding,
         goods.unreceived_amount as own_amount
     from goods
@@ -124,7 +124,7 @@ claims as (
         'over' as claim,
         'over' as claim_kind,
         over_quantity > 0 as has_happened,
-        {{ as_text('over_quantity') }} || ' units beyond the order arrived' as finding,
+        {{ counted('over_quantity', 'unit') }} || ' beyond the order arrived' as finding,
         cast(0 as decimal(18, 4)) as own_amount
     from goods
     where is_delivery_known

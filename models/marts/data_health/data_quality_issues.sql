@@ -60,7 +60,7 @@ over_shipments as (
         'shipped_more_than_ordered' as issue,
         order_id || ' ' || line_id as subject,
         order_id,
-        {{ as_text('quantity_shipped') }} || ' units of ' || coalesce(sku, 'line ' || line_id) || ' shipped, '
+        {{ counted('quantity_shipped', 'unit') }} || ' of ' || coalesce(sku, 'line ' || line_id) || ' shipped, '
         || {{ as_text('base_original') }} || ' ordered' as detail
     from {{ ref('fct_order_lines') }}
     where quantity_shipped > greatest(base_original, base_revised)

@@ -116,8 +116,8 @@ links as (
         case
             when lines_confirmed_short > 0
                 then
-                    {{ as_text('quantity_confirmed') }} || ' of ' || {{ as_text('quantity_revised') }}
-                    || ' units confirmed, ' || cast(lines_confirmed_short as varchar) || ' of '
+                    {{ as_text('quantity_confirmed') }} || ' of ' || {{ counted('quantity_revised', 'unit') }}
+                    || ' confirmed, ' || cast(lines_confirmed_short as varchar) || ' of '
                     || cast(line_count as varchar) || ' lines cut'
                     || coalesce(', ' || {{ as_text('quantity_backordered') }} || ' on backorder', '')
         end as note,
@@ -155,7 +155,7 @@ links as (
             case
                 when lines_notice_off > 0
                     then
-                        {{ as_text('quantity_noticed') }} || ' units noticed on '
+                        {{ counted('quantity_noticed', 'unit') }} || ' noticed on '
                         || cast(lines_notice_off as varchar) || ' lines that part, '
                         || {{ as_text('notice_expected') }} || ' expected, '
                         || coalesce({{ as_text('quantity_shipped') }}, 'unknown') || ' shipped'
@@ -192,19 +192,19 @@ links as (
             case
                 when is_due and quantity_delivered > quantity_by_end
                     then
-                        {{ as_text('quantity_delivered - quantity_by_end') }} || ' units after the window closed '
+                        {{ counted('quantity_delivered - quantity_by_end', 'unit') }} || ' after the window closed '
                         || {{ as_stamp('window_end_at') }}
             end,
             case
                 when quantity_early > 0
                     then
-                        {{ as_text('quantity_early') }} || ' units before the window opened '
+                        {{ counted('quantity_early', 'unit') }} || ' before the window opened '
                         || {{ as_stamp('window_start_at') }}
             end,
             case
                 when lines_delivery_off > 0
                     then
-                        {{ as_text('quantity_delivered') }} || ' units received of '
+                        {{ counted('quantity_delivered', 'unit') }} || ' received of '
                         || {{ as_text('delivery_expected') }} || ' noticed'
             end
         ) as note,
@@ -247,7 +247,7 @@ links as (
             case
                 when lines_invoice_off > 0
                     then
-                        {{ as_text('quantity_invoiced') }} || ' units invoiced of '
+                        {{ counted('quantity_invoiced', 'unit') }} || ' invoiced of '
                         || {{ as_text('invoice_expected') }} || ' delivered'
             end,
             case when invoiced_at < shipped_at then 'sent before the goods left ' || {{ as_stamp('shipped_at') }} end
