@@ -10,8 +10,7 @@
 {#- Is this a build on top of an earlier one? -#}
 {% macro is_build_incremental() -%}
     {%- if execute and not flags.FULL_REFRESH -%}
-        {%- set found = run_query("select count(since_as_of) from builds.context") -%}
-        {{ return(found.columns[0].values()[0] > 0) }}
+        {{ return(asked_once("select count(since_as_of) from builds.context")[0] > 0) }}
     {%- else -%}
         {{ return(false) }}
     {%- endif -%}
@@ -57,13 +56,13 @@
     {{ return(api.Relation.create(database=node.database, schema=node.schema, identifier=node.alias)) }}
 {%- endmacro %}
 
-{#- Does a relation have orders? One small question instead of dbt's long one about all columns. -#}
+{#- Does a relation have orders? No build on top of another changes its columns. -#}
 {% macro has_order_id(relation) -%}
-    {%- set found = run_query(
-        "select count(*) from duckdb_columns() where database_name = '" ~ relation.database ~ "' and schema_name = '"
-        ~ relation.schema ~ "' and table_name = '" ~ relation.identifier ~ "' and column_name = 'order_id'"
+    {%- set found = asked_once(
+        "select schema_name || '.' || table_name from duckdb_columns() where database_name = '" ~ relation.database
+        ~ "' and column_name = 'order_id'"
     ) -%}
-    {{ return(found.columns[0].values()[0] > 0) }}
+    {{ return(relation.schema ~ "." ~ relation.identifier in found) }}
 {%- endmacro %}
 
 {#-
@@ -135,30 +134,26 @@
 {% materialization incremental, adapter="duckdb", supported_languages=["sql"] -%}
     {%- set changed = changes_of(this.identifier) -%}
     {%- if not is_build_incremental() -%}
-        {{ return(materialization_table_duckdb()) }}
+        {{ return(make_table()) }}
     {%- endif -%}
     {%- do must_stand(load_cached_relation(this)) -%}
     {%- do run_query("create or replace table " ~ changed ~ " as " ~ orders_to_rebuild(model)) -%}
     {%- set everything = run_query("select count(*) from " ~ changed ~ " where order_id is null") -%}
     {%- if everything.columns[0].values()[0] > 0 -%}
-        {{ return(materialization_table_duckdb()) }}
+        {{ return(make_table()) }}
     {%- endif -%}
 
     {%- set rebuilt = this.identifier ~ "__rebuilt" -%}
     {%- set columns = adapter.get_columns_in_relation(this) | map(attribute="quoted") | join(", ") -%}
     {%- set rows = "order_id in (select order_id from " ~ changed ~ ")" -%}
     {%- if config.get("orderless") -%} {%- set rows = rows ~ " or order_id is null" -%} {%- endif -%}
-    {{ run_hooks(pre_hooks, inside_transaction=False) }}
-    {{ run_hooks(pre_hooks, inside_transaction=True) }}
     {% call statement("main") -%}
         create or replace temporary table {{ rebuilt }} as {{ query_of_changed_orders(model, sql) }};
         delete from {{ this }} where {{ rows }};
         insert into {{ this }} ({{ columns }}) select {{ columns }} from {{ rebuilt }} where {{ rows }};
         drop table temp.{{ rebuilt }};
     {%- endcall %}
-    {{ run_hooks(post_hooks, inside_transaction=True) }}
-    {{ adapter.commit() }}
-    {{ run_hooks(post_hooks, inside_transaction=False) }}
+    {%- do adapter.commit() -%}
     {{ return({"relations": [this]}) }}
 {%- endmaterialization %}
 
@@ -178,12 +173,12 @@
 {% materialization compared, adapter="duckdb", supported_languages=["sql"] -%}
     {%- set changed = changes_of(this.identifier) -%}
     {%- if not is_build_incremental() -%}
-        {{ return(materialization_table_duckdb()) }}
+        {{ return(make_table()) }}
     {%- endif -%}
     {%- do must_stand(load_cached_relation(this)) -%}
     {%- set content = rows_to_compare(this) -%}
     {%- do run_query("create or replace table " ~ changed ~ " as " ~ content) -%}
-    {%- set made = materialization_table_duckdb() -%}
+    {%- set made = make_table() -%}
     {%- do run_query(
         "create or replace table " ~ changed ~ " as (" ~ content ~ " except from " ~ changed ~ ") union all (from "
         ~ changed ~ " except " ~ content ~ ")"

@@ -7,7 +7,7 @@
 {% macro as_of() -%}
     {%- set instant = var("as_of") -%}
     {%- if execute and not instant -%}
-        {%- set instant = run_query("select cast(as_of as varchar) from builds.context").columns[0].values()[0] -%}
+        {%- set instant = asked_once("select cast(as_of as varchar) from builds.context")[0] -%}
     {%- endif -%}
     cast('{{ instant }}' as timestamp)
 {%- endmacro %}
