@@ -11,6 +11,8 @@ import polars as pl
 from storage.ledger import Ledger
 
 STATUSES: Final = ("open", "acknowledged", "snoozed", "resolved")
+TO_DO: Final = STATUSES[:2]
+"""What is listed unless somebody asks for more."""
 
 
 def with_states(exceptions: pl.DataFrame, book: Ledger) -> pl.DataFrame:

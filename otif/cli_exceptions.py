@@ -20,6 +20,12 @@ NoteOption = Annotated[str, typer.Option(help="in which words")]
 def exceptions(
     context: typer.Context,
     kind: Annotated[list[str] | None, typer.Option(help="kind of exception; may be given several times")] = None,
+    status: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="open, acknowledged, snoozed or resolved; may be given several times (default: the first two)"
+        ),
+    ] = None,
     limit: Annotated[int | None, typer.Option(help="show only the first")] = None,
     only_new: Annotated[bool, typer.Option("--new", help="only open ones of which nobody was told yet")] = False,
     output: Annotated[str, typer.Option("--format", help="table, json or csv", metavar="table|json|csv")] = "table",
@@ -31,7 +37,7 @@ def exceptions(
     from otif.exceptions import listed_exceptions
     from otif.tables import exception_table
 
-    frame = listed_exceptions(load_settings(), kinds=kind or (), limit=limit, only_new=only_new)
+    frame = listed_exceptions(load_settings(), kinds=kind or (), statuses=status or (), limit=limit, only_new=only_new)
     if output == "json":
         render.print_json(render.records(frame))
     elif output == "csv":

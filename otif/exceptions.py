@@ -38,27 +38,33 @@ def note_exceptions(settings: Settings, *, as_of: datetime) -> SeenReport:
 
 
 def listed_exceptions(
-    settings: Settings, *, kinds: Sequence[str] = (), limit: int | None = None, only_new: bool = False
+    settings: Settings,
+    *,
+    kinds: Sequence[str] = (),
+    statuses: Sequence[str] = (),
+    limit: int | None = None,
+    only_new: bool = False,
 ) -> pl.DataFrame:
     """Return the exceptions of the publication with what people did about them, the most money first.
 
     Args:
         settings: Workspace.
         kinds: Kinds; empty = all.
+        statuses: What people did about them; empty = neither resolved nor put aside.
         limit: Only the first.
         only_new: Only open ones of which nobody was told.
     """
     import polars as pl
 
     from dashboards.queries import exceptions_list
-    from dashboards.work_items import with_states
+    from dashboards.work_items import TO_DO, with_states
     from storage.ledger import open_ledger
     from storage.publish import open_published
 
     with open_published(settings) as connection:
         frame = exceptions_list(connection, kinds=kinds)
     with open_ledger(settings) as ledger:
-        frame = with_states(frame, ledger)
+        frame = with_states(frame, ledger).filter(pl.col("status").is_in(statuses or TO_DO))
         if only_new:
             new = ledger.unalerted_exceptions(frame["exception_id"].to_list())
             frame = frame.filter(pl.col("exception_id").is_in(list(new)))

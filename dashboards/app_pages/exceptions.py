@@ -12,7 +12,7 @@ from dashboards.formats import counted, event_text, instant_text, money_text, wo
 from dashboards.loading import ask, ledger
 from dashboards.queries import build_info, exceptions_list
 from dashboards.queries.work import exception_events
-from dashboards.work_items import STATUSES, acknowledge, resolve, snooze, with_states
+from dashboards.work_items import STATUSES, TO_DO, acknowledge, resolve, snooze, with_states
 
 _EVENTS = 8
 
@@ -43,14 +43,14 @@ with st.container(horizontal=True):
         placeholder="all",
         width=168,
     )
-    statuses = st.multiselect("Status", STATUSES, key="exceptions_status", placeholder="not resolved", width=168)
+    statuses = st.multiselect("Status", STATUSES, key="exceptions_status", placeholder="to do", width=168)
 
 shown = everything.filter(
     *(
         pl.col(column).is_in(wanted)
         for column, wanted in (
             ("kind_name", kinds), ("severity", severities), ("owner_role", owners), ("channel", channels),
-            ("status", statuses or STATUSES[:2]),
+            ("status", statuses or TO_DO),
         )
         if wanted
     )
@@ -67,7 +67,9 @@ components.facts([
     ("Not acknowledged", f"{shown.filter(pl.col('status') == 'open').height:,}"),
 ])  # fmt: skip
 picked = components.table(
-    shown.with_columns(owner=pl.Series([words(role) for role in shown["owner_role"]], dtype=pl.String)),
+    shown.with_columns(
+        owner=pl.col("in_hands_of").fill_null(pl.Series([words(role) for role in shown["owner_role"]], dtype=pl.String))
+    ),
     {
         "money_at_risk": st.column_config.NumberColumn(
             "At risk", format="dollar" if info.currency == "USD" else "localized", width="small"

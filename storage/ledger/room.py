@@ -69,6 +69,6 @@ def require_person(name: str, *, what: str) -> str:
     """
     person = name.strip()
     if not person:
-        message = f"{what} needs a named person. Say who decides, e.g. --by maria."
+        message = f"{what} needs a named person: say who decides (on the command line: --by maria)."
         raise LedgerError(message)
     return person
