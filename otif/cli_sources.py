@@ -63,7 +63,7 @@ def _show(result: MapResult, out: Path | None) -> None:
         more = "" if look.is_whole else "more than "
         console.print(
             table(
-                f"{name}: {look.file.name}, {more}{look.rows:,} rows",
+                f"{name}: {look.told}, {more}{look.rows:,} rows",
                 [
                     ("column", "left"),
                     ("taken for", "left"),

@@ -33,7 +33,7 @@ class MapResult:
             "tables": [
                 {
                     "name": name,
-                    "file": look.file.name,
+                    "files": [file.name for file in look.files],
                     "sheet": look.sheet,
                     "rows": look.rows,
                     "is_whole": look.is_whole,

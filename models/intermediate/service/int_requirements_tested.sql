@@ -7,6 +7,8 @@
     "has_shipped_quantity": "select count(*) as rows_seen from " ~ ref('int_order_sources_covered') ~ " where has_quantity",
     "has_delivered": "select count(*) as rows_seen from " ~ ref('int_order_sources_covered') ~ " where has_delivered",
     "has_accepted": "select count(*) as rows_seen from " ~ ref('int_order_sources_covered') ~ " where has_accepted",
+    "has_movement": "select count(*) as rows_seen from " ~ ref('int_order_sources_covered')
+        ~ " where has_accepted or has_delivered",
     "has_unit_cost": "select count(unit_cost) as rows_seen from " ~ ref('int_order_lines_consolidated'),
     "has_unit_price": "select count(unit_price) as rows_seen from " ~ ref('int_order_lines_consolidated'),
     "has_ship_by": "select count(ship_by_at) as rows_seen from " ~ ref('int_order_lines_consolidated'),

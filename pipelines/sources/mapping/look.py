@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import csv
 import re
 from collections import Counter
@@ -49,6 +50,7 @@ _DAYS: Final = (
 _TIMES: Final = ("", " %H:%M", " %H:%M:%S", " %I:%M %p", " %I:%M:%S %p", "T%H:%M:%S", " %H:%M:%S %z")
 _NULLS: Final = ("null", "n/a", "na", "none", "-", "0000-00-00", "#n/a")
 _SAMPLES: Final = 3
+_IS_ASCII: Final = pl.all_horizontal((pl.all().str.len_bytes() == pl.all().str.len_chars()).all())
 _HEAD_ROWS: Final = 20
 
 
@@ -97,7 +99,7 @@ class TableLook:
     """How a table is written.
 
     Attributes:
-        file: Its file.
+        files: Its files: several if they are written alike and have the same columns.
         sheet: Sheet of a spreadsheet that has several.
         separator: Cell separator.
         encoding: Text encoding.
@@ -109,7 +111,7 @@ class TableLook:
         frame: The rows as text.
     """
 
-    file: SourceFile
+    files: tuple[SourceFile, ...]
     sheet: str | None
     separator: str
     encoding: str
@@ -120,9 +122,38 @@ class TableLook:
     empty: tuple[str, ...]
     frame: pl.DataFrame
 
+    @property
+    def file(self) -> SourceFile:
+        """The first of its files."""
+        return self.files[0]
+
+    @property
+    def told(self) -> str:
+        """Its files in words."""
+        others = len(self.files) - 1
+        return self.file.name + (f" and {others} more {'file' if others == 1 else 'files'}" if others else "")
+
+
+@dataclass(frozen=True, slots=True)
+class _Part:
+    """One file or sheet of a table, its cells as text."""
+
+    file: SourceFile
+    sheet: str | None
+    separator: str
+    encoding: str
+    header_row: int
+    frame: pl.DataFrame
+    groups: dict[str, str]
+
+    @property
+    def manner(self) -> tuple[object, ...]:
+        """What the parts of one table share, besides their encoding."""
+        return self.file.kind, self.sheet, self.separator, self.header_row, frozenset(self.frame.columns)
+
 
 def look_at(files: Sequence[SourceFile], folder: Path) -> list[TableLook]:
-    """Look at files; a spreadsheet gives a table per sheet that has rows.
+    """Look at files; a spreadsheet gives a table per sheet that has rows, files of the same columns are one table.
 
     Args:
         files: CSV, TSV or spreadsheets.
@@ -131,20 +162,34 @@ def look_at(files: Sequence[SourceFile], folder: Path) -> list[TableLook]:
     Raises:
         SourceError: A file is no table.
     """
-    looks = []
+    tables: dict[tuple[object, ...], list[_Part]] = {}
     for number, file in enumerate(files):
         sheets: list[str | None] = list(sheet_names(file)) if file.kind in SPREADSHEETS else [None]
         for position, sheet in enumerate(sheets):
-            look = _look(file, sheet if len(sheets) > 1 else None, folder / f"{number}-{position}")
-            if look is not None:
-                looks.append(look)
-    if not looks:
+            part = _read(file, sheet if len(sheets) > 1 else None, folder / f"{number}-{position}")
+            if part is not None:
+                known = tables.setdefault(part.manner, [])
+                seen = sum(other.frame.height for other in known)
+                known.append(replace(part, frame=part.frame.head(max(CHUNK_ROWS - seen, 0))))
+    if not tables:
         message = f"{', '.join(file.name for file in files)}: no table with a header and rows was found"
         raise SourceError(message)
-    return looks
+    return [_look(parts) for known in tables.values() for parts in _by_encoding(known)]
 
 
-def _look(file: SourceFile, sheet: str | None, folder: Path) -> TableLook | None:
+def _by_encoding(parts: list[_Part]) -> list[list[_Part]]:
+    """Return the parts that one encoding reads; a file of plain ASCII goes with the others."""
+    found: dict[str, list[_Part]] = {}
+    several = len({part.encoding for part in parts}) > 1
+    for part in parts:
+        is_plain = several and part.encoding == "utf-8" and part.frame.select(_IS_ASCII).row(0)[0]
+        found.setdefault("ascii" if is_plain else part.encoding, []).append(part)
+    plain = found.pop("ascii", [])
+    first, *rest = found.values()
+    return [[*first, *plain], *rest]
+
+
+def _read(file: SourceFile, sheet: str | None, folder: Path) -> _Part | None:
     encoding = "utf-8" if file.kind in SPREADSHEETS else _encoding(file)
     separator = "," if file.kind in SPREADSHEETS else _separator(file, encoding)
     plain = prepare(file, folder / "plain", separator=separator, encoding=encoding, sheet=sheet)
@@ -162,16 +207,31 @@ def _look(file: SourceFile, sheet: str | None, folder: Path) -> TableLook | None
         return None
     frame = frame.drop(NUMBER).rename({f"c{position}": names[position] for position in wanted})
     frame = frame.with_columns(pl.all().str.strip_chars())
+    return _Part(file, sheet, separator, encoding, header_row, frame, _groups(plain, header_row, names))
+
+
+def _look(parts: Sequence[_Part]) -> TableLook:
+    first = parts[0]
+    frame = pl.concat([part.frame.select(first.frame.columns) for part in parts])
     empty = tuple(
         sorted({value for name in frame.columns for value in frame[name].drop_nulls() if value.lower() in _NULLS})
     )
     frame = frame.with_columns(
         pl.when(~pl.col(name).is_in(["", *empty])).then(pl.col(name)).alias(name) for name in frame.columns
     )
-    groups = _groups(plain, header_row, names)
-    columns = tuple(replace(look_at_column(frame[name]), group=groups.get(name, "")) for name in frame.columns)
-    whole = frame.height < CHUNK_ROWS
-    return TableLook(file, sheet, separator, encoding, header_row, frame.height, whole, columns, empty, frame)
+    columns = tuple(replace(look_at_column(frame[name]), group=first.groups.get(name, "")) for name in frame.columns)
+    return TableLook(
+        files=tuple(part.file for part in parts),
+        sheet=first.sheet,
+        separator=first.separator,
+        encoding=first.encoding,
+        header_row=first.header_row,
+        rows=frame.height,
+        is_whole=frame.height < CHUNK_ROWS,
+        columns=columns,
+        empty=empty,
+        frame=frame,
+    )
 
 
 def look_at_column(column: pl.Series) -> ColumnLook:
@@ -291,13 +351,11 @@ def _groups(plain: Prepared, header_row: int, names: Sequence[str]) -> dict[str,
 
 def _encoding(file: SourceFile) -> str:
     head = file.head
-    for cut in range(4):  # the head may end within a character
-        try:
-            head[: len(head) - cut].decode("utf-8-sig")
-        except UnicodeDecodeError:
-            continue
-        return "utf-8"
-    return "utf-16" if head[:2] in (b"\xff\xfe", b"\xfe\xff") else "windows-1252"
+    try:
+        codecs.getincrementaldecoder("utf-8")().decode(head)  # the head may end within a character
+    except UnicodeDecodeError:
+        return "utf-16" if head[:2] in (b"\xff\xfe", b"\xfe\xff") else "windows-1252"
+    return "utf-8"
 
 
 def _separator(file: SourceFile, encoding: str) -> str:

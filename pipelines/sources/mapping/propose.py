@@ -10,6 +10,7 @@ import re
 import unicodedata
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from fnmatch import fnmatch
 from typing import Final
 
 import polars as pl
@@ -76,6 +77,7 @@ REQUIREMENTS: Final[Mapping[str, str]] = {
     "has_ship_by_or_cut_off": "ship_by_at",
     "has_freight": "freight_amount",
     "has_cancellations": "order.cancelled",
+    "has_movement": "movement",
     "has_returns": "return.received",
     "has_return_reason": "reason",
 }
@@ -162,7 +164,7 @@ def propose(
     for table in tables:
         if table not in used:
             draft.notes.append(
-                f"Table {table.name} ({table.look.file.name}) is not used: nothing in it looks like an event."
+                f"Table {table.name} ({table.look.told}) is not used: nothing in it looks like an event."
             )
     yaml = "\n".join([*_head(draft, used or tables), *_tables(draft, used, lines, header, urls or {}), *events]) + "\n"
     roles = {(table.name, column.name): role for table in tables for role, column in table.roles.items()}
@@ -228,6 +230,8 @@ def table_names(looks: Sequence[TableLook]) -> list[str]:
     names: list[str] = []
     for look in looks:
         stem = look.sheet or look.file.path.name.split(".")[0]
+        if len(look.files) > 1:
+            stem = look.sheet or re.sub(r"\d+", "", stem)
         words = re.sub(r"[^a-z0-9]+", "_", stem.lower()).strip("_")
         name = words if re.match(r"[a-z]", words) else "lines"
         while name in names:
@@ -358,7 +362,7 @@ def _tables(
         if look.file.name in urls:
             yield f"    url: {_quoted(urls[look.file.name])}"
         else:
-            yield f"    files: {_quoted(_glob(look.file.path.name))}"
+            yield f"    files: {_files(table, used)}"
         if look.sheet is not None:
             yield f"    sheet: {_quoted(look.sheet)}"
         if look.header_row > 1:
@@ -431,12 +435,12 @@ def _events(draft: _Draft, lines: _Table, header: _Table | None, returns: Sequen
     accepted = orders.place("accepted_at")
     if accepted is not None:
         yield from _event("carrier.accepted", lines.name, accepted, [*short, *_shipped_quantity(draft, orders)], where)
-        draft.has.add("carrier.accepted")
+        draft.has |= {"carrier.accepted", "movement"}
     yield from _shipped(draft, orders, short, where)
     delivered = orders.place("delivered_at")
     if delivered is not None:
         yield from _event("delivered", lines.name, delivered, short, where)
-        draft.has.add("delivered")
+        draft.has |= {"delivered", "movement"}
         if not re.search(_ARRIVED, plain_words(delivered[1].name)):
             draft.notes.append(
                 f"{delivered[0]} is taken for the day the goods arrived. If it is the day they are meant to arrive, "
@@ -537,7 +541,7 @@ def _shipped(draft: _Draft, orders: _Orders, short: Sequence[tuple[str, str]], w
         return
     columns = [*short, *orders.columns("carrier", "tracking_number", "node_id"), *_shipped_quantity(draft, orders)]
     yield from _event("ship.confirmed", orders.lines.name, shipped, columns, where)
-    draft.has.add("carrier.accepted")  # int_shipment_lines: where no scans land, the mark stands in for them
+    draft.has |= {"carrier.accepted", "movement"}  # int_shipment_lines: where no scans land, the mark stands in for them
     draft.notes.append(
         f"{shipped[0]} becomes ship.confirmed, and stands in for the hand-over to the carrier (cycle times, on-time "
         "shipping) as long as none of the carrier's scans land. Where it is the hand-over itself, say carrier.accepted."
@@ -682,6 +686,15 @@ def _returns(draft: _Draft, table: _Table, lines: _Table, keys: Sequence[tuple[s
         draft.has.add("return.received")
     else:
         draft.notes.append(f"Table {table.name} tells no quantity: return rates are not measurable.")
+
+
+def _files(table: _Table, used: Sequence[_Table]) -> str:
+    """Return globs for the files of a table, or their names where a glob would claim a file of another table."""
+    globs = list(dict.fromkeys(_glob(file.path.name) for file in table.look.files))
+    others = [file for other in used if other is not table and other.look.sheet is None for file in other.look.files]
+    if any(fnmatch(file.path.name.removesuffix(".gz"), glob) for file in others for glob in globs):
+        globs = list(dict.fromkeys(file.path.name.removesuffix(".gz") for file in table.look.files))
+    return _quoted(globs[0]) if len(globs) == 1 else f"[{', '.join(map(_quoted, globs))}]"
 
 
 def _glob(name: str) -> str:

@@ -273,3 +273,34 @@ def test_the_ordered_quantity_is_no_evidence_of_what_shipped(mapped: Callable[..
     )
     assert told.column("shipment", "ship.confirmed", "quantity") == [3]
     assert not told.said("No column tells how much of a line shipped")
+
+
+def test_files_of_the_same_columns_are_one_table(tmp_path: Path) -> None:
+    folder = tmp_path / "data"
+    folder.mkdir()
+    head = "order,line,sku,qty,ordered on,customer\n"
+    (folder / "2026-03-13.csv").write_bytes((head + "1,1,A,5,2026-03-13,Ann\n").encode())
+    (folder / "2026-03-14.csv").write_bytes((head + "2,1,A,2,2026-03-14,Zoë\n").encode("windows-1252"))
+    (folder / "2026-03-15.csv").write_bytes(b"line,order,sku,qty,ordered on,customer\n1,3,B,1,2026-03-15,Bob\n")
+    (folder / "stores.csv").write_text("store,city\n1,Rome\n")
+    found = map_tables(None, [str(folder)], name="shop", zone="UTC")
+    assert [look.rows for look in found.looks] == [3, 1]
+    assert found.names == ("lines", "stores")
+    path = tmp_path / "shop.yml"
+    path.write_text(found.proposal.yaml, encoding="utf-8")
+    (folder / "stores.csv").unlink()
+    batch = load_mapping(path).parse(find_files([folder]), AdapterContext())
+    captured = batch.events["order"].sort("order_id")
+    assert captured.select("order_id", "customer_id").rows() == [("1", "Ann"), ("2", "Zoë"), ("3", "Bob")]
+
+
+def test_a_glob_that_would_claim_a_file_of_another_table_gives_way_to_names(tmp_path: Path) -> None:
+    folder = tmp_path / "data"
+    folder.mkdir()
+    (folder / "1.csv").write_text("order,line,sku,qty\n1,1,A,5\n")
+    (folder / "orders.csv").write_text("order,ordered on,customer\n1,2026-03-13,Ann\n")
+    found = map_tables(None, [str(folder)], name="shop", zone="UTC")
+    path = tmp_path / "shop.yml"
+    path.write_text(found.proposal.yaml, encoding="utf-8")
+    batch = load_mapping(path).parse(find_files([folder]), AdapterContext())
+    assert batch.events["order"].select("order_id", "sku", "customer_id").rows() == [("1", "A", "Ann")]
