@@ -166,7 +166,8 @@ def propose(
             draft.notes.append(
                 f"Table {table.name} ({table.look.told}) is not used: nothing in it looks like an event."
             )
-    yaml = "\n".join([*_head(draft, used or tables), *_tables(draft, used, lines, header, urls or {}), *events]) + "\n"
+    head = [*_head(draft, used or tables), *_ignored(tables, used, urls or {})]
+    yaml = "\n".join([*head, *_tables(used, lines, header, urls or {}), *events]) + "\n"
     roles = {(table.name, column.name): role for table in tables for role, column in table.roles.items()}
     return Proposal(yaml, roles, tuple(draft.notes), outlook(draft.has, requirements), draft.is_open)
 
@@ -346,14 +347,17 @@ def _date_formats(draft: _Draft, times: Sequence[ColumnLook]) -> Iterator[str]:
         yield f"dates: [{', '.join(map(_double, [*formats, *iso]))}]"
 
 
+def _ignored(tables: Sequence[_Table], used: Sequence[_Table], urls: Mapping[str, str]) -> Iterator[str]:
+    """Yield the files that belong to the data set and have no use."""
+    needed = {file.name for table in used for file in table.look.files}
+    files = [file.path.name for table in tables for file in table.look.files if file.name not in needed | set(urls)]
+    if used and files:
+        yield f"ignore: [{', '.join(map(_quoted, dict.fromkeys(files)))}]"
+
+
 def _tables(
-    draft: _Draft,
-    used: Sequence[_Table],
-    lines: _Table | None,
-    header: _Table | None,
-    urls: Mapping[str, str],
+    used: Sequence[_Table], lines: _Table | None, header: _Table | None, urls: Mapping[str, str]
 ) -> Iterator[str]:
-    del draft
     yield ""
     yield "tables:"
     for table in used:
@@ -541,7 +545,7 @@ def _shipped(draft: _Draft, orders: _Orders, short: Sequence[tuple[str, str]], w
         return
     columns = [*short, *orders.columns("carrier", "tracking_number", "node_id"), *_shipped_quantity(draft, orders)]
     yield from _event("ship.confirmed", orders.lines.name, shipped, columns, where)
-    draft.has |= {"carrier.accepted", "movement"}  # int_shipment_lines: where no scans land, the mark stands in for them
+    draft.has |= {"carrier.accepted", "movement"}  # the mark stands in, see int_shipment_lines
     draft.notes.append(
         f"{shipped[0]} becomes ship.confirmed, and stands in for the hand-over to the carrier (cycle times, on-time "
         "shipping) as long as none of the carrier's scans land. Where it is the hand-over itself, say carrier.accepted."

@@ -288,7 +288,6 @@ def test_files_of_the_same_columns_are_one_table(tmp_path: Path) -> None:
     assert found.names == ("lines", "stores")
     path = tmp_path / "shop.yml"
     path.write_text(found.proposal.yaml, encoding="utf-8")
-    (folder / "stores.csv").unlink()
     batch = load_mapping(path).parse(find_files([folder]), AdapterContext())
     captured = batch.events["order"].sort("order_id")
     assert captured.select("order_id", "customer_id").rows() == [("1", "Ann"), ("2", "Zoë"), ("3", "Bob")]
