@@ -155,6 +155,7 @@ class _Desk:
         self._partners: Mapping[str, str] = context.edi.partners
         self._own_clock = Clock(context.zone)
         self._clocks: dict[str, Clock] = {}
+        self._parties: dict[tuple[str, ...], _Party] = {}
 
     def finish_part(self) -> ParsedBatch:
         """Return what was read since the last part."""
@@ -301,6 +302,13 @@ class _Desk:
         self._place += 1
 
     def _party(self, header: InterchangeHeader, group: GroupHeader | None) -> _Party:
+        names = (header.sender, header.receiver, *((group.sender, group.receiver, group.code) if group else ()))
+        party = self._parties.get(names)
+        if party is None:
+            party = self._parties[names] = self._new_party(header, group)
+        return party
+
+    def _new_party(self, header: InterchangeHeader, group: GroupHeader | None) -> _Party:
         senders = (header.sender, group.sender if group else "")
         receivers = (header.receiver, group.receiver if group else "")
         if self._own.intersection(senders):

@@ -45,6 +45,10 @@ _FIXED_HOURS: Final = {
 """Element 623: daylight and standard codes are fixed offsets, 01-12 lie east of Greenwich, 13-24 west."""
 
 
+_MINUTES: Final = {f"{minute // 60:02d}{minute % 60:02d}": timedelta(minutes=minute) for minute in range(24 * 60)}
+"""Times of day, HHMM."""
+
+
 def zone_of(code: str, default: tzinfo) -> tzinfo:
     """Return the zone of an X12 time code (element 623); unknown, empty and LT mean the default."""
     if code in _ZONED:
@@ -60,9 +64,12 @@ class Clock:
     def __init__(self, zone: ZoneInfo) -> None:
         self.zone = zone
         self._known: dict[tuple[str, str, str, bool], datetime | None] = {}
+        self._regular_days: dict[str, datetime | None] = {}
 
     def start(self, date: str, time: str = "", code: str = "") -> datetime | None:
         """Return the instant a stamp begins: local midnight for a date, the named minute or second else."""
+        if not code and time in _MINUTES and (midnight := self._midnight(date)) is not None:
+            return midnight + _MINUTES[time]
         return self._instant(date, time, code, is_end=False)
 
     def end(self, date: str, time: str = "", code: str = "") -> datetime | None:
@@ -72,6 +79,14 @@ class Clock:
         datetime.datetime(2026, 3, 12, 5, 0)
         """
         return self._instant(date, time, code, is_end=True)
+
+    def _midnight(self, date: str) -> datetime | None:
+        """Return when a day begins, None if clocks are changed on it or there is no such day."""
+        if date not in self._regular_days:
+            begin, last = (self._instant(date, time, "", is_end=False) for time in ("0000", "2359"))
+            is_regular = begin is not None and last is not None and last - begin == _MINUTES["2359"]
+            self._regular_days[date] = begin if is_regular else None
+        return self._regular_days[date]
 
     def _instant(self, date: str, time: str, code: str, *, is_end: bool) -> datetime | None:
         key = (date, time, code, is_end)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Final
 
 from pipelines.sources.edi.envelope import Fault, FaultCode, InterchangeHeader, Separators
@@ -15,7 +16,9 @@ from pipelines.sources.edi.envelope import Fault, FaultCode, InterchangeHeader, 
 ISA_WINDOW: Final = 400
 """Characters within which a whole ISA and the segment after it must be found."""
 
-_SEPARATOR_OFFSETS: Final = (6, 17, 20, 31, 34, 50, 53, 69, 76, 81, 83, 89, 99, 101, 103)
+ISA_LENGTH: Final = 106
+
+SEPARATOR_OFFSETS: Final = (6, 17, 20, 31, 34, 50, 53, 69, 76, 81, 83, 89, 99, 101, 103)
 _WIDTHS: Final = (2, 10, 2, 10, 2, 15, 2, 15, 6, 4, 1, 5, 9, 1, 1, 1)
 _FOLLOWERS: Final = ("GS", "TA1", "IEA", "ISB", "ISE")
 _COMPONENT_AT: Final = 104
@@ -83,9 +86,22 @@ def read_isa(text: str, at: int, *, ordinal: int) -> IsaMatch | None:
     component, segment, end = _terminator(window, component_at, element)
     if not segment:
         return None
-    repetition = elements[10] if elements[11] >= "00402" and not elements[10].isalnum() else ""
-    separators = Separators(element, component, segment, repetition.strip(" "))
-    header = InterchangeHeader(
+    header = _header(elements, (element, component, segment), ordinal)
+    faults = () if is_padded and component else tuple(_width_faults([*elements, component]))
+    return IsaMatch(header, at + end, faults)
+
+
+def padded_isa(text: str, *, ordinal: int) -> InterchangeHeader:
+    """Return what an ISA says that is known to be padded as it should be, given its 106 characters."""
+    element = text[3]
+    return _header(text.split(element)[1:], (element, *text[_COMPONENT_AT:]), ordinal)
+
+
+def _header(elements: list[str], marks: tuple[str, ...], ordinal: int) -> InterchangeHeader:
+    """Return what the elements from ISA01 on say, and which separators are declared."""
+    standard, version = elements[10], elements[11]
+    repetition = standard.strip(" ") if version >= "00402" and not standard.isalnum() else ""
+    return InterchangeHeader(
         ordinal=ordinal,
         sender_qualifier=elements[4].strip(BLANK),
         sender=elements[5].strip(BLANK),
@@ -93,18 +109,21 @@ def read_isa(text: str, at: int, *, ordinal: int) -> IsaMatch | None:
         receiver=elements[7].strip(BLANK),
         date=elements[8].strip(BLANK),
         time=elements[9].strip(BLANK),
-        version=elements[11].strip(BLANK),
+        version=version.strip(BLANK),
         control=elements[12].strip(BLANK),
         usage=elements[14].strip(BLANK),
-        separators=separators,
+        separators=_separators(*marks, repetition),
     )
-    faults = () if is_padded and component else tuple(_width_faults([*elements, component]))
-    return IsaMatch(header, at + end, faults)
+
+
+@lru_cache(maxsize=64)
+def _separators(element: str, component: str, segment: str, repetition: str) -> Separators:
+    return Separators(element, component, segment, repetition)
 
 
 def _component_offset(window: str, element: str) -> int:
     """Offset of ISA16: 104, or behind the sixteenth separator where the ISA is not padded as it should be."""
-    if len(window) > 105 and all(window[offset] == element for offset in _SEPARATOR_OFFSETS):
+    if len(window) > 105 and all(window[offset] == element for offset in SEPARATOR_OFFSETS):
         return _COMPONENT_AT
     offset = 3
     for _ in range(15):

@@ -47,15 +47,19 @@ from pipelines.sources.edi.document import Envelope
 from pipelines.sources.edi.rows import PLACE
 from storage.contracts import empty_frame
 
-PAGE_ROWS: Final = 1 << 14
+PAGE_ROWS: Final = 1 << 11
+"""Few enough for a page to stay in the processor's cache until its rows are columns."""
+
 ARENA_BYTES: Final = 1 << 23
+BLOCK_ROWS: Final = 1 << 14
+"""Rows of a family that become one frame, at least as many as a page has."""
 _DIRECTIONS: Final = {"in": INBOUND, "out": OUTBOUND, None: AS_KIND_SAYS}
 _MEANINGS: Final = {"total": MEANS_TOTAL, "difference": MEANS_DIFFERENCE, "before": MEANS_BEFORE}
 _PAIR: Final = struct.Struct("<2q")
 _EPOCH: Final = datetime(1970, 1, 1)  # noqa: DTZ001 - instants are naive UTC here
 _MICROSECOND: Final = timedelta(microseconds=1)
 _FAMILIES: Final = tuple(dict.fromkeys(layout.family for layout in LAYOUTS))
-_FAMILY_NUMBERS: Final = np.array([_FAMILIES.index(layout.family) for layout in LAYOUTS])
+_FAMILY_NUMBERS: Final = np.array([_FAMILIES.index(layout.family) for layout in LAYOUTS], np.uint8)
 _NOBODY: Final = ((0, NOT_FOR_US, *[0] * (CALENDAR - SENT_AT - 1)), ("",) * GROUP_WORDS)
 """Facts and words of a group that is not read."""
 
@@ -71,7 +75,7 @@ class Express:
         self.scanner = Scanner()
         self._page = _new_page()
         self._arenas: list[pa.Buffer] = []
-        self._columns: dict[str, list[tuple[Array, Array]]] = {family: [] for family in _FAMILIES}
+        self._blocks: dict[str, list[_Block]] = {family: [] for family in _FAMILIES}
         self._calendars: dict[str, int] = {}
 
     def take(self, run: Run, envelopes: Sequence[Envelope | None], place: int) -> Iterator[int]:
@@ -92,7 +96,9 @@ class Express:
                 if envelope is not None:
                     self._look_up(envelope.clock, int(self._page.state[NEEDED_DAY]))
             elif outcome == PAGE_FULL and index > full_at:
-                self._flush()
+                self._turn_page()
+                if self._page.state[TOP] > ARENA_BYTES // 2:
+                    self._turn_arena()
                 full_at = index
             elif outcome == PAGE_FULL:  # not even an empty page has room for it
                 is_refused[index] = True
@@ -101,10 +107,13 @@ class Express:
 
     def frames(self) -> dict[str, list[pl.DataFrame]]:
         """Return what was collected, family by family, with the position of each row's document; then forget it."""
-        self._flush()
-        frames = {family: [_frame(family, pages, self._arenas)] for family, pages in self._columns.items() if pages}
-        for pages in self._columns.values():
-            pages.clear()
+        self._turn_page()
+        self._turn_arena()
+        frames = {
+            family: [block.frame(self._arenas) for block in blocks] for family, blocks in self._blocks.items() if blocks
+        }
+        for blocks in self._blocks.values():
+            blocks.clear()
         self._arenas = []
         return frames
 
@@ -153,21 +162,66 @@ class Express:
         midnight = datetime(local.year, local.month, local.day, tzinfo=clock.zone)
         calendar[1, day] = len({(midnight + timedelta(hours=hour)).utcoffset() for hour in range(25)}) == 1
 
-    def _flush(self) -> None:
-        """Turn the page into columns and begin it anew."""
-        page = self._page
+    def _turn_page(self) -> None:
+        """Turn the rows of the page into columns and begin them anew."""
+        page, arena = self._page, len(self._arenas)
         rows = page.rows[: page.state[COUNT]]
-        counts = np.bincount(_FAMILY_NUMBERS[rows[:, LAYOUT_CELL]], minlength=len(_FAMILIES))
-        for number, family in enumerate(_FAMILIES):
-            count, columns = counts[number], _columns(family)
-            if count:
-                views = np.empty((len(columns.text), count, 2), np.int64)
-                numbers = np.empty((1 + len(columns.numbers), count), np.int64)
-                cells = (columns.text_cells, columns.number_cells)
-                gather(rows, page.words, _FAMILY_NUMBERS, number, *cells, len(self._arenas), views, numbers)
-                self._columns[family].append((views, numbers))
-        self._arenas.append(pa.py_buffer(page.arena[: page.state[TOP]].tobytes()))
-        _clear(page)
+        kinds = _FAMILY_NUMBERS[rows[:, LAYOUT_CELL]]
+        order, last = np.argsort(kinds, kind="stable"), 0
+        for family, count in zip(_FAMILIES, np.bincount(kinds).tolist(), strict=False):
+            picked, blocks, last = order[last : last + count], self._blocks[family], last + count
+            if count and not (blocks and blocks[-1].take(rows, page.words, picked, arena)):
+                blocks.append(_Block(family))
+                blocks[-1].take(rows, page.words, picked, arena)
+        page.state[COUNT] = 0
+
+    def _turn_arena(self) -> None:
+        """Keep the arena for the frames and begin it anew; the page must have no rows."""
+        self._arenas.append(pa.py_buffer(self._page.arena[: self._page.state[TOP]].tobytes()))
+        _clear(self._page)
+
+
+class _Block:
+    """Rows of a family, column by column.
+
+    Attributes:
+        count: Number of rows.
+    """
+
+    def __init__(self, family: str) -> None:
+        self.count = 0
+        self._family = family
+        columns = _columns(family)
+        self._views = np.empty((len(columns.text), BLOCK_ROWS, 2), np.int64)
+        self._numbers = np.empty((1 + len(columns.numbers), BLOCK_ROWS), np.int64)
+        self._filled = np.zeros(len(columns.text) + len(columns.numbers), np.int64)
+
+    def take(self, rows: Array, words: Array, picked: Array, arena: int) -> bool:
+        """Add rows of a page, unless there is no room for them."""
+        count, columns = self.count + len(picked), _columns(self._family)
+        if count > BLOCK_ROWS:
+            return False
+        cells = (columns.text_cells, columns.number_cells)
+        gather(rows, words, picked, *cells, arena, self.count, self._views, self._numbers, self._filled)
+        self.count = count
+        return True
+
+    def frame(self, arenas: Sequence[pa.Buffer]) -> pl.DataFrame:
+        """Return the rows in the contract of their family, with `PLACE`."""
+        count, columns, contract = self.count, _columns(self._family), _contract(self._family)
+        found, filled = {}, iter(self._filled.tolist())
+        for name, views in zip(columns.text, self._views[:, :count], strict=True):
+            if some := next(filled):
+                is_there = None if some == count else (views[:, 0] & 0xFFFFFFFF) != 0
+                found[name] = _array(pa.string_view(), is_there, views, *arenas)
+        for name, values in zip(columns.numbers, self._numbers[1:, :count], strict=True):
+            if some := next(filled):
+                is_there, kind = None if some == count else values != NULL, contract[name]
+                wide = np.stack((values, values >> 63), axis=1) if pa.types.is_decimal(kind) else values
+                found[name] = _array(kind, is_there, wide)
+        arrays = [found[name] if name in found else _nothing(kind)[:count] for name, kind in contract.items()]
+        places = pa.array(self._numbers[0, :count])
+        return pl.DataFrame(pa.RecordBatch.from_arrays([*arrays, places], [*contract, PLACE]))
 
 
 def _words(group: RunGroup, envelope: Envelope) -> tuple[str, ...]:
@@ -252,31 +306,11 @@ def _contract(family: str) -> dict[str, pa.DataType]:
     return {field.name: pa.string_view() if pa.types.is_large_string(field.type) else field.type for field in schema}
 
 
-def _frame(family: str, pages: Sequence[tuple[Array, Array]], arenas: Sequence[pa.Buffer]) -> pl.DataFrame:
-    """Return the rows of a family in its contract, with `PLACE`."""
-    views, numbers = (
-        pages[0] if len(pages) == 1 else (np.concatenate(each, axis=1) for each in zip(*pages, strict=True))
-    )
-    columns, contract, count = _columns(family), _contract(family), numbers.shape[1]
-    found = {name: _text(views[index], arenas) for index, name in enumerate(columns.text)}
-    for index, name in enumerate(columns.numbers, start=1):
-        found[name] = _numbers(numbers[index], contract[name])
-    nulls = {kind: pa.nulls(count, kind) for kind in contract.values()}
-    arrays = [found.get(name, nulls[kind]) for name, kind in contract.items()]
-    return pl.DataFrame(pa.RecordBatch.from_arrays([*arrays, pa.array(numbers[0])], [*contract, PLACE]))
+@cache
+def _nothing(kind: pa.DataType) -> pa.Array:
+    return pa.nulls(BLOCK_ROWS, kind)
 
 
-def _text(views: Array, arenas: Sequence[pa.Buffer]) -> pa.Array:
-    is_there = (views[:, 0] & 0xFFFFFFFF) != 0
-    return _array(pa.string_view(), is_there, views, *arenas)
-
-
-def _numbers(values: Array, kind: pa.DataType) -> pa.Array:
-    is_there = values != NULL
-    wide = np.stack((values, values >> 63), axis=1) if pa.types.is_decimal(kind) else values
-    return _array(kind, is_there, wide)
-
-
-def _array(kind: pa.DataType, is_there: Array, values: Array, *rest: pa.Buffer) -> pa.Array:
-    validity = None if is_there.all() else pa.py_buffer(np.packbits(is_there, bitorder="little"))
-    return pa.Array.from_buffers(kind, len(is_there), [validity, pa.py_buffer(values), *rest])
+def _array(kind: pa.DataType, is_there: Array | None, values: Array, *rest: pa.Buffer) -> pa.Array:
+    validity = None if is_there is None else pa.py_buffer(np.packbits(is_there, bitorder="little"))
+    return pa.Array.from_buffers(kind, len(values), [validity, pa.py_buffer(values), *rest])

@@ -6,7 +6,7 @@ from typing import Final
 
 import numpy as np
 
-from pipelines.sources.edi.bulk.compiled import kernel
+from pipelines.sources.edi.bulk.compiled import Array, kernel
 from pipelines.sources.edi.bulk.layouts import (
     ACKNOWLEDGED,
     DOCUMENT,
@@ -20,15 +20,22 @@ from pipelines.sources.edi.bulk.layouts import (
     STATUS_R,
 )
 from pipelines.sources.edi.bulk.page import (
+    IS_FULL,
     SENT_AT,
+    TOP,
     Page,
     add_row,
+    emit_byte,
+    emit_literal,
+    emit_span,
+    literal,
     reference_view,
+    seal,
     set_span,
     set_text,
     set_word,
 )
-from pipelines.sources.edi.bulk.tape import Tape, code, element, element_count, whole_number, word
+from pipelines.sources.edi.bulk.tape import Tape, code, element, whole_number, word
 from pipelines.sources.edi.bulk.values import ODD
 from pipelines.sources.edi.documents.functional_ack import FUNCTIONAL_SETS
 
@@ -44,13 +51,19 @@ from pipelines.sources.edi.documents.functional_ack import FUNCTIONAL_SETS
     DOCUMENT_ID,
     ORDER_ID,
     STATUS,
+    REASON,
     ATTRIBUTES,
 ) = DOCUMENT.text_cells
 (EVENT_AT,) = DOCUMENT.instant_cells
 
 _FAMILY: Final = DOCUMENT.number
 _AK1, _AK2, _AK5, _AK9 = word("AK1"), word("AK2"), word("AK5"), word("AK9")
-_REASONS: Final = (word("AK3"), word("AK4"))
+_AK3, _AK4 = word("AK3"), word("AK4")
+_ELEMENT, _AT, _SAYS, _NEXT = literal("element "), literal(" at "), literal(": "), literal("; ")
+_AK5_CODE, _AK9_CODE = literal("AK5 "), literal("AK9 ")
+_SPACE: Final = ord(" ")
+_SUCCESSORS: Final = (word("IK3"), word("IK4"), word("IK5"))
+"""Segments of the 999."""
 _GROUP_CODES: Final = np.array([word(name) for name in FUNCTIONAL_SETS])
 _GROUP_SETS: Final = np.array([word(name) for name in FUNCTIONAL_SETS.values()])
 _STATUS_CODES: Final = np.array([word(name) for name in ("A", "E", "P", "R", "M", "W", "X")])
@@ -75,7 +88,7 @@ def read_functional_ack(  # noqa: C901, PLR0911 - a walk through states
     asked, answers, is_ended = -1, 0, False
     for segment in range(header + 1, last):
         name = tape.names[segment]
-        if name == _AK1 or name in _REASONS or (is_ended and name == _AK9):
+        if name == _AK1 or (name in (_AK3, _AK4) and asked < 0) or name in _SUCCESSORS or (is_ended and name == _AK9):
             return ODD
         if name == _AK2:
             if asked >= 0 or is_ended:
@@ -84,11 +97,12 @@ def read_functional_ack(  # noqa: C901, PLR0911 - a walk through states
             answers += 1
         elif name == _AK5:
             status = code(tape, element(tape, segment, 1))
-            if asked < 0 or _has_reasons(tape, segment, 2):
+            if asked < 0:
                 return ODD
             row = _write(tape, page, group_control, asked, status, is_out)
             if row < 0:
                 return ODD
+            set_text(page, row, REASON, _reasons(tape, page, asked, segment))
             set_span(page, row, KIND, tape, element(tape, asked, 1))
             set_span(page, row, SET, tape, element(tape, asked, 2))
             asked = -1
@@ -100,11 +114,45 @@ def read_functional_ack(  # noqa: C901, PLR0911 - a walk through states
 
 
 @kernel
-def _has_reasons(tape: Tape, segment: int, start: int) -> bool:
-    for i in range(start, element_count(tape, segment)):  # noqa: SIM110 - numba knows no generators
-        if element(tape, segment, i):
-            return True
-    return False
+def _reasons(tape: Tape, page: Page, asked: int, answered: int) -> tuple[int, int]:
+    """Return what AK3, AK4 and AK5 say about a set."""
+    begin = int(page.state[TOP])
+    for segment in range(asked + 1, answered):
+        if tape.names[segment] == _AK3:
+            _next_reason(page, begin)
+            emit_span(page, tape, element(tape, segment, 1))
+            emit_literal(page, _AT)
+            emit_span(page, tape, element(tape, segment, 2))
+            emit_literal(page, _SAYS)
+            emit_span(page, tape, element(tape, segment, 4))
+        elif tape.names[segment] == _AK4:
+            _next_reason(page, begin)
+            emit_literal(page, _ELEMENT)
+            emit_span(page, tape, element(tape, segment, 1))
+            emit_literal(page, _SAYS)
+            emit_span(page, tape, element(tape, segment, 3))
+            emit_byte(page, _SPACE)
+            emit_span(page, tape, element(tape, segment, 4))
+            while page.arena[page.state[TOP] - 1] == _SPACE and not page.state[IS_FULL]:
+                page.state[TOP] -= 1
+    _add_codes(tape, page, begin, answered, 2, _AK5_CODE)
+    return seal(page, begin)
+
+
+@kernel
+def _add_codes(tape: Tape, page: Page, begin: int, segment: int, first: int, name: Array) -> None:
+    """Add the five codes that an AK5 or AK9 may have, each behind the name of the segment."""
+    for index in range(first, first + 5):
+        if element(tape, segment, index):
+            _next_reason(page, begin)
+            emit_literal(page, name)
+            emit_span(page, tape, element(tape, segment, index))
+
+
+@kernel
+def _next_reason(page: Page, begin: int) -> None:
+    if page.state[TOP] > begin:
+        emit_literal(page, _NEXT)
 
 
 @kernel
@@ -118,7 +166,7 @@ def _write_rest(
 ) -> bool:
     """Write the answer for the sets of the group that were not named; False if it is not regular."""
     held = whole_number(tape, element(tape, segment, 2), 9) if element(tape, segment, 2) else 0
-    if held < 0 or _has_reasons(tape, segment, 5):
+    if held < 0:
         return False
     if answers and answers >= held:
         return True
@@ -134,6 +182,9 @@ def _write_rest(
         return False
     set_text(page, row, KIND, (3 | known << 32, 0))
     set_text(page, row, SET, (0, 0))
+    begin = int(page.state[TOP])
+    _add_codes(tape, page, begin, segment, 5, _AK9_CODE)
+    set_text(page, row, REASON, seal(page, begin))
     return True
 
 

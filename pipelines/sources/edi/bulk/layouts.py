@@ -147,6 +147,7 @@ DOCUMENT: Final = Layout(
         "document_id",
         "order_id",
         "status",
+        "reason",
         "attributes",
     ),
     instants=("event_at",),

@@ -41,6 +41,9 @@ _HALF: Final = 32
 _LENGTH: Final = 0xFFFFFFFF
 """Where a string view has its length."""
 
+_AT_A_TIME: Final = 64
+"""Rows that `gather` turns at a time."""
+
 _COMMA: Final = ord(",")
 _OPEN: Final = ord("{")
 _CLOSE: Final = ord("}")
@@ -94,6 +97,8 @@ def literal(text: str) -> Array:
 
 
 _TRUE: Final = literal("true,")
+_END: Final = literal('",')
+_BETWEEN: Final = literal('":"')
 
 
 @kernel
@@ -147,12 +152,18 @@ def emit_byte(page: Page, byte: int) -> None:
 @kernel
 def emit_whole(page: Page, value: int) -> None:
     """Append a number that is not negative."""
-    scale = 1
-    while value // scale >= 10:
-        scale *= 10
-    while scale > 0:
-        emit_byte(page, _ZERO + value // scale % 10)
-        scale //= 10
+    digits, bound = 1, 10
+    while value >= bound:
+        digits += 1
+        bound *= 10
+    top = page.state[TOP]
+    if top + digits + SPARE > len(page.arena):
+        page.state[IS_FULL] = 1
+        return
+    for place in range(top + digits - 1, top - 1, -1):
+        page.arena[place] = _ZERO + value % 10
+        value //= 10
+    page.state[TOP] = top + digits
 
 
 @kernel
@@ -280,8 +291,7 @@ def close_inner(page: Page) -> None:
 @kernel
 def end_field(page: Page) -> None:
     """End a text field."""
-    emit_byte(page, _QUOTE)
-    emit_byte(page, _COMMA)
+    emit_literal(page, _END)
 
 
 @kernel
@@ -298,9 +308,7 @@ def add_pair(page: Page, tape: Tape, name: int, value: int) -> None:
     """Add a field whose name is an element too; it may be empty."""
     emit_byte(page, _QUOTE)
     emit_span(page, tape, name)
-    emit_byte(page, _QUOTE)
-    emit_byte(page, ord(":"))
-    emit_byte(page, _QUOTE)
+    emit_literal(page, _BETWEEN)
     emit_span(page, tape, value)
     end_field(page)
 
@@ -316,39 +324,67 @@ def add_true(page: Page, name: Array) -> None:
 def gather(
     rows: Array,
     words: Array,
-    families: Array,
-    family: int,
+    picked: Array,
     text_cells: Array,
     number_cells: Array,
     arena: int,
+    begin: int,
     views: Array,
     numbers: Array,
+    filled: Array,
 ) -> None:
-    """Turn the rows of a family into columns.
+    """Turn rows of a family into columns, a few rows of the same layout at a time.
 
     Args:
         rows: `Page.rows`.
         words: `Page.words`.
-        families: The family of each layout.
-        family: The one that is wanted.
+        picked: Which rows.
         text_cells: By layout and column, where on a row the text is, or the word it always is as its complement.
         number_cells: By layout and column, where on a row the instant or number is; negative if it is not there.
         arena: What long texts are to name as their arena.
+        begin: Where in the columns the first row is to be.
         views: The text columns.
         numbers: The place, and the columns of instants and numbers.
+        filled: How many rows have each text column, then each of the others; they are added to it.
     """
-    at = 0
-    for row in range(len(rows)):
-        layout = rows[row, LAYOUT_CELL]
-        if families[layout] != family:
-            continue
-        for column in range(len(views)):
+    first, text_count = 0, text_cells.shape[1]
+    while first < len(picked):
+        last, layout = first + 1, rows[picked[first], LAYOUT_CELL]
+        most = min(first + _AT_A_TIME, len(picked))
+        while last < most and rows[picked[last], LAYOUT_CELL] == layout:
+            last += 1
+        for column in range(text_count):
             cell = text_cells[layout, column]
-            low, high = (words[~cell, 0], words[~cell, 1]) if cell < 0 else (rows[row, cell], rows[row, cell + 1])
-            views[column, at, 0] = low
-            views[column, at, 1] = high | arena if low & _LENGTH > INLINE else high
-        numbers[0, at] = rows[row, PLACE_CELL]
+            filled[column] += _gather_text(rows, words, picked, cell, arena, begin, first, last, views[column])
+        for at in range(first, last):
+            numbers[0, begin + at] = rows[picked[at], PLACE_CELL]
         for column in range(number_cells.shape[1]):
-            cell = number_cells[layout, column]
-            numbers[column + 1, at] = rows[row, cell] if cell >= 0 else NULL
-        at += 1
+            cell, values = number_cells[layout, column], numbers[column + 1]
+            for at in range(first, last):
+                value = rows[picked[at], cell] if cell >= 0 else NULL
+                values[begin + at] = value
+                filled[text_count + column] += value != NULL
+        first = last
+
+
+@kernel
+def _gather_text(
+    rows: Array, words: Array, picked: Array, cell: int, arena: int, begin: int, first: int, last: int, views: Array
+) -> int:
+    """Turn the same cell of some rows into a column and return how many of them have a text."""
+    if cell < 0:
+        low, high = words[~cell, 0], words[~cell, 1]
+        if low & _LENGTH > INLINE:
+            high |= arena
+        for at in range(begin + first, begin + last):
+            views[at, 0] = low
+            views[at, 1] = high
+        return last - first if low & _LENGTH else 0
+    count = 0
+    for at in range(first, last):
+        row = picked[at]
+        low, high = rows[row, cell], rows[row, cell + 1]
+        views[begin + at, 0] = low
+        views[begin + at, 1] = high | arena if low & _LENGTH > INLINE else high
+        count += low & _LENGTH != 0
+    return count

@@ -17,7 +17,17 @@ from typing import Final
 import numpy as np
 
 from pipelines.sources.edi.bulk.compiled import Array, entry, kernel, load, store, trailing_zeros
-from pipelines.sources.edi.bulk.tape import LONGEST, SPARE, Tape, code_at, element, element_count, whole_number, word
+from pipelines.sources.edi.bulk.tape import (
+    LONGEST,
+    SPARE,
+    Tape,
+    as_code,
+    element,
+    element_count,
+    stripped,
+    whole_number,
+    word,
+)
 from pipelines.sources.edi.codes import LONGEST_CODE
 from pipelines.sources.edi.envelope import (
     Group,
@@ -27,37 +37,48 @@ from pipelines.sources.edi.envelope import (
     LateSets,
     Separators,
     TransactionSet,
-    control_agrees,
-    count_agrees,
     group_header,
 )
 from pipelines.sources.edi.feed import Feed, normalise
-from pipelines.sources.edi.isa import find_isa, read_isa
+from pipelines.sources.edi.isa import ISA_LENGTH, SEPARATOR_OFFSETS, find_isa, padded_isa
 
-_PLAIN, _ELEMENT, _SEGMENT, _ODD = range(4)
 _ST, _SE, _GS, _GE, _IEA = word("ST"), word("SE"), word("GS"), word("GE"), word("IEA")
+_I, _S, _A = b"ISA"
 _ZERO: Final = ord("0")
 _SPACE: Final = ord(" ")
+_QUOTE: Final = ord('"')
+_BACKSLASH: Final = ord("\\")
 _LOWER: Final = (ord("a"), ord("z"))
 _NEW_LINE, _RETURN, _TAB, _NOTHING, _END_OF_FILE = 0x0A, 0x0D, 0x09, 0x00, 0x1A
 _ONES: Final = 0x0101010101010101
 _HIGH_BITS: Final = -(1 << 63) | 0x0080808080808080
 """Each of eight bytes is 1, or has its highest bit only."""
 
+_FROM_A, _BEHIND_Z = (0x80 - _LOWER[0]) * _ONES, (0x7F - _LOWER[1]) * _ONES
+"""What brings letters in lower case, and what is behind them, to the highest bit of their byte."""
+
 FIRST, LAST, BEGIN, END, IS_ODD, OWNER = range(6)
 """Columns of `Run.sets`: its first segment, the one behind its last, its text, whether it has odd characters, group."""
 
-_TEXT, _ELEMENTS, _SEGMENTS, _SETS, _GROUPS, _CLOSING = range(6)
-"""What `scan` tells: how much there is of each, and where the last IEA begins."""
+_TOLD: Final = 7
+_TEXT, _ELEMENTS, _SEGMENTS, _SETS, _GROUPS, _CLOSING, _SOURCE = range(_TOLD)
+"""What `_scan` tells: how much there is of each, and the segment of the last IEA; how much of the source is read."""
 
-_GS_AT, _GS_END, _GS_SEGMENT, _FIRST_SET, _GE_AT, _GE_END, _LAST_SET = range(7)
-"""What `scan` tells of a group."""
+_GS_AT, _GS_END, _GS_SEGMENT, _GE_SEGMENT, _FIRST_SET, _LAST_SET = range(6)
+"""What `_scan` tells of a group."""
 
-_MOST_BYTES: Final = 4
-"""Of a character."""
+_ISA_AT, _ISA_SEGMENT, _LAST_GROUP = range(3)
+"""What `scan_whole` tells of an interchange: where its ISA is, and the group behind its last one."""
 
-_AFTER_ISA: Final = 2
-"""Position of the segment behind the ISA."""
+_COMPONENT_AT: Final = ISA_LENGTH - 2
+_OFFSETS: Final = np.array(SEPARATOR_OFFSETS)
+_DOUBTFUL: Final = -1
+_NON_ASCII: Final = 0x80
+_MARK: Final = 0xEF
+"""First byte of a byte order mark in UTF-8."""
+
+_COUNT_DIGITS: Final = 9
+"""Most digits of a count."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,13 +170,15 @@ class Scanner:
         self._data = np.zeros(SPARE, np.uint8)
         self._is_ascii = True
         self._plain = np.empty(0, np.uint8)
-        self._kinds: dict[tuple[str, str], Array] = {}
 
     def normalise(self, piece: str, terminator: str) -> str:
         """Do what `feed.normalise` does: at once where only line breaks must go."""
-        self._make_room(len(piece))
-        length = self._without_breaks(piece, _padded(piece), terminator, 0)
-        return normalise(piece, terminator) if length < 0 else str(self._plain[:length].data, "ascii")
+        if not terminator.isascii():
+            return normalise(piece, terminator)
+        data = _padded(piece)
+        self._make_room(len(data) - SPARE)
+        length = without_breaks(data, ord(terminator), self._plain)
+        return normalise(piece, terminator) if length < 0 else str(self._plain[:length].data, "utf-8")
 
     def find(
         self, text: str, at: int, header: InterchangeHeader, group: GroupHeader, number: int
@@ -169,14 +192,14 @@ class Scanner:
             self._is_ascii = len(self._data) == len(text) + SPARE
         data, begin = self._data, at if self._is_ascii else len(text[:at].encode())
         self._make_room(len(data) - begin)
-        tape, told = self._tape._replace(data=data), np.zeros(6, np.int64)
-        told[_TEXT] = begin
-        end = len(data) - SPARE
-        scan(tape, end, self._kinds_of(separators), True, self._sets, self._groups, told)  # noqa: FBT003 - numba
+        told = np.zeros(_TOLD, np.int64)
+        told[_SOURCE] = begin
+        marks = ord(separators.element), ord(separators.segment)
+        scan_within(data, len(data) - SPARE, *marks, self._tape, self._plain, self._sets, self._groups, told)
         count = int(told[_SETS])
         if not count:
             return None
-        run = Run(tape, self._sets[:count], [RunGroup(header, group, number, 0, count)])
+        run = Run(self._tape, self._sets[:count], [RunGroup(header, group, number, 0, count)])
         return run, run.size if self._is_ascii else len(data[begin : begin + run.size].tobytes().decode())
 
     def find_whole(self, feed: Feed, ordinal: int) -> tuple[Run, int] | None:
@@ -186,59 +209,34 @@ class Scanner:
         """
         if find_isa(feed.text, feed.at + 1) < 0:
             feed.fill()
-        text, at, groups, told = feed.text, feed.at, list[RunGroup](), np.zeros(6, np.int64)
-        count = 0
-        self._make_room((len(text) - at) * (1 if text.isascii() else _MOST_BYTES))
-        data = _padded(text) if text.isascii() else None
-        while at < len(text) and (isa := read_isa(text, at, ordinal=ordinal + count)) and not isa.faults:
-            end = find_isa(text, isa.end)
-            if end < 0 and not feed.is_exhausted:
-                break
-            end = end if end >= 0 else len(text)
-            body = text[isa.end : end]
-            found = self._read_whole(
-                body, _padded(body) if data is None else data[isa.end : end + SPARE], isa.header, told
-            )
-            if not found:
-                break
-            groups += found
-            at, count = end, count + 1
-        feed.at = at
-        return (Run(self._tape, self._sets[: groups[-1].last], groups), count) if groups else None
+        text = feed.text[feed.at :]
+        # Of what is not the end the last bytes belong to no whole interchange anyway.
+        data = _padded(text) if feed.is_exhausted else np.frombuffer(text.encode(), np.uint8)
+        size = max(len(data) - SPARE, 0)
+        self._make_room(size)
+        told = np.zeros(_TOLD, np.int64)
+        arrays = (self._sets, self._groups, self._interchanges)
+        count = scan_whole(data, size, feed.is_exhausted, self._tape, self._plain, *arrays, told)
+        if not count:
+            return None
+        consumed, sets = int(told[_SOURCE]), self._sets[: told[_SETS]]
+        feed.at += consumed if text.isascii() else len(data[:consumed].tobytes().decode())
+        return Run(self._tape, sets, self._groups_of(count, ordinal)), count
 
-    def _read_whole(self, body: str, data: Array, header: InterchangeHeader, told: Array) -> list[RunGroup]:
-        """Split one more interchange, also given in bytes, and return its groups; none if it has a fault or no sets."""
-        separators, (at, _, base, set_count, group_count, _) = header.separators, told.tolist()
-        if not _is_ascii(separators):
-            return []
-        end = self._without_breaks(body, data, separators.segment, at)
-        if end < 0:
-            plain = normalise(body, separators.segment).encode()
-            end = at + len(plain)
-            self._plain[at:end] = np.frombuffer(plain, np.uint8)
-        kinds = self._kinds_of(separators)
-        if not scan(self._tape, end, kinds, False, self._sets, self._groups, told):  # noqa: FBT003 - numba
-            return []
-        _, _, _, sets_then, groups_then, closing_at = told.tolist()
-        groups = []
-        for gs_at, gs_end, segment, first, ge_at, ge_end, last in self._groups[group_count:groups_then].tolist():
-            group = group_header(_AFTER_ISA + segment - base, self._elements(gs_at, gs_end, separators))
-            trailer = self._elements(ge_at, ge_end, separators)
-            if not count_agrees(trailer, last - first) or not control_agrees(trailer, group.control):
-                return []
-            groups.append(RunGroup(header, group, _AFTER_ISA - base, first, last))
-        closing = self._elements(closing_at, end - 1, separators)
-        is_sound = count_agrees(closing, len(groups)) and control_agrees(closing, header.control)
-        return groups if is_sound and sets_then > set_count else []
-
-    def _elements(self, start: int, end: int, separators: Separators) -> list[str]:
-        return self._plain[start:end].tobytes().decode().split(separators.element)
-
-    def _without_breaks(self, piece: str, data: Array, terminator: str, at: int) -> int:
-        """Write a text without its line breaks and return where it ends; -1 if there is more to be done."""
-        if not piece.isascii() or not terminator.isascii():
-            return -1
-        return without_breaks(data, ord(terminator), self._plain, at)
+    def _groups_of(self, count: int, ordinal: int) -> list[RunGroup]:
+        """Return the groups of whole interchanges."""
+        plain, groups = self._plain, []
+        found, at = self._groups[: self._interchanges[count - 1, _LAST_GROUP]].tolist(), 0
+        for begin, segment, last_group in self._interchanges[:count].tolist():
+            header = padded_isa(plain[begin : begin + ISA_LENGTH].tobytes().decode(), ordinal=ordinal)
+            element = header.separators.element
+            for gs_at, gs_end, gs_segment, _, first, last in found[at:last_group]:
+                elements = plain[gs_at:gs_end].tobytes().decode().split(element)
+                groups.append(
+                    RunGroup(header, group_header(gs_segment - segment + 1, elements), 1 - segment, first, last)
+                )
+            at, ordinal = last_group, ordinal + 1
+        return groups
 
     def _make_room(self, size: int) -> None:
         """Provide for a text of so many bytes."""
@@ -255,18 +253,8 @@ class Scanner:
             names=np.empty(size // 2 + 2, np.int64),
         )
         self._sets = np.empty((size // 8 + 1, 6), np.int32)
-        self._groups = np.empty((size // 6 + 1, 7), np.int32)
-
-    def _kinds_of(self, separators: Separators) -> Array:
-        key = (separators.element, separators.segment)
-        if key not in self._kinds:
-            kinds = np.full(256, _ODD, np.uint8)
-            kinds[0x20:0x7F] = _PLAIN
-            kinds[[ord('"'), ord("\\")]] = _ODD  # need an escape in JSON
-            kinds[ord(separators.element)] = _ELEMENT
-            kinds[ord(separators.segment)] = _SEGMENT
-            self._kinds[key] = kinds
-        return self._kinds[key]
+        self._groups = np.empty((size // 6 + 1, 6), np.int32)
+        self._interchanges = np.empty((size // ISA_LENGTH + 1, 3), np.int32)
 
 
 def _is_ascii(separators: Separators) -> bool:
@@ -279,19 +267,18 @@ def _padded(text: str) -> Array:
 
 
 @entry
-def without_breaks(data: Array, terminator: int, plain: Array, begin: int) -> int:
-    """Copy a text without its line breaks to an offset and return where it ends.
+def without_breaks(data: Array, terminator: int, plain: Array) -> int:
+    """Copy a text without its line breaks and return how long it is.
 
     Returns -1 if it has blanks around segments or empty ones.
     """
-    length, at = begin, 0
+    length, at = 0, 0
     before, end = terminator, len(data) - SPARE
     while at < end:
-        # Eight bytes at a time as far as none of them is white, a control character or the terminator.
+        # Eight bytes at a time as far as none of them is white, a control character, a mark or the terminator.
         eight = load(data, at)
         store(plain, length, eight)
-        ends = eight ^ terminator * _ONES
-        special = ((eight - (_SPACE + 1) * _ONES) & ~eight | (ends - _ONES) & ~ends) & _HIGH_BITS
+        special = _below(eight, _SPACE + 1) | _equal(eight, terminator) | _equal(eight, _MARK)
         regular = min(trailing_zeros(special) // 8 if special else 8, end - at)
         if regular:
             before = plain[length + regular - 1]
@@ -302,7 +289,7 @@ def without_breaks(data: Array, terminator: int, plain: Array, begin: int) -> in
         at += 1
         if byte in (_NEW_LINE, _RETURN) and byte != terminator:
             continue
-        if byte in (_TAB, _NOTHING, _END_OF_FILE):
+        if byte in (_TAB, _NOTHING, _END_OF_FILE, _MARK):
             return -1
         if before == terminator and byte in (terminator, _SPACE):
             return -1
@@ -315,11 +302,151 @@ def without_breaks(data: Array, terminator: int, plain: Array, begin: int) -> in
 
 
 @entry
-def scan(
-    tape: Tape,
+def scan_within(
+    source: Array,
     end: int,
-    kinds: Array,
+    element: int,
+    terminator: int,
+    tape: Tape,
+    plain: Array,
+    sets: Array,
+    groups: Array,
+    told: Array,
+) -> None:
+    """Find the sound sets of a group, from what was told on up to the first thing that is none; see `_scan`."""
+    _scan(source, end, element, terminator, True, tape, plain, sets, groups, told)  # noqa: FBT003 - numba
+
+
+@entry
+def scan_whole(
+    source: Array,
+    size: int,
+    is_all: bool,  # noqa: FBT001 - numba
+    tape: Tape,
+    plain: Array,
+    sets: Array,
+    groups: Array,
+    interchanges: Array,
+    told: Array,
+) -> int:
+    """Split interchanges up to the first one that is not whole, has a fault or may not be what it seems.
+
+    Args:
+        source: The text from an ISA on.
+        size: Its length.
+        is_all: Nothing comes behind it.
+        tape: Where to write.
+        plain: The text of the tape, to be written.
+        sets: `Run.sets`.
+        groups: See `_GS_AT`.
+        interchanges: See `_ISA_AT`.
+        told: See `_TEXT`.
+
+    Returns:
+        The number of interchanges.
+    """
+    count, at, set_count, group_count = 0, 0, 0, 0
+    while _is_isa(source, at, size):
+        end = _next_isa(source, at + ISA_LENGTH, size)
+        if end == _DOUBTFUL or (end == size and not is_all):
+            break
+        element, terminator = source[at + 3], source[at + ISA_LENGTH - 1]
+        begin, segment = told[_TEXT], told[_SEGMENTS]
+        _split(source, end, element, terminator, tape, plain, told)
+        is_whole = _scan(source, end, element, terminator, False, tape, plain, sets, groups, told)  # noqa: FBT003
+        if not is_whole or told[_SETS] == set_count or not _agrees(tape, segment, groups, group_count, told):
+            break
+        set_count, group_count, at = told[_SETS], told[_GROUPS], end
+        row = interchanges[count]
+        row[_ISA_AT], row[_ISA_SEGMENT], row[_LAST_GROUP] = begin, segment, group_count
+        count += 1
+    told[_SETS], told[_GROUPS], told[_SOURCE] = set_count, group_count, at
+    return count
+
+
+@kernel
+def _is_isa(source: Array, at: int, size: int) -> bool:
+    """Say whether there is an ISA, padded as it should be, with separators that are beyond doubt."""
+    if at + ISA_LENGTH > size or source[at] != _I or source[at + 1] != _S or source[at + 2] != _A:
+        return False
+    element, component, terminator = source[at + 3], source[at + _COMPONENT_AT], source[at + ISA_LENGTH - 1]
+    for mark in (element, component, terminator):
+        if _is_word(mark) or mark in (_SPACE, _TAB):
+            return False
+    if element in (component, terminator) or component == terminator or component in (_NEW_LINE, _RETURN):
+        return False
+    count = 0
+    for i in range(at, at + _COMPONENT_AT):
+        byte = source[i]
+        if byte >= _NON_ASCII or byte in (_NEW_LINE, _RETURN):
+            return False
+        count += byte == element
+    for offset in _OFFSETS:
+        count -= source[at + offset] == element
+    return bool(count == 1)
+
+
+@kernel
+def _next_isa(source: Array, at: int, size: int) -> int:
+    """Return where the next ISA is, the size if there is none; `_DOUBTFUL` where something may be one."""
+    while at < size:
+        # Eight places at a time as long as none of them has the three letters.
+        letters = load(source, at) ^ _I * _ONES
+        letters |= load(source, at + 1) ^ _S * _ONES
+        letters |= load(source, at + 2) ^ _A * _ONES
+        found = (letters - _ONES) & ~letters & _HIGH_BITS
+        if not found:
+            at += 8
+            continue
+        at += trailing_zeros(found) // 8
+        before, behind = source[at - 1], source[at + 3]
+        if before >= _NON_ASCII or behind >= _NON_ASCII:
+            return _DOUBTFUL
+        if not _is_word(before) and not _is_word(behind) and behind not in (_SPACE, _NEW_LINE, _RETURN):
+            return at if _is_isa(source, at, size) else _DOUBTFUL
+        at += 1
+    return size
+
+
+@kernel
+def _is_word(byte: int) -> bool:
+    """Say whether a byte is a letter or a digit, or of a character that may be one."""
+    return bool(
+        byte >= _NON_ASCII
+        or _ZERO <= byte <= _ZERO + 9
+        or _LOWER[0] <= byte <= _LOWER[1]
+        or _LOWER[0] <= byte + 32 <= _LOWER[1]
+    )
+
+
+@kernel
+def _agrees(tape: Tape, isa: int, groups: Array, first: int, told: Array) -> bool:
+    """Say whether the trailers of an interchange agree with what is in it."""
+    for index in range(first, told[_GROUPS]):
+        group = groups[index]
+        count = group[_LAST_SET] - group[_FIRST_SET]
+        if not _is_trailer(tape, group[_GE_SEGMENT], count, element(tape, group[_GS_SEGMENT], 6)):
+            return False
+    control = stripped(tape, element(tape, isa, 13))
+    return _is_trailer(tape, told[_CLOSING], told[_GROUPS] - first, control)
+
+
+@kernel
+def _is_trailer(tape: Tape, segment: int, count: int, control: int) -> bool:
+    if whole_number(tape, element(tape, segment, 1), _COUNT_DIGITS) != count:
+        return False
+    return _same_number(tape, control, element(tape, segment, 2))
+
+
+@kernel
+def _scan(
+    source: Array,
+    end: int,
+    element: int,
+    terminator: int,
     is_within: bool,  # noqa: FBT001 - numba
+    tape: Tape,
+    plain: Array,
     sets: Array,
     groups: Array,
     told: Array,
@@ -327,11 +454,14 @@ def scan(
     """Split segments behind what was told, up to an end, and tell of sound sets and their groups.
 
     Args:
-        tape: Where to write.
-        end: Where the text ends.
-        kinds: Meaning of each byte.
+        source: The text.
+        end: Where it ends.
+        element: The separator of elements.
+        terminator: That of segments.
         is_within: The text begins inside a group and is read up to the first thing that is no sound set. Else it is
             what follows an ISA.
+        tape: Where to write.
+        plain: The text of the tape, to be written.
         sets: `Run.sets`.
         groups: See `_GS_AT`.
         told: See `_TEXT`.
@@ -340,9 +470,9 @@ def scan(
         Whether it is a whole interchange: sound sets in groups with GS and GE, an IEA and nothing else.
     """
     first, is_in_group, is_in_set, is_odd = 0, is_within, False, False
-    while told[_TEXT] < end:
+    while told[_SOURCE] < end:
         segment = told[_SEGMENTS]
-        is_segment_odd = _split(tape, end, kinds, told)
+        is_segment_odd = _split(source, end, element, terminator, tape, plain, told)
         if segment == told[_SEGMENTS]:
             return False
         name, is_full = tape.names[segment], element_count(tape, segment) > 1
@@ -362,45 +492,99 @@ def scan(
         else:
             _note_envelope(tape, groups, segment, told)
             if name == _IEA:
-                return bool(told[_TEXT] == end)
+                return _next_solid(source, told[_SOURCE], end, terminator) == end
             is_in_group = name == _GS
     return False
 
 
 @kernel
-def _split(tape: Tape, end: int, kinds: Array, told: Array) -> bool:
-    """Split the next segment, unless it does not end or has too long an element, and say if it is odd."""
-    data, at, elements, segment = tape.data, told[_TEXT], told[_ELEMENTS], told[_SEGMENTS]
-    start = element_start = at
-    is_odd = False
-    while at < end:
-        kind = kinds[data[at]]
-        if kind == _PLAIN:
-            at += 1
-            continue
-        if kind == _ODD:
-            is_odd = True
-            at += 1
-            continue
-        if at - element_start >= LONGEST:
-            return is_odd
-        is_odd = is_odd or _is_lower_code(data, element_start, at)
-        if element_start == start:
-            tape.names[segment] = code_at(data, start, at - start)
-            tape.segments[segment] = elements
-        tape.elements[elements] = element_start
-        elements += 1
+def _next_solid(source: Array, at: int, end: int, terminator: int) -> int:
+    """Pass over line breaks, blanks and empty segments."""
+    while at < end and (source[at] in (_SPACE, _NEW_LINE, _RETURN) or source[at] == terminator):
         at += 1
-        element_start = at
-        if kind == _ELEMENT:
-            start = -1
+    return at
+
+
+@kernel
+def _split(  # noqa: C901 - a walk through states
+    source: Array,
+    end: int,
+    mark: int,
+    terminator: int,
+    tape: Tape,
+    plain: Array,
+    told: Array,
+) -> bool:
+    """Split the next segment, without line breaks and the blanks around it, and say if it is odd.
+
+    It is not split if it does not end, has characters that may have to be taken out, or too long an element. `mark` is
+    the separator of elements.
+    """
+    out, elements, segment = told[_TEXT], told[_ELEMENTS], told[_SEGMENTS]
+    at = _next_solid(source, told[_SOURCE], end, terminator)
+    start = element_start = out
+    element_at = at  # where the element is in the source, unless there is a line break in it
+    is_odd = is_broken = is_done = False
+    while at < end:
+        # Eight bytes at a time up to the first one that is a separator, no plain character or needs an escape in JSON.
+        eight = load(source, at)
+        store(plain, out, eight)
+        special = _equal(eight, mark) | _equal(eight, terminator) | _below(eight, _SPACE)
+        special |= _equal(eight, _QUOTE) | _equal(eight, _BACKSLASH) | (eight | eight + _ONES) & _HIGH_BITS
+        regular = min(trailing_zeros(special) // 8 if special else 8, end - at)
+        at += regular
+        out += regular
+        if regular == 8 or at == end:
             continue
-        # The entry behind the last element lets its length be told; the next segment writes the same value.
-        tape.elements[elements] = at
-        tape.segments[segment + 1] = elements
-        told[_TEXT], told[_ELEMENTS], told[_SEGMENTS] = at, elements, segment + 1
+        byte = source[at]
+        at += 1
+        if byte in (mark, terminator):
+            is_done = byte == terminator
+            while is_done and out > element_start and plain[out - 1] == _SPACE:
+                out -= 1
+            plain[out] = byte
+            length = out - element_start
+            if length >= LONGEST:
+                return is_odd
+            code = load(plain, element_start) if is_broken else load(source, element_at)
+            is_odd = is_odd or _is_lower_code(code, length)
+            if element_start == start:
+                tape.names[segment] = as_code(code, length)
+                tape.segments[segment] = elements
+            tape.elements[elements] = element_start
+            elements += 1
+            out += 1
+            element_start, element_at, is_broken = out, at, False
+            if is_done:
+                break
+        elif byte in (_NEW_LINE, _RETURN):
+            is_broken = is_broken or out > element_start
+            element_at = at
+        elif byte in (_TAB, _NOTHING, _END_OF_FILE, _MARK):
+            return is_odd
+        else:
+            is_odd = True
+            out += 1
+    if not is_done:
         return is_odd
+    # The entry behind the last element lets its length be told; the next segment writes the same value.
+    tape.elements[elements] = out
+    tape.segments[segment + 1] = elements
+    told[_SOURCE], told[_TEXT], told[_ELEMENTS], told[_SEGMENTS] = at, out, elements, segment + 1
     return is_odd
+
+
+@kernel
+def _equal(eight: int, byte: int) -> int:
+    """Return the highest bit of the bytes that are a byte, right up to the first one."""
+    others = eight ^ byte * _ONES
+    return (others - _ONES) & ~others & _HIGH_BITS
+
+
+@kernel
+def _below(eight: int, byte: int) -> int:
+    """Return the highest bit of the bytes below one in ASCII, right up to the first one."""
+    return (eight - byte * _ONES) & ~eight & _HIGH_BITS
 
 
 @kernel
@@ -414,26 +598,24 @@ def _note_set(tape: Tape, sets: Array, first: int, is_odd: bool, told: Array) ->
 @kernel
 def _note_envelope(tape: Tape, groups: Array, segment: int, told: Array) -> None:
     """Note a GS, GE or IEA."""
-    name, begin, end = tape.names[segment], tape.elements[tape.segments[segment]], told[_TEXT] - 1
-    row = groups[told[_GROUPS]]
+    name, row = tape.names[segment], groups[told[_GROUPS]]
     if name == _GS:
-        row[_GS_AT], row[_GS_END], row[_GS_SEGMENT], row[_FIRST_SET] = begin, end, segment, told[_SETS]
+        row[_GS_AT], row[_GS_END] = tape.elements[tape.segments[segment]], told[_TEXT] - 1
+        row[_GS_SEGMENT], row[_FIRST_SET] = segment, told[_SETS]
     elif name == _GE:
-        row[_GE_AT], row[_GE_END], row[_LAST_SET] = begin, end, told[_SETS]
+        row[_GE_SEGMENT], row[_LAST_SET] = segment, told[_SETS]
         told[_GROUPS] += 1
     else:
-        told[_CLOSING] = begin
+        told[_CLOSING] = segment
 
 
 @kernel
-def _is_lower_code(data: Array, start: int, end: int) -> bool:
+def _is_lower_code(eight: int, length: int) -> bool:
     """Say whether an element may be a code in lower case; the row-wise readers know which ones are."""
-    if end - start > LONGEST_CODE:
+    if length > LONGEST_CODE:
         return False
-    for i in range(start, end):  # noqa: SIM110 - numba knows no generators
-        if _LOWER[0] <= data[i] <= _LOWER[1]:
-            return True
-    return False
+    letters = eight & (1 << 8 * length) - 1
+    return bool((letters + _FROM_A) & ~(letters + _BEHIND_Z) & _HIGH_BITS)
 
 
 @kernel

@@ -15,6 +15,7 @@ from pipelines.sources.edi.bulk.functional_ack import (
     KIND,
     ORDER_ID,
     PARTNER_ID,
+    REASON,
     REF,
     SET,
     STATUS,
@@ -135,6 +136,7 @@ def _read_set(tape: Tape, found: Array, page: Page) -> bool:
     set_span(page, row, DOCUMENT_ID, tape, number)
     set_text(page, row, ORDER_ID, order)
     set_text(page, row, STATUS, (0, 0))
+    set_text(page, row, REASON, (0, 0))
     set_text(page, row, ATTRIBUTES, attributes)
     page.rows[row, EVENT_AT] = page.state[SENT_AT]
     return True

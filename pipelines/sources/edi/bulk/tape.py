@@ -45,12 +45,18 @@ def word(text: str) -> int:
 
 
 @kernel
-def code_at(data: Array, start: int, length: int) -> int:
-    """Return the code of a piece of text; -1 where it is too long to have one."""
+def as_code(eight: int, length: int) -> int:
+    """Return the code of a text, given eight bytes from its beginning on; -1 where it is too long to have one."""
     if length > _LONGEST_CODE:
         return -1
     # The length tells a text from the same with a zero byte behind it.
-    return load(data, start) & ((1 << 8 * length) - 1) | length << _LENGTH_BIT
+    return eight & ((1 << 8 * length) - 1) | length << _LENGTH_BIT
+
+
+@kernel
+def code_at(data: Array, start: int, length: int) -> int:
+    """Return the code of a piece of text; -1 where it is too long to have one."""
+    return as_code(load(data, start), length)
 
 
 @kernel

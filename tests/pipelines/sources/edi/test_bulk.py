@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import ast
 import fcntl
+import io
 import random
+import re
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
@@ -20,6 +22,7 @@ from pipelines.landing import find_files
 from pipelines.sources.base import AdapterContext, ParsedBatch, SourceFile
 from pipelines.sources.edi import Interchange, TransactionSet, adapter, parse, parse_stream, read_interchanges, reader
 from pipelines.sources.edi.bulk import cache
+from pipelines.sources.edi.feed import Feed
 from storage.settings import EdiSettings, PartnerProfile, Settings
 
 NEVER = 1 << 60
@@ -191,6 +194,10 @@ DOCUMENTS = (
     ("997", "AK1*SH*7~AK2*856*0001~AK5*A~AK2*856*0002~AK5*E~AK9*E*2*2*2~"),
     ("997", "AK1*IN*9~AK2*810*0001~AK3*IT1*4**8~AK4*2*358*1~AK5*R*5~AK9*P*3*3*2~"),
     ("997", "AK1*PO*9~AK9*A*3*3*3~"),
+    (
+        "997",
+        "AK1*SH*7~AK2*856*0001~AK3*HL*4**8~AK4*2*358*1*BAD~AK4*3**7~AK5*R*5*I5~AK2*856*0002~AK5*A~AK9*P*3*3*2*4**1~",
+    ),
     ("812", "BCD*20260320*D1**9402*D*20260305*INV1**20260302*45001~CDD*59*D**9402~N9*ZZ*A030*SHORT~"),
     ("820", "BPR*C*1500*C*ACH*CCP~TRN*1*77~ENT*1~RMR*IV*INV1**1500~"),
     (
@@ -315,6 +322,16 @@ def test_regular_documents_of_warehouses_and_payers_are_read_by_kernels(readers,
     assert readers.refused == refused
 
 
+def test_acknowledgements_that_give_reasons_are_read_by_kernels(readers, scratch, interchange):
+    bodies = [body for kind, body in DOCUMENTS if kind == "997"]
+    scratch.path.write_text(interchange("997", *bodies))
+    refused = readers.refused
+    found = readers.compare([scratch]).events["document"]
+    assert "HL at 4: 8; element 2: 1 BAD; element 3: 7; AK5 5; AK5 I5" in found["reason"].to_list()
+    assert "AK9 4; AK9 1" in found["reason"].to_list()
+    assert readers.refused == refused
+
+
 @pytest.mark.parametrize("meaning", ["total", "difference", "before"])
 def test_changes_are_read_as_the_partner_means_them(readers, scratch, interchange, meaning):
     body = next(body for kind, body in DOCUMENTS if kind == "860")
@@ -371,6 +388,72 @@ def test_whole_interchanges_are_read_together_and_their_sets_made_when_asked_for
     assert found == expected
     assert repr(found) == repr(expected)
     assert [hash(each) for each in found] == [hash(each) for each in expected]
+
+
+CHANGES = {
+    "nothing": lambda text: text,
+    "other separators": lambda text: text.translate(str.maketrans("*>~", "|:\n")),
+    "line breaks behind segments": lambda text: text.replace("~", "~\r\n"),
+    "blanks around segments": lambda text: re.sub("(?<!>)~(?!$)", " ~\n   ", text),
+    "line breaks anywhere behind the ISA": lambda text: re.sub("(?s)(?<=~GS)(.*?)(?=ISA|$)", broken, text),
+    "accents": lambda text: text.replace("Mug", "Tass\xe9 \u20ac"),
+    "the letters of an ISA in a text": lambda text: text.replace("Mug", "VISA*ISA *ISAAC"),
+}
+
+
+def broken(found: re.Match[str]) -> str:
+    return "\n".join(re.findall("(?s).{1,80}", found[0]))
+
+
+@pytest.mark.parametrize("change", CHANGES)
+def test_whole_interchanges_are_found_at_once_in_spite_of(readers, scratch, many, change):
+    from pipelines.sources.edi.bulk.scan import Scanner
+
+    text = CHANGES[change](many(2))
+    scratch.path.write_text(text)
+    readers.compare([scratch])
+    feed = Feed(io.BytesIO(text.encode()), 1 << 20)
+    while feed.fill():
+        pass
+    found = Scanner().find_whole(feed, 1)
+    assert found is not None
+    assert found[1] == 2 * len(DOCUMENTS)
+    assert feed.at == len(text)
+
+
+ENVELOPES = (
+    *("ISA", "GS*", "GE*", "IEA*", "ST*", "SE*", "~", "*", "~ISA*00*", "*00*", "*ZZ*", "*U*", "*00401*", "*P*>~"),
+    *("~GS*", "~GE*1*", "~IEA*1*", "000000001", "*0*"),
+)
+
+
+def test_envelopes_damaged_in_one_of_many_interchanges_read_the_same(readers, scratch, many, interchange):
+    looks_like_an_isa = f"ISA*92*{'*' * 13}~"
+    dice, text = random.Random(7), many(1) + interchange("850", f"BEG*00*SA*1**20260302~N1*ST*{looks_like_an_isa}")
+    changes = (
+        "",
+        " ",
+        "\n",
+        "\t",
+        "\ufeff",
+        "\ufffd",
+        "\x1a",
+        "a",
+        "0",
+        "~",
+        "*",
+        "T",
+        "\xe9",
+        "  ",
+        "*1~",
+        "ISA*",
+        "ST*997*1~",
+    )
+    for _ in range(40):
+        found = [place.start() for place in re.finditer(re.escape(dice.choice(ENVELOPES)), text)]
+        at = dice.choice(found) + dice.randrange(-2, 5) if found else 0
+        scratch.path.write_text(text[: max(at, 0)] + dice.choice(changes) + text[max(at, 0) + dice.randrange(3) :])
+        readers.compare([scratch])
 
 
 def test_many_faulty_sets_between_sound_ones_read_the_same(readers, scratch, many):
