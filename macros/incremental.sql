@@ -138,10 +138,7 @@
     {%- endif -%}
     {%- do must_stand(load_cached_relation(this)) -%}
     {%- do run_query("create or replace table " ~ changed ~ " as " ~ orders_to_rebuild(model)) -%}
-    {%- set everything = run_query("select count(*) from " ~ changed ~ " where order_id is null") -%}
-    {%- if everything.columns[0].values()[0] > 0 -%}
-        {{ return(make_table()) }}
-    {%- endif -%}
+    {%- if is_whole(changed) -%} {{ return(make_table()) }} {%- endif -%}
 
     {%- set rebuilt = this.identifier ~ "__rebuilt" -%}
     {%- set columns = adapter.get_columns_in_relation(this) | map(attribute="quoted") | join(", ") -%}
@@ -149,6 +146,9 @@
     {%- if config.get("orderless") -%} {%- set rows = rows ~ " or order_id is null" -%} {%- endif -%}
     {% call statement("main") -%}
         create or replace temporary table {{ rebuilt }} as {{ query_of_changed_orders(model, sql) }};
+        {%- if this.identifier in kpi_days() %}
+            create or replace table {{ changes_of(this.identifier ~ "__gone") }} as select * from {{ this }} where {{ rows }};
+        {%- endif %}
         delete from {{ this }} where {{ rows }};
         insert into {{ this }} ({{ columns }}) select {{ columns }} from {{ rebuilt }} where {{ rows }};
         drop table temp.{{ rebuilt }};
@@ -186,23 +186,53 @@
     {{ return(made) }}
 {%- endmaterialization %}
 
-{#- Does a model hold rows that this build left as they were? -#}
-{% macro is_partly_rebuilt(relation) -%}
-    {%- set node = graph.nodes.get("model.otif." ~ relation.identifier) -%}
-    {%- if node is none or node.config.materialized != "incremental" or not is_build_incremental() -%}
-        {{ return(false) }}
+{#-
+    Sums by day: the days that a change of an order moves are added up anew (kpi_days_changed), all other rows stand. The days
+    are written out, so that they reach the rows below joins and sums.
+-#}
+{% materialization by_day, adapter="duckdb", supported_languages=["sql"] -%}
+    {%- if not is_build_incremental() -%} {{ return(make_table()) }} {%- endif -%}
+    {%- do must_stand(load_cached_relation(this)) -%}
+    {%- set changed = changes_of(this.identifier) -%}
+    {%- set orders = changes_of(this.identifier ~ "__orders") -%}
+    {%- do run_query(
+        "create or replace table " ~ orders ~ " as " ~ orders_to_rebuild(model) ~ " union " ~ kpi_orders_matured()
+    ) -%}
+    {%- if is_whole(orders) -%}
+        {%- do run_query("create or replace table " ~ changed ~ " as select cast(null as date) as period_date") -%}
+        {{ return(make_table()) }}
     {%- endif -%}
-    {%- set changed = changes_of(relation.identifier) -%}
-    {%- set everything = run_query("select count(*) from " ~ changed ~ " where order_id is null") -%}
-    {{ return(everything.columns[0].values()[0] == 0) }}
+    {%- do run_query("create or replace table " ~ changed ~ " as " ~ kpi_days_changed(orders)) -%}
+    {%- set days = run_query("select period_date from " ~ changed ~ " order by period_date").columns[0].values() -%}
+    {%- set rows = "period_date in (date '" ~ days | join("', date '") ~ "')" -%}
+    {%- set cut = namespace(sql=sql) -%}
+    {%- for id in model.depends_on.nodes -%}
+        {%- set input = relation_of(graph.nodes[id]) | string -%}
+        {%- set cut.sql = cut.sql | replace(input, "(select * from " ~ input ~ " where " ~ rows ~ ")") -%}
+    {%- endfor -%}
+    {%- set columns = adapter.get_columns_in_relation(this) | map(attribute="quoted") | join(", ") -%}
+    {% call statement("main") -%}
+        delete from {{ this }} where {{ rows }};
+        insert into {{ this }} ({{ columns }}) select {{ columns }} from ({{ cut.sql }});
+    {%- endcall %}
+    {%- do adapter.commit() -%}
+    {{ return({"relations": [this]}) }}
+{%- endmaterialization %}
+
+{#- Does a table of changed orders or days say that all of them changed? -#}
+{% macro is_whole(changed, column="order_id") -%}
+    {%- set all = run_query("select count(*) from " ~ changed ~ " where " ~ column ~ " is null") -%}
+    {{ return(all.columns[0].values()[0] > 0) }}
 {%- endmacro %}
 
 {#- Replaces dbt's own: within an incremental build data tests look at what was rebuilt; the rest was tested before. -#}
 {% macro get_where_subquery(relation) -%}
     {%- set conditions = [] -%}
     {%- if config.get("where") -%} {%- do conditions.append("(" ~ config.get("where") ~ ")") -%} {%- endif -%}
-    {%- if execute and is_partly_rebuilt(relation) -%}
-        {%- do conditions.append("order_id in (select order_id from " ~ changes_of(relation.identifier) ~ ")") -%}
+    {%- set node = graph.nodes.get("model.otif." ~ relation.identifier) if execute -%}
+    {%- set unit = {"incremental": "order_id", "by_day": "period_date"}.get(node.config.materialized) if node -%}
+    {%- if unit and is_build_incremental() and not is_whole(changes_of(relation.identifier), unit) -%}
+        {%- do conditions.append(unit ~ " in (select " ~ unit ~ " from " ~ changes_of(relation.identifier) ~ ")") -%}
     {%- endif -%}
     {%- if conditions -%}
         {{ return("(select * from " ~ relation ~ " where " ~ conditions | join(" and ") ~ ") as dbt_subquery") }}

@@ -2,9 +2,62 @@
 
 {#- The models of KPI rows, one per population, in words. Stages are the rows of the KPIs of hours, which are not added
     up. -#}
-{% macro kpi_fact_models() -%}
-    orders_due lines_due perfection accuracy shipping cancelling goods_shipped grading backorders promises cut_offs
-    parcels notices documents invoices deductions freight receivables
+{% macro kpi_fact_models() -%} {{ kpi_fact_models_by_order() }} {{ kpi_fact_models_of_others() }} {%- endmacro %}
+
+{#- Those whose rows of an order depend on rows of the same order only, and on the last day before the as-of. -#}
+{% macro kpi_fact_models_by_order() -%}
+    orders_due lines_due perfection accuracy shipping cancelling goods_shipped grading backorders promises parcels freight
+{%- endmacro %}
+
+{% macro kpi_fact_models_of_others() -%} cut_offs notices documents invoices deductions receivables {%- endmacro %}
+
+{#- Where the days of the former stand: every period_date of theirs is one of these, of the same order. -#}
+{% macro kpi_days() -%}
+    {{ return({
+        "fct_orders": ["captured_date", company_date("accepted_at")],
+        "fct_order_lines": [company_date("captured_at"), company_date("first_accepted_at")],
+        "fct_order_assessments": ["due_date"],
+        "fct_line_assessments": ["due_date"],
+        "int_order_lines_handed_over": ["captured_date", "ship_due_date"],
+        "int_parcels_estimated": ["estimated_date", company_date("accepted_at")],
+        "fct_returns": [company_date("coalesce(graded_at, received_at, created_at)")],
+    }) }}
+{%- endmacro %}
+
+{#- Orders whose KPI rows time alone changes: claims can no longer come (kpi_facts_of_accuracy). -#}
+{% macro kpi_orders_matured() -%}
+    {%- set delivered = company_date("coalesce(delivered_at, accepted_at)") -%}
+    {%- set claimable = " - interval '1' day * " ~ var("claim_days", 30) -%}
+    select order_id from {{ relation_of(graph.nodes["model.otif.fct_orders"]) }}
+    where
+        {{ delivered }} > {{ company_date(since_as_of()) }}{{ claimable }}
+        and {{ delivered }} <= {{ as_of_date() }}{{ claimable }}
+{%- endmacro %}
+
+{#-
+    The days on which a KPI row came, went or changed with this build: of the orders that changed, where they stand and where
+    they stood before; of the other KPIs, what came and went; the last day, before (what waits belongs to it); and those
+    whose shipments are too old by now to come back (kpi_facts_wide_of_goods_shipped).
+-#}
+{% macro kpi_days_changed(orders) -%}
+    {%- set returnable = " - interval '1' day * " ~ var("return_maturity_days", 51) -%}
+    {%- set days = [] -%}
+    {%- for name, sources in kpi_days().items() -%}
+        {%- set table = relation_of(graph.nodes["model.otif." ~ name]) -%}
+        {%- for day in sources -%}
+            {%- do days.append(
+                "select " ~ day ~ " as period_date from " ~ table ~ " where order_id in (select order_id from " ~ orders ~ ")"
+            ) -%}
+            {%- do days.append("select " ~ day ~ " as period_date from " ~ changes_of(name ~ "__gone")) -%}
+        {%- endfor -%}
+    {%- endfor -%}
+    {%- do days.append("select period_date from " ~ changes_of("kpi_rows_of_others")) -%}
+    {%- do days.append("select " ~ company_date(just_before(as_of())) ~ " as period_date") -%}
+    {%- do days.append("select " ~ company_date(just_before(since_as_of())) ~ " as period_date") -%}
+    {%- set too_old = "cast(unnest(range(" ~ company_date(since_as_of()) ~ returnable ~ ", " ~ as_of_date() ~ returnable
+        ~ ", interval '1' day)) + interval '1' day as date)" -%}
+    {%- do days.append("select " ~ too_old ~ " as period_date") -%}
+    {{ return("select period_date from (" ~ days | join(" union ") ~ ") as days where period_date is not null") }}
 {%- endmacro %}
 
 {#- The columns of a KPI row in their order. A row that has no day belongs to no figure. -#}

@@ -12,6 +12,11 @@
     cast('{{ instant }}' as timestamp)
 {%- endmacro %}
 
+{#- The instant that the build looked from on which this one stands. -#}
+{% macro since_as_of() -%}
+    cast('{{ asked_once("select cast(since_as_of as varchar) from builds.context")[0] }}' as timestamp)
+{%- endmacro %}
+
 {% macro to_local(instant, zone) -%}
     {{ return(adapter.dispatch('to_local')(instant, zone)) }}
 {%- endmacro %}

@@ -1,17 +1,29 @@
+{{ config(materialized='by_day', fixed_inputs=['kpi_rows_of_others']) }}
 {#- What was left out of a KPI, and why: nothing disappears in silence. -#}
 with excluded as (
-    {%- for model in kpi_fact_models().split() %}
+    {%- for model in kpi_fact_models_by_order().split() %}
         select
             kpi_id,
             profile_id,
             channel,
             customer_id,
             exclusion_reason,
+            1 as rows_counted,
             period_date
         from {{ ref('kpi_facts_of_' ~ model) }}
         where exclusion_reason is not null and period_date is not null
-        {{ "union all" if not loop.last }}
+        union all
     {%- endfor %}
+    select
+        kpi_id,
+        profile_id,
+        channel,
+        customer_id,
+        exclusion_reason,
+        rows_counted,
+        period_date
+    from {{ ref('kpi_rows_of_others') }}
+    where exclusion_reason is not null
 )
 
 select
@@ -20,7 +32,7 @@ select
     channel,
     customer_id,
     exclusion_reason,
-    cast(count(*) as bigint) as observations,
+    cast(sum(rows_counted) as bigint) as observations,
     period_date
 from excluded
 group by all

@@ -1,3 +1,4 @@
+{{ config(materialized='by_day', fixed_inputs=['kpi_rows_of_others']) }}
 {#-
     The service KPIs (kpi_rows_of_service) and others that share their rows (kpi_facts_wide_of_*) are added up side by side
     and then told per KPI, the rest row by row.
@@ -55,7 +56,7 @@ from {{ ref('kpi_rows_of_service') }}
         where {{ kpi }}_observations > 0
     {%- endfor %}
 {%- endfor %}
-{% for model in kpi_fact_models().split() if model not in service and model not in wide %}
+{% for model in kpi_fact_models_by_order().split() if model not in service and model not in wide %}
     union all
     select
         kpi_id,
@@ -72,3 +73,17 @@ from {{ ref('kpi_rows_of_service') }}
     where exclusion_reason is null
     group by all
 {% endfor %}
+union all
+select
+    kpi_id,
+    profile_id,
+    is_headline,
+    period_date,
+    {{ dimensions() }},
+    currency,
+    numerator,
+    denominator,
+    observations,
+    is_provisional
+from {{ ref('kpi_rows_of_others') }}
+where exclusion_reason is null

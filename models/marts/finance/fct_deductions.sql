@@ -1,3 +1,4 @@
+{{ config(materialized='compared') }}
 with dispute_terms as (
     select
         retailer,

@@ -1,3 +1,4 @@
+{{ config(materialized='compared') }}
 {#-
     The perfect order (SCOR RL.1.1, K3): every order due under its headline profile with the four components, and what
     failed first. A claim found within 30 days of delivery demotes the order, never its OTIF (G15).

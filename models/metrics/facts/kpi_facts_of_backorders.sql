@@ -1,4 +1,6 @@
-{{ config(schema='metrics', materialized='view', contract={'enforced': false}) }}
+{{ config(
+    schema='metrics', materialized='view', contract={'enforced': false}, fixed_inputs=['fct_backorders']
+) }}
 {#- Lines that the first shipment did not fill, what was made good since, and what still waits (K11). Grain is kpi_id,
     order_id, line_id. -#}
 with first_pass as (
