@@ -1,46 +1,44 @@
 """Generalised assignment: every job to one agent (or to none), least cost, capacities kept.
 
-A bound and prices by subgradient on the capacities (each job takes its cheapest agent at the prices), a start by
-regret at those prices, then annealing over moves and swaps among each job's best agents at the prices, cooled several
-times. Overload is allowed at a price that rises while there is some and falls while there is none, so the search stays
-at the edge of what fits; it must be gone in what is returned. What is still far from the bound is then mended by small
-exact programs (`neighbourhoods`). One thread; stops are counts.
+Prices of capacity by subgradient steps (each job takes its cheapest agent at the prices) choose each job's nearest
+agents; a linear program over these gives exact prices, both prove a bound. Chains of exchanges at the exact prices
+(`exchanges.py`) find the assignment. One thread; stops are counts.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
-from typing import Any, Final
+from dataclasses import dataclass, field
+from typing import Final
 
 import numpy as np
 import numpy.typing as npt
+from scipy import sparse  # type: ignore[import-untyped]
 
-from optimizer.allocation.kernels import neighbourhoods
-from optimizer.allocation.kernels.flow import jit
-from optimizer.allocation.kernels.orders import draw
+from optimizer.allocation.backend import relaxation
+from optimizer.allocation.kernels.exchanges import NOBODY, exchange
 from optimizer.allocation.kernels.problem import Ints, KernelPlan, KernelProblem
 
-NOBODY: Final = 2**50
-"""Cost of an agent that cannot take a job."""
+Floats = npt.NDArray[np.float64]
+Flags = npt.NDArray[np.bool_]
 
 PRICE_STEPS: Final = 300
-MOVES_PER_JOB: Final = 60_000
-MOST_MOVES: Final = 40_000_000
-COOLINGS: Final = 4
-"""How often the search is heated again, from the best found."""
+MOST_WORK: Final = 500_000_000
+"""Steps of chains that are looked at."""
 
-PRESSURE: Final = 1.02
-"""Factor of the price of overload per round of as many moves as jobs."""
+GOOD: Final = 0.0005
+"""Share above the bound at which the search stops."""
 
 WIDTH: Final = 12
-"""Agents per job that are tried, its best at the prices."""
+"""Agents per job in the linear program, its nearest at the prices."""
+
+KILL_SECONDS: Final = 60.0
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Assigned:
     """Agent of each job, total cost and a lower bound on any assignment's (in the unit of the costs, rounded up).
 
-    `is_killed`: the clock stopped one of the small programs.
+    `is_killed`: the linear program gave no prices, because the clock stopped it or the nearest agents cannot take all.
     """
 
     agent: Ints
@@ -49,7 +47,20 @@ class Assigned:
     is_killed: bool = False
 
 
-def assign(cost: Ints, need: Ints, capacity: Ints, *, seed: int = 1, moves: int | None = None) -> Assigned | None:
+@dataclass(frozen=True, slots=True, eq=False)
+class _Program:
+    """Each job to one agent over the arcs of a mask, least cost; see `backend.Program`."""
+
+    matrix: sparse.csr_matrix
+    lower: Floats
+    upper: Floats
+    gain: Floats
+    bound: Floats
+    is_integer: Flags
+    offset: int = field(default=0)
+
+
+def assign(cost: Ints, need: Ints, capacity: Ints, *, seed: int = 1, most_work: int = MOST_WORK) -> Assigned | None:
     """Assign jobs to agents.
 
     Args:
@@ -57,54 +68,43 @@ def assign(cost: Ints, need: Ints, capacity: Ints, *, seed: int = 1, moves: int 
         need: [jobs, agents] capacity used.
         capacity: [agents] capacity.
         seed: Seed of the search.
-        moves: Moves of the search; by default a function of the number of jobs.
+        most_work: Work of the search, in steps of chains looked at.
 
     Returns:
         The assignment, None if no feasible one was found.
     """
     cost, need = np.ascontiguousarray(cost), np.ascontiguousarray(need)
     prices, bound = _prices(cost, need, capacity)
-    reduced = cost + need * prices
-    width = min(WIDTH, cost.shape[1])
-    choice = np.argsort(reduced, axis=1, kind="stable")[:, :width].astype(np.int64)
-    spread = float(
-        np.median(np.partition(reduced, min(1, width - 1), axis=1)[:, min(1, width - 1)] - reduced.min(axis=1))
-    )
-    heat = max(spread, 1.0)
-    penalty = max(
-        float(np.median(prices[prices > 0])) if (prices > 0).any() else 0.0, heat / max(float(need.mean()), 1.0)
-    )
-    count = min(MOVES_PER_JOB * cost.shape[0], MOST_MOVES) if moves is None else moves
-    agent = np.empty(cost.shape[0], np.int64)
-    state = np.array([88172645463325252 + 7919 * seed], np.uint64)
-    best = int(_anneal(cost, need, capacity, choice, agent, penalty, heat, count, state))
-    found = None if best >= NOBODY else Assigned(agent, best, bound)
-    if found is not None and best <= bound * (1 + neighbourhoods.GOOD):
-        return found
-    return _mended(neighbourhoods.Jobs(cost, need, capacity, NOBODY), choice, found, bound, seed=seed)
-
-
-def _mended(
-    given: neighbourhoods.Jobs, choice: Ints, found: Assigned | None, bound: int, *, seed: int
-) -> Assigned | None:
-    mask = np.zeros(given.cost.shape, np.bool_)
-    np.put_along_axis(mask, choice, values=True, axis=1)
-    if found is not None:
-        mask[np.arange(len(mask)), found.agent] = True
-    mask &= given.cost < NOBODY
-    linear = neighbourhoods.linear_prices(given, mask)
-    if linear is None:
-        return None if found is None else replace(found, is_killed=True)
-    reduced, prices = linear
-    bound = max(bound, _bound(given.cost, given.need, given.capacity, prices))
-    work = neighbourhoods.Work()
-    start = neighbourhoods.dive(given, reduced, work, seed=seed)
-    if found is not None and (start is None or found.cost <= given.value(start)):
-        start = found.agent
-    if start is None:
+    exact = _linear_prices(cost, need, capacity, prices)
+    if exact is not None:
+        prices, bound = exact, max(bound, _bound(cost, need, capacity, exact))
+    enough = int(bound * (1 + GOOD))
+    agent = exchange(cost, need, capacity, prices, seed=seed, enough=enough, most_work=most_work)
+    if agent is None:
         return None
-    agent = neighbourhoods.improve(given, start, reduced, work, seed=seed, bound=bound)
-    return Assigned(agent, given.value(agent), bound, work.is_killed)
+    return Assigned(agent, int(cost[np.arange(agent.size), agent].sum()), bound, exact is None)
+
+
+def _linear_prices(cost: Ints, need: Ints, capacity: Ints, prices: Floats) -> Floats | None:
+    """Return capacity prices of the linear relaxation over each job's nearest agents at some prices."""
+    jobs, agents = cost.shape
+    nearest = np.argsort(cost + need * prices, axis=1, kind="stable")[:, :WIDTH]
+    mask = np.zeros(cost.shape, np.bool_)
+    np.put_along_axis(mask, nearest, values=True, axis=1)
+    job, agent = np.nonzero(mask & (cost < NOBODY))
+    columns = np.arange(job.size)
+    values = np.concatenate([np.ones(job.size), need[job, agent]]).astype(np.float64)
+    places = np.concatenate([job, jobs + agent]), np.concatenate([columns, columns])
+    program = _Program(
+        matrix=sparse.csr_matrix((values, places), shape=(jobs + agents, job.size)),
+        lower=np.concatenate([np.ones(jobs), np.full(agents, -np.inf)]),
+        upper=np.concatenate([np.ones(jobs), capacity]).astype(np.float64),
+        gain=-cost[job, agent].astype(np.float64),
+        bound=np.ones(job.size),
+        is_integer=np.ones(job.size, np.bool_),
+    )
+    found = relaxation(program, kill_seconds=KILL_SECONDS)
+    return None if found is None else np.maximum(found[1][jobs:], 0)
 
 
 def _bound(cost: Ints, need: Ints, capacity: Ints, prices: npt.NDArray[np.float64]) -> int:
@@ -128,100 +128,6 @@ def _prices(cost: Ints, need: Ints, capacity: Ints) -> tuple[npt.NDArray[np.floa
         momentum = 0.7 * momentum + 0.3 * np.clip(load / np.maximum(capacity, 1) - 1, -1, 1)
         prices = np.maximum(prices + 0.5 * scale * 0.985**number * momentum, 0)
     return top, _bound(cost, need, capacity, top)
-
-
-@jit
-def _anneal(
-    cost: Any,
-    need: Any,
-    capacity: Any,
-    choice: Any,
-    best_agent: Any,
-    penalty: float,
-    heat: float,
-    moves: int,
-    seed: Any,
-) -> int:
-    """Anneal; fill `best_agent` with the best feasible assignment met and return its cost, NOBODY without one."""
-    jobs, agents = cost.shape
-    width = choice.shape[1]
-    agent, load = np.empty(jobs, np.int64), np.zeros(agents, np.int64)
-    # Start: jobs with the largest step between their two best agents first, each on its best one with room.
-    step = np.empty(jobs, np.int64)
-    for job in range(jobs):
-        second = choice[job, min(1, width - 1)]
-        step[job] = -(cost[job, second] - cost[job, choice[job, 0]])
-    over, total = np.int64(0), np.int64(0)
-    for job in np.argsort(step, kind="mergesort"):
-        found = -1
-        for place in range(width):
-            if load[choice[job, place]] + need[job, choice[job, place]] <= capacity[choice[job, place]]:
-                found = choice[job, place]
-                break
-        if found < 0:
-            for at in range(agents):
-                fits = cost[job, at] < NOBODY and load[at] + need[job, at] <= capacity[at]
-                if fits and (found < 0 or cost[job, at] < cost[job, found]):
-                    found = at
-        if found < 0:
-            found = choice[job, 0]
-        agent[job] = found
-        load[found] += need[job, found]
-        total += cost[job, found]
-    for at in range(agents):
-        over += max(load[at] - capacity[at], 0)
-    best = np.int64(NOBODY)
-    if over == 0:
-        best = total
-        best_agent[:] = agent
-    part = max(moves // COOLINGS, 1)
-    rate = penalty
-    for move in range(part * COOLINGS):
-        if move % part == 0 and move > 0 and best < NOBODY:
-            agent[:] = best_agent
-            load[:] = 0
-            for at in range(jobs):
-                load[agent[at]] += need[at, agent[at]]
-            total, over = best, np.int64(0)
-        share = 1.0 - (move % part) / part
-        warmth = heat * share * share
-        if move % jobs == 0:
-            rate = rate * PRESSURE if over > 0 else rate / PRESSURE
-            rate = min(max(rate, 1e-3 * penalty), 1e4 * penalty)
-        job = draw(seed) % jobs
-        there = choice[job, draw(seed) % width]
-        here = agent[job]
-        if cost[job, there] >= NOBODY:
-            continue
-        if there != here:
-            other = -1
-            delta = cost[job, there] - cost[job, here]
-            load_here, load_there = load[here] - need[job, here], load[there] + need[job, there]
-            if load_there > capacity[there] or draw(seed) % 2 == 0:
-                # Swap with a job that is there, if one is found in a few draws.
-                for _ in range(6):
-                    peer = draw(seed) % jobs
-                    if agent[peer] == there and cost[peer, here] < NOBODY:
-                        other = peer
-                        break
-                if other >= 0:
-                    delta += cost[other, here] - cost[other, there]
-                    load_here += need[other, here]
-                    load_there -= need[other, there]
-            more = max(load_here - capacity[here], 0) + max(load_there - capacity[there], 0)
-            more -= max(load[here] - capacity[here], 0) + max(load[there] - capacity[there], 0)
-            worse = delta + rate * more
-            if worse <= 0 or (warmth > 0 and (draw(seed) % 1048576) / 1048576.0 < np.exp(-worse / warmth)):
-                agent[job] = there
-                if other >= 0:
-                    agent[other] = here
-                load[here], load[there] = load_here, load_there
-                total += delta
-                over += more
-                if over == 0 and total < best:
-                    best = total
-                    best_agent[:] = agent
-    return best
 
 
 def is_assignment(problem: KernelProblem) -> bool:
