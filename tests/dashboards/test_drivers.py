@@ -67,6 +67,36 @@ def test_a_pair_that_fails_is_found_as_the_pair_not_as_its_members() -> None:
     assert driver.words == "node East and carrier UPS"
 
 
+def accounts(frame: pl.DataFrame) -> pl.DataFrame:
+    """The same orders with two accounts in each channel."""
+    even = pl.int_range(pl.len()) % 2 == 0
+    return frame.with_columns(
+        customer_id=pl.col("channel") + pl.when(even).then(pl.lit(" one")).otherwise(pl.lit(" two"))
+    )
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_a_fault_of_a_channel_is_not_told_of_its_accounts(seed: int) -> None:
+    def rate(week: int, channel: str, **_: object) -> float:
+        return 0.55 if week == 8 and channel == "dtc" else 0.9
+
+    frame = accounts(orders(seed, rate=rate))
+    last = pl.col("week") == WEEKS - 1
+    drivers = explain_change(frame.filter(~last), frame.filter(last), (*DIMENSIONS, "customer_id")).drivers
+    assert [driver.words for driver in drivers] == ["channel dtc"]
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_a_fault_of_an_account_is_not_told_of_its_channel(seed: int) -> None:
+    frame = accounts(orders(seed))
+    last = pl.col("week") == WEEKS - 1
+    chance = np.random.default_rng(seed)
+    fails = last & (pl.col("customer_id") == "dtc one") & (pl.Series(chance.random(frame.height)) < 0.4)
+    frame = frame.with_columns(numerator=pl.when(fails).then(0.0).otherwise(pl.col("numerator")))
+    drivers = explain_change(frame.filter(~last), frame.filter(last), (*DIMENSIONS, "customer_id")).drivers
+    assert [driver.words for driver in drivers] == ["customer dtc one"]
+
+
 def test_two_faults_are_told_apart() -> None:
     def rate(week: int, channel: str, carrier: str, **_: object) -> float:
         return 0.9 - (0.3 if channel == "amazon" else 0.3 if carrier == "USPS" else 0.0) * (week == 8)
