@@ -4,9 +4,10 @@ The question is asked of every member of every dimension and of every pair of me
 than its own history lets one expect? The expectation comes from a model of main effects over all dimensions, fitted to
 the weeks before (so a shift of volume towards a difficult customer is mix, not a driver), levelled to the place's own
 history. The distance is the difference of arcsine roots (Anscombe), which has the same spread at every rate, widened by
-the scatter between weeks that the history itself shows. The best explanation is taken, its rows are expected to be as
-bad as they were, and the rest is asked again, until nothing is left that stands out among all places asked (Bonferroni
-at 5 %). A place and its parts compete: what all parts share is told of the whole, as in Adtributor and Squeeze.
+the scatter between weeks that the history of its dimensions shows. The best explanation is taken, its rows are expected
+to be as bad as they were, and the rest is asked again, until nothing is left that stands out among all places asked
+(Bonferroni). A place and its parts compete, as in Adtributor and Squeeze: a part is told where the rest of the place
+did not move, the wider place where its rest moved too, and what other drivers account for is dropped in the end.
 
 Effects add up exactly: history → mix → each driver → the change that all places share → chance = now.
 """
@@ -15,7 +16,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import erf, sqrt
 from typing import Final, Literal
 
@@ -26,8 +27,8 @@ import polars as pl
 Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]
 
-LEVEL: Final = 0.05
-"""Chance of one false driver in the whole search."""
+LEVEL: Final = 0.03
+"""Chance of one false driver in the whole search, were the scatter known; it is estimated, which makes it some 5 %."""
 
 MOST_DRIVERS: Final = 6
 LEAST_VOLUME: Final = 8.0
@@ -39,14 +40,25 @@ _PRIOR: Final = 4.0
 """Misses of expectation with which a place's own history is levelled: thin histories trust the model."""
 
 LEAST_WEEKS: Final = 3
-LEAST_SAMPLE: Final = 12
-"""Weeks of history, and members × weeks, below which the usual scatter is assumed."""
+"""Weeks of history below which the usual scatter is assumed."""
 
 _USUAL_VARIANCE: Final = 0.0005
 """About two points of scatter at a rate of 90 %."""
 
-_QUARTILE: Final = 0.1015
-"""First quartile of χ² with one degree of freedom."""
+_USUAL_GAPS: Final = 40
+"""Steps from week to week of a dimension's members that weigh as much as what is known of all of its kind."""
+
+_ALONG: Final = 2.5
+"""Standard deviations from which the rest of a wider place counts as moved too."""
+
+_NEEDLESS: Final = 0.75
+"""Share of its distance that a driver must keep once the others are told, if it is less than the threshold."""
+
+_WITHIN: Final = 0.98
+"""Share of a place's volume that a wider place must hold."""
+
+_MEDIAN: Final = 0.4549
+"""Median of χ² with one degree of freedom."""
 
 NO_PLACE: Final = ("(none)", "(multiple)")
 """Members that are no places: what never shipped has no carrier, which is how a miss shows, not where it comes from."""
@@ -145,10 +157,21 @@ class _Grouping:
     past_seen: Floats
     past_expected: Floats
     is_asked: npt.NDArray[np.bool_]
+    variance: float = 0.0
+    """Scatter of its places from week to week beyond chance: a variance of arcsine roots."""
 
     def sum(self, values: Floats) -> Floats:
         """Add up values of today's rows by place."""
         return np.bincount(self.codes, values, self.count).astype(np.float64)
+
+
+@dataclass(frozen=True, slots=True)
+class _Found:
+    """A place that stands out, by so many standard deviations."""
+
+    grouping: _Grouping
+    code: int
+    distance: float
 
 
 class _Search:
@@ -166,8 +189,9 @@ class _Search:
         if past_total <= 0 or total <= 0:
             return Explanation(before, now, 0.0, (), 0.0, now - before, "no_change", 0.0, 0.0, 0)
         past_rates, rates = self._expected_rates()
-        groupings = self._groupings(past_rates)
-        variance = self._variance(past_rates)
+        groupings = self._scattered(self._groupings(past_rates), past_rates)
+        single = [grouping.variance for grouping in groupings if len(grouping.names) == 1]
+        variance = float(np.mean(single)) if single else _USUAL_VARIANCE
         places = sum(int(grouping.is_asked.sum()) for grouping in groupings)
         mix = float(self._d @ rates) / total - before
         overall = self._whole(rates, variance, np.ones(self._d.size, np.bool_))
@@ -191,51 +215,154 @@ class _Search:
     def _drivers(
         self, groupings: Sequence[_Grouping], rates: Floats, variance: float, threshold: float
     ) -> tuple[list[Driver], float]:
-        """Take the best explanation, expect its rows as they were, and ask the rest again."""
-        total = float(self._d.sum())
-        drivers: list[Driver] = []
-        shared, start = 0.0, rates
-        is_told = np.zeros(self._d.size, np.bool_)
+        """Take the best explanation, expect its rows as they were, and ask the rest again; then drop the needless."""
+        steps: list[_Found | None] = []
         while True:
-            whole, best = self._whole(rates, variance, ~is_told), self._best(groupings, rates, is_told, variance)
-            is_place = best is not None and abs(best[2]) > abs(whole)
-            if max(abs(whole), abs(best[2]) if best else 0.0) < threshold or len(drivers) == MOST_DRIVERS:
-                return drivers, shared
-            rows = (best[0].codes == best[1]) & ~is_told if best is not None and is_place else ~is_told
-            moved = rates.copy()
-            moved[rows] = _shifted(rates[rows], self._d[rows], float(self._n[rows].sum()))
-            effect = float(self._d @ (moved - rates)) / total
-            if best is not None and is_place:
-                drivers.append(self._driver(groupings, best, start, effect))
-                is_told |= rows
-                best[0].is_asked[best[1]] = False
+            moved, is_told, _ = self._replayed(steps, rates)
+            whole, best = self._whole(moved, variance, ~is_told), self._best(groupings, moved, is_told)
+            place = abs(best.distance) if best else 0.0
+            if max(abs(whole), place) < threshold or sum(step is not None for step in steps) == MOST_DRIVERS:
+                break
+            if best is not None and place > abs(whole):
+                best = self._narrowed(groupings, best, moved, is_told, threshold)
+                best = self._widened(groupings, best, moved, is_told, threshold)
+                best.grouping.is_asked[best.code] = False
+                steps.append(best)
             else:
-                shared += effect
-            rates = moved
+                steps.append(None)
+        for step in list(steps):
+            if step is None:
+                continue
+            others = [other for other in steps if other is not step]
+            moved, _, _ = self._replayed(others, rates)
+            past = self._past(step.grouping, step.code)
+            left = self._distance(step.grouping.codes == step.code, moved, step.grouping.variance, past)
+            if abs(left) < min(threshold, _NEEDLESS * abs(step.distance)):
+                steps = others
+        _, _, effects = self._replayed(steps, rates)
+        told = [(step, effect) for step, effect in zip(steps, effects, strict=True) if step is not None]
+        drivers = [self._driver(groupings, step, rates, effect) for step, effect in told]
+        return drivers, sum(effect for step, effect in zip(steps, effects, strict=True) if step is None)
 
-    def _best(
-        self, groupings: Sequence[_Grouping], rates: Floats, is_told: npt.NDArray[np.bool_], variance: float
-    ) -> tuple[_Grouping, int, float] | None:
+    def _replayed(
+        self, steps: Sequence[_Found | None], rates: Floats
+    ) -> tuple[Floats, npt.NDArray[np.bool_], list[float]]:
+        """Let places (None: all that is not told yet) be as bad as they were, in turn.
+
+        Returns:
+            The rates then, which rows a place told of, and what each step added to the whole rate.
+        """
+        is_told = np.zeros(self._d.size, np.bool_)
+        effects = []
+        for step in steps:
+            rows = ~is_told if step is None else (step.grouping.codes == step.code) & ~is_told
+            rates, effect = self._moved(rates, rows)
+            effects.append(effect)
+            if step is not None:
+                is_told |= rows
+        return rates, is_told, effects
+
+    def _moved(self, rates: Floats, rows: npt.NDArray[np.bool_]) -> tuple[Floats, float]:
+        """Let rows be as bad as they were; return the rates then and what it adds to the whole rate."""
+        moved = rates.copy()
+        moved[rows] = _shifted(rates[rows], self._d[rows], float(self._n[rows].sum()))
+        return moved, float(self._d @ (moved - rates)) / float(self._d.sum())
+
+    def _best(self, groupings: Sequence[_Grouping], rates: Floats, is_told: npt.NDArray[np.bool_]) -> _Found | None:
         """Return the place that stands out most among the rows that no driver tells of yet."""
-        best: tuple[_Grouping, int, float] | None = None
+        best: _Found | None = None
         best_score = 0.0
         for grouping in groupings:
             volume, seen = grouping.sum(self._d * ~is_told), grouping.sum(self._n * ~is_told)
-            expected = _levelled(grouping, grouping.sum(rates * self._d * ~is_told), volume)
+            history = grouping.past_volume, grouping.past_seen, grouping.past_expected
+            expected = _levelled(history, grouping.sum(rates * self._d * ~is_told), volume)
             depth = len(grouping.names)
-            distance = _distances(expected, seen, volume, grouping.past_volume, variance * depth)
+            distance = _distances(expected, seen, volume, grouping.past_volume, grouping.variance)
             distance[~grouping.is_asked | (volume < LEAST_VOLUME)] = 0.0
             # Pairs are many more than single members: each is asked at the price of its number.
             score = distance**2 / 2 - (depth - 1) * np.log(max(int(grouping.is_asked.sum()), 1))
             code = int(np.argmax(score))
             if score[code] > best_score + 1e-9:
-                best_score, best = float(score[code]), (grouping, code, float(distance[code]))
+                best_score, best = float(score[code]), _Found(grouping, code, float(distance[code]))
         return best
 
-    def _driver(
-        self, groupings: Sequence[_Grouping], found: tuple[_Grouping, int, float], rates: Floats, effect: float
-    ) -> Driver:
-        grouping, code, distance = found
+    def _narrowed(
+        self,
+        groupings: Sequence[_Grouping],
+        found: _Found,
+        rates: Floats,
+        is_told: npt.NDArray[np.bool_],
+        threshold: float,
+    ) -> _Found:
+        """Return the part of a place that stands out alone, where the rest of it did not move with it."""
+        own, code = found.grouping, found.code
+        rows = (own.codes == code) & ~is_told
+        moved, _ = self._moved(rates, rows)
+        best, least = found, threshold
+        for grouping in groupings:
+            volume, inside = (grouping.sum(self._d * those) for those in (~is_told, rows))
+            is_part = grouping.is_asked & (inside >= _WITHIN * volume) & (inside >= LEAST_VOLUME)
+            for part in np.flatnonzero(is_part).tolist():
+                within = rows & (grouping.codes == part)
+                distance = self._distance(within, rates, grouping.variance, self._past(grouping, part))
+                if abs(distance) <= least:
+                    continue
+                past = self._past(own, code, grouping, part)
+                still, wrong = (
+                    abs(self._distance(rows & ~within, values, own.variance, past)) for values in (rates, moved)
+                )
+                if still < _ALONG < wrong:
+                    best, least = _Found(grouping, part, distance), abs(distance)
+        return best
+
+    def _widened(
+        self,
+        groupings: Sequence[_Grouping],
+        found: _Found,
+        rates: Floats,
+        is_told: npt.NDArray[np.bool_],
+        threshold: float,
+    ) -> _Found:
+        """Return the widest place around one that stands out whose rest moved with it, as far."""
+        own, code, direction = found.grouping, found.code, float(np.sign(found.distance))
+        rows = (own.codes == code) & ~is_told
+        volume = float(self._d[rows].sum())
+        best, best_rest = found, _ALONG
+        for grouping in groupings:
+            if len(grouping.names) > len(own.names):
+                continue
+            inside = grouping.sum(self._d * rows)
+            around = int(np.argmax(inside))
+            wide = (grouping.codes == around) & ~is_told
+            if inside[around] < _WITHIN * volume or float(self._d[wide].sum()) * _WITHIN <= volume:
+                continue
+            rest = self._distance(wide & ~rows, rates, grouping.variance, self._past(grouping, around, own, code))
+            if rest * direction <= best_rest:
+                continue
+            moved, _ = self._moved(rates, wide)
+            if abs(self._distance(rows, moved, own.variance, self._past(own, code))) < threshold:
+                best_rest = rest * direction
+                whole = self._distance(wide, rates, grouping.variance, self._past(grouping, around))
+                best = _Found(grouping, around, whole)
+        return best if best is found else self._widened(groupings, best, rates, is_told, threshold)
+
+    def _past(self, grouping: _Grouping, code: int, less: _Grouping | None = None, part: int = 0) -> Floats:
+        """Return volume, seen and expected of a place's history, less those of a part of it."""
+        past = np.array([grouping.past_volume[code], grouping.past_seen[code], grouping.past_expected[code]])
+        if less is not None:
+            past = past - [less.past_volume[part], less.past_seen[part], less.past_expected[part]]
+        found: Floats = np.maximum(past, 0.0)
+        return found
+
+    def _distance(self, rows: npt.NDArray[np.bool_], rates: Floats, variance: float, past: Floats) -> float:
+        """Return how far rows are from what their rates and their history let one expect."""
+        volume, seen, expected = (np.array([values[rows].sum()]) for values in (self._d, self._n, self._d * rates))
+        known, known_seen, known_expected = past[:1], past[1:2], past[2:]
+        levelled = _levelled((known, known_seen, known_expected), expected, volume)
+        return float(_distances(levelled, seen, volume, known, variance)[0])
+
+    def _driver(self, groupings: Sequence[_Grouping], found: _Found, rates: Floats, effect: float) -> Driver:
+        grouping, code = found.grouping, found.code
         rows = grouping.codes == code
         volume = float(grouping.volume[code])
         return Driver(
@@ -247,7 +374,7 @@ class _Search:
             rate_expected=_ratio(self._d[rows] @ rates[rows], volume),
             rate_now=_ratio(grouping.seen[code], volume),
             effect=effect,
-            distance=distance,
+            distance=found.distance,
         )
 
     def _same(
@@ -282,7 +409,7 @@ class _Search:
         groupings = []
         for names in itertools.chain(((name,) for name in varied), itertools.combinations(varied, 2)):
             codes, past_codes, count = _none(self._d.size), _none(self._past_d.size), 1
-            is_place = np.ones(1, np.bool_)
+            is_place, least = np.ones(1, np.bool_), np.full(1, np.inf)
             for name in names:
                 position = self._names.index(name)
                 codes = codes * sizes[name] + self._codes[position]
@@ -290,6 +417,8 @@ class _Search:
                 count *= sizes[name]
                 own = np.array([member not in NO_PLACE for member in self._members[position]])
                 is_place = (is_place[:, None] & own[None, :]).ravel()
+                volume = np.bincount(self._codes[position], self._d, sizes[name])
+                least = np.minimum(least[:, None], volume[None, :]).ravel()
             volume, seen = (np.bincount(codes, values, count).astype(float) for values in (self._d, self._n))
             past_volume, past_seen, past_expected = (
                 np.bincount(past_codes, values, count).astype(float)
@@ -298,7 +427,8 @@ class _Search:
             groupings.append(
                 _Grouping(
                     names, codes, past_codes, count, volume, seen, past_volume, past_seen, past_expected,
-                    is_asked=is_place & (volume >= LEAST_VOLUME),
+                    # A pair that holds all of one of its members is that member.
+                    is_asked=is_place & (volume >= LEAST_VOLUME) & ((len(names) == 1) | (volume < _WITHIN * least)),
                 )
             )  # fmt: skip
         return groupings
@@ -340,35 +470,46 @@ class _Search:
 
         return rates(self._past_codes), rates(self._codes)
 
-    def _variance(self, past_rates: Floats) -> float:
-        """Return how much members scatter from week to week beyond chance: a variance of arcsine roots.
+    def _scattered(self, groupings: Sequence[_Grouping], past_rates: Floats) -> list[_Grouping]:
+        """Give every grouping the scatter of its places: its own, levelled to that of all groupings of its depth.
 
-        Successive weeks are compared, and the first quartile is matched, so that faults in the history, and a level
-        that moved there, do not blind the search.
+        Successive weeks are compared, and the median is matched, so that faults in the history, and a level that moved
+        there, do not blind the search.
         """
+        steps = [self._steps(grouping, past_rates) for grouping in groupings]
+        found = []
+        for grouping, (gaps, chance) in zip(groupings, steps, strict=True):
+            depth = len(grouping.names)
+            alike = [step for other, step in zip(groupings, steps, strict=True) if len(other.names) == depth]
+            pooled, pooled_chance = (np.concatenate(parts) for parts in zip(*alike, strict=True))
+            usual = _levelled_scatter(pooled, pooled_chance, _USUAL_VARIANCE * depth)
+            found.append(replace(grouping, variance=_levelled_scatter(gaps, chance, usual)))
+        return found
+
+    def _steps(self, grouping: _Grouping, past_rates: Floats) -> tuple[Floats, Floats]:
+        """Return the squared steps of its places from week to week, and what chance makes of them."""
         weeks = int(self._weeks.max()) + 1
-        gaps, chances = [np.zeros(0)], [np.zeros(0)]
-        for members, codes in zip(self._members, self._past_codes, strict=True):
-            key = codes * weeks + self._weeks
-            size = len(members) * weeks
-            volume, seen, expected = (
-                np.bincount(key, values, size).astype(float)
-                for values in (self._past_d, self._past_n, past_rates * self._past_d)
-            )
-            gap = (_root(seen, volume) - _root(expected, volume)).reshape(-1, weeks)
-            chance = (1 / (4 * volume + 2)).reshape(-1, weeks)
-            enough = (volume >= LEAST_VOLUME).reshape(-1, weeks)
-            asked = enough[:, 1:] & enough[:, :-1] & (len(members) > 1)
-            gaps.append(np.diff(gap)[asked] ** 2 / 2)
-            chances.append((chance[:, 1:] + chance[:, :-1])[asked] / 2)
-        pooled, chance = np.concatenate(gaps), np.concatenate(chances)
-        if weeks < LEAST_WEEKS or pooled.size < LEAST_SAMPLE:
-            return _USUAL_VARIANCE
-        low, high = 0.0, 0.25
-        for _ in range(50):
-            middle = (low + high) / 2
-            low, high = (middle, high) if np.quantile(pooled / (chance + middle), 0.25) > _QUARTILE else (low, middle)
-        return low
+        if weeks < LEAST_WEEKS:
+            return np.zeros(0), np.zeros(0)
+        key, size = grouping.past_codes * weeks + self._weeks, grouping.count * weeks
+        volume, seen, expected = (
+            np.bincount(key, values, size).astype(float)
+            for values in (self._past_d, self._past_n, past_rates * self._past_d)
+        )
+        gap = (_root(seen, volume) - _root(expected, volume)).reshape(-1, weeks)
+        chance = (1 / (4 * volume + 2)).reshape(-1, weeks)
+        enough = (volume >= LEAST_VOLUME).reshape(-1, weeks)
+        asked = enough[:, 1:] & enough[:, :-1]
+        return np.diff(gap)[asked] ** 2 / 2, (chance[:, 1:] + chance[:, :-1])[asked] / 2
+
+
+def _levelled_scatter(gaps: Floats, chance: Floats, usual: float) -> float:
+    """Return the variance beyond chance that gives the steps their median; few steps trust the usual one."""
+    low, high = 0.0, 0.25
+    for _ in range(50 if gaps.size else 0):
+        middle = (low + high) / 2
+        low, high = (middle, high) if np.median(gaps / (chance + middle)) > _MEDIAN else (low, middle)
+    return (low * gaps.size + usual * _USUAL_GAPS) / (gaps.size + _USUAL_GAPS)
 
 
 def _encoded(
@@ -406,13 +547,13 @@ def _expit(values: Floats) -> Floats:
     return 1.0 / (1.0 + np.exp(-np.clip(values, -30, 30)))
 
 
-def _levelled(grouping: _Grouping, expected: Floats, volume: Floats) -> Floats:
+def _levelled(history: tuple[Floats, Floats, Floats], expected: Floats, volume: Floats) -> Floats:
     """Level an expectation to the place's own history: the rarer outcome is scaled, thin histories trust the model."""
-    past = grouping.past_volume
-    is_high = grouping.past_expected > past / 2
+    past, past_seen, past_expected = history
+    is_high = past_expected > past / 2
     known, modelled, rare = (
         np.where(is_high, whole - part, part)
-        for whole, part in ((past, grouping.past_seen), (past, grouping.past_expected), (volume, expected))
+        for whole, part in ((past, past_seen), (past, past_expected), (volume, expected))
     )
     rare = np.clip(rare * (known + _PRIOR) / (modelled + _PRIOR), 0.0, volume)
     found: Floats = np.where(is_high, volume - rare, rare)
@@ -433,16 +574,14 @@ def _distances(expected: Floats, seen: Floats, volume: Floats, past_volume: Floa
 
 
 def _shifted(rates: Floats, volume: Floats, seen: float) -> Floats:
-    """Return rates moved alike on the scale of odds, so that their sum is what was seen."""
-    low, high = -30.0, 30.0
-    odds = np.log(np.clip(rates, 1e-9, 1 - 1e-9) / (1 - np.clip(rates, 1e-9, 1 - 1e-9)))
-    for _ in range(80):
-        middle = (low + high) / 2
-        if float(volume @ _expit(odds + middle)) < seen:
-            low = middle
-        else:
-            high = middle
-    return _expit(odds + (low + high) / 2)
+    """Return rates moved so that their sum is what was seen: a fault hits, and a repair spares, all rows alike.
+
+    A fault takes the same share of what would have gone well from every row, a repair of what would have gone wrong.
+    """
+    whole, expected = float(volume.sum()), float(volume @ rates)
+    if seen <= expected:
+        return rates * (seen / expected if expected > 0 else 1.0)
+    return 1 - (1 - rates) * ((whole - seen) / (whole - expected) if whole > expected else 1.0)
 
 
 def _quantile(level: float) -> float:
