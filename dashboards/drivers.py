@@ -417,8 +417,8 @@ class _Search:
                 count *= sizes[name]
                 own = np.array([member not in NO_PLACE for member in self._members[position]])
                 is_place = (is_place[:, None] & own[None, :]).ravel()
-                volume = np.bincount(self._codes[position], self._d, sizes[name])
-                least = np.minimum(least[:, None], volume[None, :]).ravel()
+                held = np.bincount(self._codes[position], self._d, sizes[name])
+                least = np.minimum(least[:, None], held[None, :]).ravel()
             volume, seen = (np.bincount(codes, values, count).astype(float) for values in (self._d, self._n))
             past_volume, past_seen, past_expected = (
                 np.bincount(past_codes, values, count).astype(float)
