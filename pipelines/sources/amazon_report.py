@@ -45,7 +45,7 @@ LAYOUT: Final = Layout(
         "is_replacement": ("isreplacementorder",),
         "original_order_id": ("originalorderid",),
     },
-    required=("order_id", "purchased_at", "updated_at", "sku", "quantity", "order_status", "fulfilled_by"),
+    required=("order_id", "purchased_at", "sku", "quantity", "order_status", "fulfilled_by"),
     ignored=(
         "orderchannel", "url", "productname", "itemtax", "shippingtax", "giftwrapprice", "giftwraptax",
         "shippromotiondiscount", "shipcity", "promotionids", "buyercompanyname", "buyername", "buyeremail",
@@ -54,7 +54,7 @@ LAYOUT: Final = Layout(
     separator="\t",
 )  # fmt: skip
 
-_MARKS: Final = frozenset({"amazonorderid", "purchasedate", "lastupdateddate", "orderstatus", "fulfillmentchannel"})
+_MARKS: Final = frozenset({"amazonorderid", "purchasedate", "orderstatus", "fulfillmentchannel"})
 
 
 def recognises(file: SourceFile) -> bool:
@@ -66,6 +66,8 @@ def parse(files: Sequence[SourceFile], context: AdapterContext) -> ParsedBatch:
     """Read the report into captured lines and cancellations; of an item that comes again the newest row counts."""
     sheets = Sheets.read(files, LAYOUT)
     sheets.judge(_values(context))
+    # A report from which somebody took the date of the last update tells how things stood at the purchase or later.
+    sheets.rows = sheets.rows.with_columns(pl.coalesce("updated_at", "purchased_at").alias("updated_at"))
     newest = pl.col("updated_at") == pl.col("updated_at").max().over("order_id", "sku", "asin")
     told = [name for name in sheets.rows.columns if name not in (REF, FILE, ROW)]
     rows = sheets.rows.filter(newest).unique(told, keep="first", maintain_order=True)

@@ -20,6 +20,7 @@ from pipelines.errors import MappingError
 from pipelines.sources.base import AdapterContext, ParsedBatch, SourceFile, merge_batches, reject_frame
 from pipelines.sources.mapping.claims import Mapping as BuiltIn
 from pipelines.sources.mapping.model import DEFAULT_DATES, MappingSpec
+from pipelines.sources.numbers import NumberFormat, detect
 
 SEPARATORS: Final = (",", "\t", ";", "|")
 MONTH_FIRST: Final = (
@@ -32,6 +33,9 @@ MONTH_FIRST: Final = (
 )
 """ISO, then US month first as American 3PLs and ShipStation write it."""
 
+DOTTED: Final = ("%d.%m.%Y", "%d.%m.%Y %H:%M", "%d.%m.%Y %H:%M:%S")
+"""Where a date has dots, the day comes first."""
+
 US_ZONES: Final = frozenset({
     "America/New_York", "America/Detroit", "America/Chicago", "America/Denver", "America/Boise", "America/Phoenix",
     "America/Los_Angeles", "America/Anchorage", "Pacific/Honolulu", "America/Indiana/Indianapolis",
@@ -40,6 +44,11 @@ US_ZONES: Final = frozenset({
 """Zones in which a date with slashes is taken to be month first; elsewhere it could be either and is not read."""
 
 _DAY_FIRST: Final = re.compile(rb"(?<!\d)(1[3-9]|2\d|3[01])/\d{1,2}/\d{4}")
+
+_NUMBER_COLUMNS: Final = ("quantity", "freight_cost", "refund_amount")
+"""Beginnings of the names of canonical columns that hold numbers."""
+
+_PLAIN_NUMBERS: Final = "1234.5"
 
 _BETWEEN: Final = "\x1f"
 _NOTHING: Final = "\x00"
@@ -163,21 +172,25 @@ def parse_layouts(
         MappingError: No file has the columns of its layout.
     """
     layouts = [layout for layout, _ in rules]
-    groups: dict[tuple[int, tuple[tuple[str, str], ...], str, tuple[str, ...]], list[SourceFile]] = {}
+    groups: dict[tuple[int, tuple[tuple[str, str], ...], str, tuple[str, ...], str], list[SourceFile]] = {}
+    batches: list[ParsedBatch] = []
     for file in files:
         cells, separator = columns_of(file)
         layout = best_layout(cells, layouts)
         forms = tuple(dates) if dates is not None else _dates(file, zone)
-        key = (layouts.index(layout), tuple(sorted(layout.resolve(cells).items())), separator, forms)
+        numbers = _numbers(file, layout, cells, separator)
+        if numbers.fault is not None:
+            batches.append(_refusal([file], numbers.fault))
+            continue
+        key = (layouts.index(layout), tuple(sorted(layout.resolve(cells).items())), separator, forms, numbers.style)
         groups.setdefault(key, []).append(file)
-    batches: list[ParsedBatch] = []
     refused: list[str] = []
-    for (position, resolved, separator, forms), group in groups.items():
+    for (position, resolved, separator, forms, style), group in groups.items():
         layout, make = rules[position]
         names = {name: name for name in layout.required} | dict(resolved)
         made = [rule for rule in make() if _named(rule["at"], names) is not None]
         spare = _spare(columns_of(group[0])[0], layout, names, made)
-        spec = _spec(source, layout, made, names, spare, zone=zone, separator=separator, dates=forms)
+        spec = _spec(source, layout, made, names, spare, zone=zone, separator=separator, dates=forms, numbers=style)
         try:
             batch = BuiltIn(Path(f"the columns of {source}"), spec).parse(group, AdapterContext())
         except MappingError as error:
@@ -191,7 +204,20 @@ def parse_layouts(
 
 
 def _dates(file: SourceFile, zone: str) -> tuple[str, ...]:
-    return MONTH_FIRST if zone in US_ZONES and not _DAY_FIRST.search(file.head) else DEFAULT_DATES
+    usual = MONTH_FIRST if zone in US_ZONES and not _DAY_FIRST.search(file.head) else DEFAULT_DATES
+    return (*usual, *DOTTED)
+
+
+def _numbers(file: SourceFile, layout: Layout, cells: Sequence[str], separator: str) -> NumberFormat:
+    """Return how the numbers of a file are written, by its first 64 KiB; plain ones unless there are commas."""
+    found = {name: cell for name, cell in layout.resolve(cells).items() if name.startswith(_NUMBER_COLUMNS)}
+    places = [cells.index(cell) for cell in found.values()]
+    lines = file.head.decode("utf-8", errors="replace").split("\n")[1:]
+    rows = [row for row in csv.reader(lines[:-1] if len(lines) > 1 else lines, delimiter=separator) if row]
+    texts = [pl.Series([row[place].strip() for row in rows if place < len(row)], dtype=pl.String) for place in places]
+    if not any(series.str.contains(",").any() for series in texts):
+        return NumberFormat(_PLAIN_NUMBERS)
+    return detect(texts)
 
 
 def _spare(cells: Sequence[str], layout: Layout, names: Names, rules: Iterable[dict[str, Any]]) -> list[str]:
@@ -223,6 +249,7 @@ def _spec(
     zone: str,
     separator: str,
     dates: Sequence[str],
+    numbers: str,
 ) -> MappingSpec:
     events = []
     rest = [{"coalesce": [{"column": cell}, {"constant": _NOTHING}]} for cell in spare]
@@ -243,6 +270,7 @@ def _spec(
         "name": source,
         "zone": zone,
         "dates": list(dates),
+        "numbers": numbers,
         "tables": {layout.name: {"files": "*", "required": False, "separator": separator}},
         "events": events,
     })  # fmt: skip

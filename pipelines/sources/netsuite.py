@@ -6,16 +6,18 @@ shipping, cost of goods) say nothing of their own and are passed over. Transacti
 where the export has it; the text "Sales Order #SO123" is what is left otherwise.
 
 Dates are in the format of the user's preference and in the account's zone (the workspace's): the format is found out
-from all dates of the batch, and an export that fits two formats is refused (`dates.detect`).
+from all dates of the batch, and an export that fits two formats is refused (`dates.detect`). So it is with decimal
+points and commas, file by file (`numbers.detect`).
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Final
 
 import polars as pl
 
+from pipelines.sources import numbers
 from pipelines.sources.assembly import earliest, hold_turns
 from pipelines.sources.base import AdapterContext, ParsedBatch, SourceFile
 from pipelines.sources.dates import detect
@@ -120,6 +122,10 @@ _MARKS: Final = frozenset({
     "quantityfulfilled", "quantityshiprecv", "quantitycommitted", "quantitybackordered", "quantitybilled", "trandate",
     "pocheckno", "pochecknumber", "otherrefnum", "linesequencenumber", "lineuniquekey", "statusref",
 })  # fmt: skip
+_UNTOLD: Final = (
+    "neither a type nor the status (e.g. SalesOrd:B) tells what kind of transaction this is: let the saved search show "
+    "Type"
+)
 _TRUE: Final = ("t", "true", "yes", "y", "1", "*")
 
 
@@ -138,12 +144,15 @@ def parse(files: Sequence[SourceFile], context: AdapterContext) -> ParsedBatch:
     if formats.fault is not None:
         sheets.refuse(sheets.rows.select(REF, pl.lit(formats.fault).alias("reason"), FILE, ROW))
         sheets.rows = sheets.rows.clear()
+    styles = _number_styles(sheets)
     rows = _classified(sheets.rows)
+    untold = rows.filter(pl.col("kind").is_null(), pl.col("type").is_null(), pl.col("sku").is_not_null())
+    sheets.refuse(untold.select(REF, pl.lit(_UNTOLD).alias("reason"), FILE, ROW))
     sheets.rows = _items(rows)
     bare = rows.filter(pl.col("kind") == "order").join(sheets.rows, ["kind", "number"], "anti").unique("number")
     told = pl.format("order {} has no item row: let the saved search show line items too (Main Line is any)", "number")
     sheets.refuse(bare.sort(FILE, ROW).select(REF, told.alias("reason"), FILE, ROW))
-    sheets.judge(_values(formats.formats or ("%Y-%m-%d",), context))
+    sheets.judge(_values(formats.formats or ("%Y-%m-%d",), styles, context))
     rows = _related(_described(sheets.rows, context))
     orders = rows.filter(pl.col("kind") == "order")
     order_events = [
@@ -162,6 +171,18 @@ def parse(files: Sequence[SourceFile], context: AdapterContext) -> ParsedBatch:
         return batch
     settled = hold_turns(earliest(batch.events["order"], "order.cancelled"))
     return ParsedBatch(events={**batch.events, "order": settled}, rejects=batch.rejects, rows_in=batch.rows_in)
+
+
+def _number_styles(sheets: Sheets) -> dict[int, str]:
+    """Return file → how its numbers are written; a file of which that is not certain is refused."""
+    styles = {}
+    for (position,), rows in sheets.rows.group_by(FILE, maintain_order=True):
+        found = numbers.detect(rows[name] for name in _NUMBERS)
+        styles[int(str(position))] = found.style
+        if found.fault is not None:
+            sheets.refuse(rows.select(REF, pl.lit(found.fault).alias("reason"), FILE, ROW))
+            sheets.rows = sheets.rows.filter(pl.col(FILE) != position)
+    return styles
 
 
 def _classified(rows: pl.DataFrame) -> pl.DataFrame:
@@ -207,16 +228,13 @@ def _items(rows: pl.DataFrame) -> pl.DataFrame:
     return goods.filter(~twice)
 
 
-def _values(formats: tuple[str, ...], context: AdapterContext) -> dict[str, Value]:
-    style = TextFormat(str(context.zone), formats, "1,234.5")
+def _values(formats: tuple[str, ...], styles: Mapping[int, str], context: AdapterContext) -> dict[str, Value]:
+    style = TextFormat(str(context.zone), formats)
     values = {
         name: parse_text(pl.col(name), ORDER.column("event_at"), style, label=f"column {name}") for name in _DATES
     }
     values |= {name: parse_end_of_day(pl.col(name), style, label=f"column {name}") for name in _DAYS}
-    values |= {
-        name: parse_text(pl.col(name), ORDER.column(kind), style, label=f"column {name}")
-        for name, kind in _NUMBERS.items()
-    }
+    values |= {name: _number(name, styles) for name in _NUMBERS}
     for name, text in (("created", "created"), ("date", "date"), ("ship_date", "ship_date")):
         values[f"{name}_has_time"] = Value(pl.col(text).str.contains(":").fill_null(value=False), no_fault())
     for name in ("number", "quantity", "date"):
@@ -228,6 +246,18 @@ def _values(formats: tuple[str, ...], context: AdapterContext) -> dict[str, Valu
     ).then(pl.format("status: '{}' is not known (expected e.g. SalesOrd:B, Pending Fulfillment, ItemShip:C)", "status"))
     values["letter"] = Value(pl.col("letter"), unknown)
     return values
+
+
+def _number(name: str, styles: Mapping[int, str]) -> Value:
+    point, comma = (
+        parse_text(pl.col(name), ORDER.column(_NUMBERS[name]), TextFormat(numbers=style), label=f"column {name}")
+        for style in (numbers.POINT, numbers.COMMA)
+    )
+    has_comma = pl.col(FILE).is_in([position for position, style in styles.items() if style == numbers.COMMA])
+    return Value(
+        pl.when(has_comma).then(comma.value).otherwise(point.value),
+        pl.when(has_comma).then(comma.fault).otherwise(point.fault),
+    )
 
 
 def _described(rows: pl.DataFrame, context: AdapterContext) -> pl.DataFrame:

@@ -49,7 +49,8 @@ RMAS: Final = Layout(
         "quantity": ("qty", "quantity_returned", "qty_returned", "return_quantity", "return_qty", "units"),
         "created_at": (
             "rma_date", "rma_created_at", "requested_at", "request_date", "created", "created_date", "opened_at",
-            "authorized_at", "date_created", "return_requested_at",
+            "authorized_at", "date_created", "return_requested_at", "requested_date", "requested_on", "date_requested",
+            "initiated_at", "return_date",
         ),
         "in_transit_at": ("first_scan_at", "shipped_at", "label_scanned_at", "return_shipped_at", "return_ship_date"),
         "received_at": ("received", "received_date", "receipt_date", "return_received_at", "date_received"),

@@ -148,7 +148,8 @@ def _scans(tracking: Record, context: AdapterContext, parsed: Parsed) -> list[Sc
 def _scan(event: Record, tracking: Record, context: AdapterContext) -> Scan:
     state, country = text(event, "state_province"), text(event, "country_code")
     zone = place_zone(state, country)
-    at, quality = moment(event, "occurred_at", zone=zone, fallback=context.zone)
+    name = "event_date" if "event_date" in event and "occurred_at" not in event else "occurred_at"  # older messages
+    at, quality = moment(event, name, zone=zone, fallback=context.zone)
     local = text(event, "carrier_occurred_at")
     if local is not None and local.rstrip("Z")[:19] == (text(event, "occurred_at") or "").rstrip("Z")[:19]:
         # The carrier's local time, passed on as if it were UTC.

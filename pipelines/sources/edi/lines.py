@@ -15,6 +15,9 @@ from pipelines.sources.edi.rows import EventRows
 SKU_QUALIFIERS: Final = ("VN", "VP", "VC", "SK", "BP", "IN", "CB", "UP", "EN", "UK", "UA", "MG")
 """Product id qualifiers (element 235) in the order in which one is taken as our SKU: the seller's own first."""
 
+_QUALIFIER_LENGTH: Final = 2
+"""Of element 235, always: whatever is longer or shorter is no qualifier but something out of place."""
+
 CASE_UNITS: Final = frozenset({"CA", "CT", "CS", "BX"})
 FIXED_UNITS: Final = {"DZ": Decimal(12), "GS": Decimal(144)}
 EACH_PRICES: Final = frozenset({"PE", "QE", "TE", "LE", "WE", "RE"})
@@ -53,9 +56,11 @@ def cents_of(text: str) -> Decimal | None:
 
 
 def product_ids(segment: list[str], start: int) -> dict[str, str]:
-    """Return qualifier → id of the pairs that begin at an element."""
+    """Return qualifier → id of the pairs that begin at an element, or at the one before it where one was left out."""
+    if len(at(segment, start)) not in (0, _QUALIFIER_LENGTH) and at(segment, start - 1) in SKU_QUALIFIERS:
+        start -= 1
     pairs = zip(segment[start::2], segment[start + 1 :: 2], strict=False)
-    return {qualifier: value.strip() for qualifier, value in pairs if qualifier and value}
+    return {qualifier: value.strip() for qualifier, value in pairs if len(qualifier) == _QUALIFIER_LENGTH and value}
 
 
 def sku_of(ids: dict[str, str]) -> str:

@@ -24,7 +24,7 @@ _POLARS_TYPES: Final[dict[str, pl.DataType]] = {
     "DECIMAL(18,4)": pl.Decimal(18, 4),
 }
 _NUMBER: Final = r"^[+-]?(\d+\.?\d*|\.\d+)$"
-_GROUPED: Final = {
+GROUPED: Final = {
     # Thousands, and in India hundreds of thousands; `10,00` is not one thousand.
     "1,234.5": r"^[+-]?(\d{1,3}(,\d{2,3})*,\d{3}|\d*)(\.\d*)?$",
     "1.234,5": r"^[+-]?(\d{1,3}(\.\d{2,3})*\.\d{3}|\d*)(,\d*)?$",
@@ -172,7 +172,7 @@ def _number(text: pl.Expr, style: TextFormat) -> pl.Expr:
     if style.numbers == "1234.5":
         return pl.when(text.str.contains(_NUMBER)).then(text)
     bare = bare_number(text)
-    grouped = pl.when(bare.str.contains(_GROUPED[style.numbers])).then(bare)
+    grouped = pl.when(bare.str.contains(GROUPED[style.numbers])).then(bare)
     if style.numbers == "1,234.5":
         plain = grouped.str.replace_all(",", "", literal=True)
     else:

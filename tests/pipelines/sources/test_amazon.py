@@ -287,6 +287,13 @@ def test_bad_rows_are_rejected_with_their_place_and_text_and_the_others_land(rea
     assert batch.rows_in == {"report.txt": 4}
 
 
+def test_without_the_date_of_the_last_update_the_purchase_stands_in(read, seen):
+    lines = [line.split("\t") for line in report(NEWEST).splitlines()]
+    text = "".join("\t".join([*cells[:3], *cells[4:]]) + "\n" for cells in lines)
+    rows = seen(read("amazon_report", text, "report.tsv"), "order", "event_type", "observed_at")
+    assert rows == [("order.captured", at("2026-03-01T06:59:59"))]
+
+
 def test_the_report_gives_neither_ship_by_nor_shipments(read, seen):
     batch = read("amazon_report", report(NEWEST), "report.txt")
     assert set(batch.events) == {"order"}

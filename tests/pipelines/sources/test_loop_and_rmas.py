@@ -146,3 +146,15 @@ def test_a_column_whose_stage_has_no_date_is_kept_and_a_bare_day_is_no_instant(r
         ("return.received", "date"),
     ]
     assert json.loads(batch.events["return"]["attributes"][0])["Refund"] == "10,50"
+
+
+def test_decimal_commas_of_an_rma_table_are_read_and_a_doubtful_comma_is_refused(read, seen):
+    header = "RMA Number;Order Number;SKU;Quantity;Requested Date;Refund Date;Refund Amount\n"
+    batch = read("returns", f"{header}R1;1;A;2,5;15.03.2026;16.03.2026;1.012,50\n", "r.csv")
+    assert seen(batch, "return", "event_type", "quantity", "amount") == [
+        ("rma.created", Decimal("2.5"), None),
+        ("refund.issued", Decimal("2.5"), Decimal("1012.5")),
+    ]
+    doubtful = read("returns", f"{header}R1;1;A;1,200;15.03.2026;;\n", "r.csv")
+    assert doubtful.events == {}
+    assert doubtful.rejects["reason"][0].startswith("the comma in 1,200 can part thousands or decimals")

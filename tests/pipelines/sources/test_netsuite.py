@@ -228,9 +228,34 @@ def test_dates_that_could_be_either_refuse_the_export_and_lose_nothing(read):
     assert "SO123" in batch.rejects["raw"][0]
 
 
-def test_a_decimal_comma_is_rejected_not_read_as_thousands(read):
+def test_numbers_are_read_as_the_file_writes_them(read, seen):
+    lines = [
+        ORDER | {"quantity": "1.200,5", "rate": "5,25", "amount": "1.000,00"},
+        ORDER | {"line": "2", "rate": "3,10"},
+    ]
+    lines[1] |= {"amount": "2,00"}
+    batch = read("netsuite", search(*lines), "orders.csv")
+    assert batch.rejects.is_empty()
+    rows = seen(batch, "order", "event_type", "quantity", "unit_price")
+    assert of_type(rows, "order.captured")[0] == (Decimal("1200.5"), Decimal("5.25"))
+
+
+def test_a_comma_that_can_part_thousands_or_decimals_refuses_the_file_and_loses_nothing(read):
+    batch = read("netsuite", search(ORDER | {"quantity": "1,200", "rate": "5", "amount": "6000"}), "orders.csv")
+    assert batch.events == {}
+    assert batch.rejects["reason"][0].startswith("the comma in 1,200 can part thousands or decimals")
+    assert "SO123" in batch.rejects["raw"][0]
+
+
+def test_points_and_commas_in_one_file_refuse_it(read):
     batch = read("netsuite", search(ORDER | {"rate": "10,00"}), "orders.csv")
-    assert batch.rejects["reason"].to_list() == ["column rate: '10,00' is not a number written like 1,234.5"]
+    assert batch.rejects["reason"].to_list() == ["1,000.00 has a decimal point and 10,00 a decimal comma"]
+
+
+def test_a_row_that_does_not_tell_its_kind_is_rejected(read):
+    batch = read("netsuite", search(ORDER | {"type": "", "status": "Pending Fulfillment"}), "orders.csv")
+    assert batch.events == {}
+    assert batch.rejects["reason"][0].startswith("neither a type nor the status (e.g. SalesOrd:B) tells what kind")
 
 
 def test_an_export_parted_by_semicolons_is_read_by_them(read, seen):

@@ -262,6 +262,12 @@ def test_shipengine_scans_of_old_answers_are_known_by_the_carriers_own_code(read
     assert "status 'ZZ' of ups" in batch.rejects["reason"][0]
 
 
+def test_shipengine_events_of_old_messages_have_another_name_for_their_time(read, seen):
+    old = event("", status_code="AC", event_date="2026-05-01T12:00:00Z")
+    del old["occurred_at"]
+    assert seen(read("shipengine", answer(old)), "shipment", "event_at") == [(at("2026-05-01T12:00"),)]
+
+
 def test_shipengine_states_a_delivery_that_no_scan_tells(read, seen):
     told = answer(
         event("2026-05-01T12:00:00Z", status_code="AC"), status_code="DE", actual_delivery_date="2026-05-03T16:00:00Z"

@@ -19,6 +19,7 @@ CONSTANTS: Final = (
     "documents/functional_ack.py",
     "documents/inventory_advice.py",
     "documents/order_change.py",
+    "documents/purchase_order.py",
     "documents/warehouse_order.py",
     "lines.py",
 )

@@ -41,7 +41,7 @@ from pipelines.sources.edi.bulk.page import (
     set_word,
 )
 from pipelines.sources.edi.bulk.places import AT_ID, AT_POSTAL, AT_REGION, AT_SET, country_view, locate
-from pipelines.sources.edi.bulk.tape import Tape, code, element, is_in, same, stripped, unpadded, word
+from pipelines.sources.edi.bulk.tape import LONGEST, Tape, code, element, is_in, same, stripped, text, unpadded, word
 from pipelines.sources.edi.bulk.values import (
     ODD,
     add_product_ids,
@@ -56,6 +56,7 @@ from pipelines.sources.edi.bulk.values import (
     stamp,
     unit_factor,
 )
+from pipelines.sources.edi.documents.purchase_order import INCOTERMS
 
 (
     TYPE,
@@ -82,6 +83,7 @@ QUANTITY, PACK, PRICE = ORDER.number_cells
 _FAMILY: Final = ORDER.number
 _BEG, _PO1, _PO4 = word("BEG"), word("PO1"), word("PO4")
 _DTM, _N1, _N4, _REF, _CUR, _TD5 = word("DTM"), word("N1"), word("N4"), word("REF"), word("CUR"), word("TD5")
+_FOB, _INCOTERMS, _INCOTERM_LENGTH = word("FOB"), word(INCOTERMS), 3
 _CTT, _SDQ, _SCH, _SHIP_TO = word("CTT"), word("SDQ"), word("SCH"), word("ST")
 _ORIGINALS: Final = np.array([0, word("00"), word("06"), word("15"), word("18")])
 _REPLACEMENT: Final = word("05")
@@ -104,10 +106,12 @@ _HEADER_DATES, _LINE_DATES, _HEADER_PLACE, _LINE_PLACE, FACTS, _REFERENCES = ran
     _IN_PLACE,
     _SHARED_AT,
     _SHARED_SIZE,
-) = range(10)
+    _INCOTERM,
+) = range(11)
 _MOST_REFERENCES: Final = 32
 
 _PO_DATE, _PURPOSE, _KIND, _RELEASE = key("po_date"), key("purpose"), key("order_kind"), key("release")
+_INCOTERM_KEY = key("incoterm")
 _ROUTING_KEY, _REFERENCES_KEY = key("routing"), literal('"references":{')
 _IS_UNCONVERTED: Final = literal('"is_unconverted":')
 
@@ -187,7 +191,17 @@ def _note_header(tape: Tape, segment: int, page: Page) -> bool:
         facts[OWN_CURRENCY] = element(tape, segment, 2)
     elif name == _TD5 and not facts[_ROUTING]:
         facts[_ROUTING] = element(tape, segment, 5) or element(tape, segment, 3)
+    elif name == _FOB and not facts[_INCOTERM]:
+        facts[_INCOTERM] = _incoterm(tape, segment)
     return True
+
+
+@kernel
+def _incoterm(tape: Tape, segment: int) -> int:
+    """Return the span of a FOB's incoterm, empty where it names none."""
+    qualifier, terms = element(tape, segment, 4), text(tape, segment, 5)
+    is_incoterm = not qualifier or code(tape, qualifier) == _INCOTERMS
+    return terms if is_incoterm and terms % LONGEST == _INCOTERM_LENGTH else 0
 
 
 @kernel
@@ -359,3 +373,4 @@ def _add_header(tape: Tape, header: int, page: Page) -> None:
             add_pair(page, tape, element(tape, references[i], 1), element(tape, references[i], 2))
         close_inner(page)
     add_field(page, _ROUTING_KEY, tape, facts[_ROUTING])
+    add_field(page, _INCOTERM_KEY, tape, facts[_INCOTERM])

@@ -72,6 +72,7 @@ EVENT_AT, ESTIMATED = SHIPMENT.instant_cells
 
 _FAMILY: Final = SHIPMENT.number
 _BSN, _HL, _CTT, _SE, _DTM = word("BSN"), word("HL"), word("CTT"), word("SE"), word("DTM")
+_LONGEST_QUALIFIER: Final = 2
 _REF, _TD5, _N1, _N4, _PRF = word("REF"), word("TD5"), word("N1"), word("N4"), word("PRF")
 _LIN, _SN1, _PO4, _MAN = word("LIN"), word("SN1"), word("PO4"), word("MAN")
 _SHIPMENT_LEVEL, _ITEM_LEVEL = word("S"), word("I")
@@ -256,6 +257,7 @@ def _note_shipment(tape: Tape, segment: int, page: Page) -> bool:
             facts[_BM], facts[_HAS_BM] = stripped(tape, element(tape, segment, 2)), 1
     elif name == _TD5 and not facts[_TD5_AT]:
         facts[_TD5_AT] = segment
+        return bool(element(tape, segment, 2) % LONGEST <= _LONGEST_QUALIFIER)
     elif name == _N1:
         kind = code(tape, element(tape, segment, 1))
         facts[_PARTY] = _PARTY_FROM if kind == _FROM else _PARTY_TO if kind == _TO else _PARTY_OTHER

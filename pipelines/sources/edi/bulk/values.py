@@ -47,6 +47,7 @@ _ZERO: Final = ord("0")
 _WHOLE_DIGITS: Final = 8
 _FRACTION_DIGITS: Final = 4
 _MOST_PACK: Final = 100_000
+_QUALIFIER_LENGTH: Final = 2
 _MOST_IDS: Final = 12
 
 _SKU_CODES: Final = np.array([word(name) for name in SKU_QUALIFIERS])
@@ -189,14 +190,18 @@ def best_id(tape: Tape, segment: int, start: int, stop: int) -> tuple[int, int]:
     """Return the span of the best product id between two elements and its rank; `ODD` where ids contradict."""
     best, rank = 0, len(_SKU_CODES) + 1
     last = min(stop, element_count(tape, segment)) - 1
-    if last - start > 2 * _MOST_IDS:
+    if last - start > 2 * _MOST_IDS or element(tape, segment, start) % LONGEST not in (0, _QUALIFIER_LENGTH):
         return ODD, rank
     for i in range(start, last, 2):
         qualifier, value = element(tape, segment, i), element(tape, segment, i + 1)
         if not qualifier or not value:
             continue
         kind, value = code(tape, qualifier), stripped(tape, value)
-        if kind < 0 or not value or (i > start and _is_told(tape, segment, start, i, kind)):
+        if (
+            qualifier % LONGEST != _QUALIFIER_LENGTH
+            or not value
+            or (i > start and _is_told(tape, segment, start, i, kind))
+        ):
             return ODD, rank
         own = rank_of(kind)
         if own < rank:

@@ -71,6 +71,11 @@ _PURPOSES: Final[dict[str, tuple[str, ...]]] = {
 _BLANKET: Final = frozenset({"BK", "BL"})
 """BEG02 of frame contracts: demand comes with their releases."""
 
+INCOTERMS: Final = "01"
+"""FOB04: what follows is an incoterm."""
+
+_INCOTERM_LENGTH: Final = 3
+
 _REQUESTED: Final = ("002", "063")
 _CANCEL_AFTER: Final = ("001", "061")
 _SHIP_BY: Final = ("038", "010")
@@ -114,6 +119,7 @@ class Order:
     ship_to: Place = field(default_factory=Place)
     references: dict[str, str] = field(default_factory=dict)
     routing: str = ""
+    incoterm: str = ""
     lines: list[Line] = field(default_factory=list)
     line_total: str = ""
 
@@ -181,6 +187,12 @@ def gather(document: Document, rows: EventRows) -> Order:
     return order
 
 
+def _incoterm(fob: list[str]) -> str:
+    """Return the incoterm of a FOB, empty where its transport terms are others or none."""
+    terms = at(fob, 5).strip().upper()
+    return terms if at(fob, 4) in ("", INCOTERMS) and len(terms) == _INCOTERM_LENGTH else ""
+
+
 def _place(order: Order, line: Line | None, n1: list[str]) -> Place | None:
     if at(n1, 1) != "ST":
         return None
@@ -246,6 +258,8 @@ def _note_header(order: Order, segment: list[str]) -> None:
         order.currency = at(segment, 2)
     elif name == "TD5":
         order.routing = order.routing or at(segment, 5) or at(segment, 3)
+    elif name == "FOB":
+        order.incoterm = order.incoterm or _incoterm(segment)
     elif name == "CTT":
         order.line_total = at(segment, 1)
 
@@ -329,6 +343,7 @@ def _attributes(header: list[str], order: Order, line: Line, ids: dict[str, str]
             "release": at(header, 4),
             "references": order.references,
             "routing": order.routing,
+            "incoterm": order.incoterm,
             "product_ids": ids,
             "stores": line.stores,
             "schedule": [[at(sch, 1), *sch[5:11]] for _, sch in line.schedule],

@@ -47,6 +47,9 @@ COLUMNS: Final = (
     "attributes",
 )
 
+_LONGEST_QUALIFIER: Final = 2
+"""Of TD502 (element 66): something longer is out of place, and so is what follows it."""
+
 _VOIDS: Final = "01"
 _ESTIMATES: Final = ("017", "067")
 _SHIPPED: Final = "011"
@@ -89,6 +92,7 @@ def read(document: Document, rows: EventRows) -> Business:
     bsn = next((segment for _, segment in head if segment[0] == "BSN"), [])
     number = at(bsn, 2).strip()
     orders = {at(prf, 1).strip() for node in nodes if (prf := node.first("PRF"))} - {""}
+    orders = orders or {_referenced_order(node) for node in nodes} - {""}
     order_id = document.order_id(next(iter(orders))) if len(orders) == 1 else None
     business = Business(number, order_id, attributes({"orders": sorted(orders) if len(orders) > 1 else None}))
     refusal = _refusal(number, nodes)
@@ -104,6 +108,14 @@ def read(document: Document, rows: EventRows) -> Business:
     _add_items(document, rows, shipment, nodes)
     _check_totals(document, rows, nodes)
     return business
+
+
+def _referenced_order(node: Node) -> str:
+    """Return the purchase order of a loop's REF PO, which stands in for the PRF with some senders."""
+    for _, segment in node.segments:
+        if segment[0] == "REF" and at(segment, 1) == "PO":
+            return at(segment, 2).strip()
+    return ""
 
 
 def _refusal(number: str, nodes: list[Node]) -> str:
@@ -141,7 +153,7 @@ def _shipment(
         number=at(bsn, 2).strip(),
         purpose=at(bsn, 1),
         structure=at(bsn, 5),
-        carrier=at(carrier, 3).strip().lower(),
+        carrier=at(carrier, 3).strip().lower() if len(at(carrier, 2)) <= _LONGEST_QUALIFIER else "",
         service=at(carrier, 12) or at(carrier, 5),
         tracking=references.get("CN") or references.get("BM", ""),
         bill_of_lading=references.get("BM", ""),
@@ -159,7 +171,7 @@ def _add_items(document: Document, rows: EventRows, shipment: _Shipment, nodes: 
             for item, shipped in _contents(document, node):
                 number = decimal_of(shipped) if isinstance(shipped, str) else shipped
                 if not item.order_id:
-                    reason = "no PRF above this item says which purchase order it belongs to"
+                    reason = "no PRF or REF PO above this item says which purchase order it belongs to"
                     rows.reject(document.ref(node.offset), reason, document.raw(node.offset))
                 elif number is None:
                     _add(document, rows, shipment, offset=node.offset, item=item, quantity=shipped or "?")
@@ -176,7 +188,7 @@ def _contents(document: Document, node: Node) -> Iterator[tuple[_Item, str | Dec
     po4 = node.first("PO4") or _item_above(node).first("PO4")
     units = Units(at(sn1, 3), pack_of(po4))
     ids = product_ids(lin, 2)
-    order = at(node.nearest("PRF"), 1).strip()
+    order = at(node.nearest("PRF"), 1).strip() or next(filter(None, map(_referenced_order, node.line_up())), "")
     cartons = [child for child in node.children if child.first("MAN")]
     if cartons and all(child.first("SN1") for child in cartons):
         return
@@ -266,7 +278,9 @@ def _check_totals(document: Document, rows: EventRows, nodes: list[Node]) -> Non
         return
     stated, total = at(document.segments[offset], 1), at(document.segments[offset], 2)
     shipped = sum((decimal_of(at(node.first("SN1"), 2)) or Decimal(0) for node in nodes), Decimal(0))
-    if stated and stated.lstrip("0") != str(len(nodes)):
+    # The standard counts HL loops, many a sender its items.
+    items = sum(node.level == "I" for node in nodes)
+    if stated and stated.lstrip("0") not in (str(len(nodes)), str(items)):
         reason = f"CTT01 says {stated} HL loops, {len(nodes)} came; the items landed"
         rows.reject(document.ref(offset), reason, document.raw(offset))
     if total and decimal_of(total) != shipped:

@@ -152,7 +152,8 @@ def test_real_files_cut_and_damaged_anywhere_read_the_same(readers, scratch, sha
 DOCUMENTS = (
     (
         "850",
-        "BEG*00*SA*45001*R1*20260302~CUR*BY*CAD~REF*DP*007~REF*IA*88 1~TD5**2*UPSN**Ground~DTM*064*20260309*0800~"
+        "BEG*00*SA*45001*R1*20260302~CUR*BY*CAD~FOB*CC*OR*PLANT*01*DAP~"
+        "REF*DP*007~REF*IA*88 1~TD5**2*UPSN**Ground~DTM*064*20260309*0800~"
         "DTM*063*20260311~DTM*037*20260305~DTM*038*20260307~DTM*001*20260320~N1*BT*Shop*92*1~N4*TROY*NY~"
         "N1*ST*DC 12*92* 6094 ~N3*1 Road~N4*LITTLE ROCK*AR*72201~PO1*001*10*CA*60.25*PE*VN*AB-1*UP*012345678905~"
         "PID*F****Mug, \xe9 blue~PO4*12*1*EA**********6~DTM*002*20260310*1430~PO1*002*3*EA*7.5**UP*0012~"
@@ -222,7 +223,7 @@ DOCUMENTS = (
     (
         "860",
         "BCH*04*BK*45001*R9*7*20260301*****20260302~CUR*BY*CAD~DTM*002*20260311~N1*ST*S*92*6094~N4*TROY*NY*12180~"
-        "POC*1*QD*4*2*CA*60.25*PE*VN*AB-1*UP*012~PO4*12~DTM*063*20260312~POC*2*AI*5**DZ*12**VN*C~POC*3*DI*****VN*D~"
+        "POC*1*QD*4*2*CA*60.25*PE*VN*AB-1*UP*012~PO4*12~DTM*063*20260312~POC*2*AI*5**DZ*12**VN*C~POC*3*DI******VN*D~"
         "POC*4*PC*0**EA*7.5**VN*E~POC*5*CT*9**EA***VN*F~N1*ST*T*92*7~N4*TORONTO*ON*M5V*CAN~POC*6*QI*3*8*CA***VN*G~CTT*6~",
     ),
     ("860", "BCH*01*SA*45001***20260301~"),
@@ -259,6 +260,7 @@ VALUES = (
     *("A", "E", "R", "M", "P", "a", "X ", "C", "CR", "CN", "04", "05", "06", "15", "BK", "RJ", "N" * 20, "45001", "AR"),
     *("ca", "dz", "vn", "pe", "st", "iq", "s", "o", "i", "gm", "cr", "nv", "usd", "bk", "abcd", "eA", "aC1"),
     *("QI", "QD", "AI", "DI", "PC", "LI", "PL", "N9", "WH", "17", "33", "QH", "UA", "LT", "PO", "IV", "54", "8>2>>9"),
+    *("01", "FCA", "ddp"),
     *("USA", "CAN", "DE", "ON", "caf\u00e9", 'a "b"', "back\\slash", "tab\tbed", "{}", "\u2028", "x" * 300),
 )
 edits = st.tuples(

@@ -265,3 +265,17 @@ def test_a_wrong_line_count_is_reported_and_the_lines_land(read_document):
     assert len(orders(batch)) == 1
     assert batch.rejects["reason"].to_list() == ["CTT01 says 2 lines, 1 came; the lines landed"]
     assert batch.rejects["raw"].to_list() == ["CTT*2"]
+
+
+@pytest.mark.parametrize(
+    ("fob", "incoterm"),
+    [("FOB*CC*OR*PLANT*01*DAP", "DAP"), ("FOB*PP****fca", "FCA"), ("FOB*CC*OR*PLANT", None), ("FOB*CC***02*DAP", None)],
+)
+def test_the_incoterm_is_that_of_the_fob(read_document, fob, incoterm):
+    batch = read_document("850", f"BEG*00*SA*45001**20260302~{fob}~PO1*1*1*EA~")
+    assert json.loads(batch.events["order"]["attributes"][0]).get("incoterm") == incoterm
+
+
+def test_an_id_where_its_qualifier_should_be_is_no_sku(read_document):
+    batch = read_document("850", "BEG*00*SA*45001**20260302~PO1*1*1*EA*20*UP*893647*VP*EXP-1~PO1*2*1*EA*20**893647*VP~")
+    assert batch.events["order"]["sku"].to_list() == ["EXP-1", None]

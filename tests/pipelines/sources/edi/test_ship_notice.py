@@ -154,7 +154,7 @@ def test_the_document_names_its_order_or_all_of_them(read_document):
     [
         ("BSN*00**20260305*1200~HL*1**S~", "BSN02"),
         ("BSN*00*S1*20260305*1200~", "without HL loops"),
-        (HEAD + "HL*2*1*I~LIN*1*VN*A~SN1**5*EA~", "no PRF above this item"),
+        (HEAD + "HL*2*1*I~LIN*1*VN*A~SN1**5*EA~", "no PRF or REF PO above this item"),
         (HEAD + "HL*2*1*O~PRF*7~HL*3*2*I~LIN*1*VN*A~SN1**five*EA~", "quantity 'five' is not a number"),
     ],
 )
@@ -217,3 +217,15 @@ def test_check_digits_follow_gs1():
     assert has_valid_check_digit(SSCC_B)
     assert not has_valid_check_digit(SSCC_B[:-1] + "7")
     assert not has_valid_check_digit("")
+
+
+def test_a_reference_to_the_order_stands_in_for_its_prf(read_document):
+    item = "LIN*1*VN*A~SN1**5*EA~"
+    batch = read_document("856", f"{HEAD}HL*2*1*O~REF*PO*7~HL*3*2*I~{item}HL*4*1*O~REF*PO*8~HL*5*4*I~{item}CTT*2~")
+    assert batch.rejects.is_empty()  # CTT01 may also count the items
+    assert [row[0] for row in rows(batch, "order_id")] == ["walmart-7", "walmart-8"]
+
+
+def test_a_carrier_behind_something_that_is_no_qualifier_is_not_believed(read_document):
+    body = HEAD.replace("TD5*B*2*IRRD*M", "TD5*2*FEDEX*M") + "HL*2*1*O~PRF*7~HL*3*2*I~LIN*1*VN*A~SN1**5*EA~"
+    assert rows(read_document("856", body), "carrier") == [(None,)]
