@@ -1,3 +1,4 @@
+{{ config(materialized='incremental') }}
 {#-
     Hours that each step cost a missed line beyond what it should have taken, and why the step was slow. Units that no
     node was told to ship have one delay only: what kept them. Grain is order_id, line_id, profile_id.

@@ -1,3 +1,4 @@
+{{ config(materialized='incremental') }}
 {#-
     The blame for a miss, shared by Shapley over the steps of the line's way: a step's share is how often it turns "in
     time" into "missed" when the delays are added one after the other, over all orders of adding them. All delays less

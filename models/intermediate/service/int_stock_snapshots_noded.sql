@@ -1,3 +1,4 @@
+{{ config(materialized='compared') }}
 {#-
     Stock of a SKU at a node on each day it was counted: what could be sold at all, and what was left for a channel after
     the reservations of the others. `previous_date` and `next_date` are the neighbouring counts.

@@ -1,3 +1,4 @@
+{{ config(materialized='compared') }}
 {#- Stock of a SKU over all nodes on each day it was counted, as `int_stock_snapshots_noded` states it per node. -#}
 with summed as (
     select
