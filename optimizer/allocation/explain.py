@@ -192,8 +192,8 @@ def _blocked_candidates(
         extra = [name for name in ("main_node", "arrives") if name in lines.columns]
         told = found.join(lines.select("line", *extra), on="line", how="inner", maintain_order="left")
         found = told.filter(keep).drop(extra)
-    steps = _rest(problem, plan)
-    channel_rest = _channel_rest(problem, plan)
+    usage = _usage(problem, plan)
+    steps, channel_rest = _rest(problem, usage), _channel_rest(problem, usage)
     capped = with_caps(found, data.options.carrier_caps).sort("day")
     joined = (
         capped.join_asof(
@@ -245,15 +245,18 @@ def _usage(problem: Problem, plan: Plan) -> tuple[Ints, list[Ints]]:
     """Return cumulative units drawn per row of `stock.steps`, and what each holder still keeps per step."""
     stock, arcs = problem.stock, problem.arcs
     drawn = np.zeros(stock.steps.height, dtype=np.int64)
-    np.add.at(drawn, arcs.column("row"), plan.units)
-    kept, own = [], np.zeros(stock.steps.height, dtype=np.int64)
     holders, rows = arcs.column("holder_id"), arcs.column("row")
+    np.add.at(drawn, rows, plan.units)
+    used = np.flatnonzero((plan.units > 0) & (holders >= 0))
+    used = used[np.argsort(holders[used], kind="stable")]
+    ends = np.searchsorted(holders[used], np.arange(stock.holders.height + 1))
+    kept = []
     for holder_id, cell in stock.holders.select("holder_id", "cell").iter_rows():
         place = stock.rows(cell)
-        own[:] = 0
-        np.add.at(own, rows[holders == holder_id], plan.units[holders == holder_id])
+        own, mine = np.zeros(place.stop - place.start, dtype=np.int64), used[ends[holder_id] : ends[holder_id + 1]]
+        np.add.at(own, rows[mine] - place.start, plan.units[mine])
         left = np.maximum(stock.reserved[holder_id] - plan.released[holder_id], 0)
-        kept.append(np.maximum(left - np.cumsum(own[place]), 0))
+        kept.append(np.maximum(left - np.cumsum(own), 0))
     for cell in range(stock.starts.size - 1):
         place = stock.rows(cell)
         drawn[place] = np.cumsum(drawn[place])
@@ -269,10 +272,9 @@ def _least_ahead(problem: Problem, values: Ints) -> Ints:
     return least
 
 
-def _rest(problem: Problem, plan: Plan) -> pl.DataFrame:
+def _rest(problem: Problem, usage: tuple[Ints, list[Ints]]) -> pl.DataFrame:
     """Return the steps with units left: physical, beside_safety (safety stock kept), free (all reserves kept)."""
-    stock = problem.stock
-    drawn, kept = _usage(problem, plan)
+    stock, (drawn, kept) = problem.stock, usage
     physical = stock.supply - drawn
     beside, free = physical.copy(), physical.copy()
     for holder_id, cell, holder in stock.holders.select("holder_id", "cell", "holder").iter_rows():
@@ -287,20 +289,22 @@ def _rest(problem: Problem, plan: Plan) -> pl.DataFrame:
     )
 
 
-def _channel_rest(problem: Problem, plan: Plan) -> pl.DataFrame:
+def _channel_rest(problem: Problem, usage: tuple[Ints, list[Ints]]) -> pl.DataFrame:
     """Return what is free for a channel that has a reserve itself: row, channel, channel_free."""
-    stock = problem.stock
-    drawn, kept = _usage(problem, plan)
+    stock, (drawn, kept) = problem.stock, usage
     slack = stock.supply - drawn
     for holder_id, cell in stock.holders.select("holder_id", "cell").iter_rows():
         slack[stock.rows(cell)] -= kept[holder_id]
-    parts = [pl.DataFrame(schema={"row": pl.Int64, "channel": pl.String, "channel_free": pl.Int64})]
+    rows, channels, least = [np.zeros(0, np.int64)], [], [np.zeros(0, np.int64)]
     for holder_id, cell, holder in stock.holders.select("holder_id", "cell", "holder").iter_rows():
         place = stock.rows(cell)
-        free = np.minimum.accumulate((slack[place] + kept[holder_id])[::-1])[::-1]
-        rows = np.arange(place.start, place.stop, dtype=np.int64)
-        parts.append(pl.DataFrame({"row": rows, "channel": [holder] * rows.size, "channel_free": free}))
-    return pl.concat(parts)
+        rows.append(np.arange(place.start, place.stop, dtype=np.int64))
+        channels += [holder] * rows[-1].size
+        least.append(np.minimum.accumulate((slack[place] + kept[holder_id])[::-1])[::-1])
+    return pl.DataFrame(
+        {"row": np.concatenate(rows), "channel": channels, "channel_free": np.concatenate(least)},
+        schema={"row": pl.Int64, "channel": pl.String, "channel_free": pl.Int64},
+    )
 
 
 def _node_rest(problem: Problem, used: pl.DataFrame) -> pl.DataFrame:

@@ -51,6 +51,10 @@ class Facts:
         self.decisions: dict[str, list[Row]] = defaultdict(list)
         for row in rows_of(extras["planner_decisions"]):
             self.decisions[row["decision"].lower()].append(row)
+        # Lines of one zone that a node ships on one day by one service share their instants.
+        self._ship_at: dict[tuple[Any, ...], datetime] = {}
+        self._arrival: dict[tuple[Any, ...], date] = {}
+        self._arrive_at: dict[tuple[Any, ...], datetime] = {}
 
     def line(self, row: Row) -> Row:
         """Return the line of a row of the plan."""
@@ -74,6 +78,15 @@ class Facts:
 
     def ship_at(self, row: Row) -> datetime:
         """Return the instant by which the row's units must be ready: the node's cut-off or the lane's, the earlier."""
+        key = self._way(row)
+        if key not in self._ship_at:
+            self._ship_at[key] = self._find_ship_at(row)
+        return self._ship_at[key]
+
+    def _way(self, row: Row) -> tuple[Any, ...]:
+        return row["node_id"], row["ship_date"], self.line(row)["lane_zone"], row["carrier"], row["service"]
+
+    def _find_ship_at(self, row: Row) -> datetime:
         zone, day = self.zone(row["node_id"]), row["ship_date"]
         own = self.node_days.get((row["node_id"], day), {}).get("cut_off_time")
         lane = self.lane(row)
@@ -96,6 +109,12 @@ class Facts:
 
     def arrival(self, row: Row) -> date:
         """Return the day on which the carrier has moved the lane's transit days."""
+        key = self._way(row)
+        if key not in self._arrival:
+            self._arrival[key] = self._find_arrival(row)
+        return self._arrival[key]
+
+    def _find_arrival(self, row: Row) -> date:
         lane = self.lane(row) or {}
         day: date = row["ship_date"]
         weekdays = parse_days(lane.get("transit_weekdays")) or frozenset()
@@ -108,8 +127,12 @@ class Facts:
 
     def arrive_at(self, row: Row) -> datetime:
         """Return the instant at which the row's units have arrived."""
-        local = datetime.combine(self.arrival(row), time(self.options.arrival_hour), tzinfo=self.zone(row["node_id"]))
-        return max(local.astimezone(UTC), self.ship_at(row))
+        key = self._way(row)
+        if key not in self._arrive_at:
+            hour = time(self.options.arrival_hour)
+            local = datetime.combine(self.arrival(row), hour, tzinfo=self.zone(row["node_id"]))
+            self._arrive_at[key] = max(local.astimezone(UTC), self.ship_at(row))
+        return self._arrive_at[key]
 
     def days_late(self, row: Row) -> int:
         """Return started days after the needed date or the ship-by date, whichever is more."""

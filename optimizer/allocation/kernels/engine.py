@@ -53,6 +53,14 @@ MOVES: Final = (100_000, 500_000)
 """Fewest and most moves of the order search; between them MOVES_PER_ORDER decides."""
 
 MOVES_PER_ORDER: Final = 25
+
+NEAR: Final = 0.003
+"""Gap of a greedy plan at which orders compete so little that NEAR_STEPS and NEAR_MOVES do."""
+
+NEAR_STEPS: Final = 25
+NEAR_MOVES: Final = (10_000, 3)
+"""Fewest moves, and moves per order."""
+
 RUIN: Final = 12
 
 
@@ -201,7 +209,10 @@ class _Engine:
         dearest = np.argsort(-unit_values(problem), kind="stable").astype(np.int64)
         plain = empty_state(problem, world)
         insert_all(world, plain, no_tariff(problem), dearest, 0)
-        best = learn_orders(problem, world, flat, steps=self._order_steps(), reached_cents=self._worth(world, plain))
+        reached = self._worth(world, plain)
+        is_near = flat.bound_cents - reached <= NEAR * abs(flat.bound_cents)
+        steps = self._order_steps(is_near=is_near)
+        best = learn_orders(problem, world, flat, steps=steps, reached_cents=reached)
         self.trace["flat_bound"] = learnt.bound_cents
         candidates = {
             "mended": self._mended(world, state, best, dearest),
@@ -211,17 +222,24 @@ class _Engine:
         worth = {name: self._worth(world, state) for name, state in candidates.items()}
         self.trace.update({f"start_{name}": float(cents) for name, cents in worth.items()})
         state = candidates[max(sorted(worth), key=worth.__getitem__)]
-        usual = min(max(MOVES_PER_ORDER * problem.orders, MOVES[0]), MOVES[1])
-        moves = usual if self.effort.moves is None else self.effort.moves
-        self._search(world, state, best.tariff, moves)
+        self._search(world, state, best.tariff, self._moves(is_near=is_near))
         plan = plan_of(world, state)
         prices = Prices(best.rows, best.groups)
         return self._answer("orders", plan, best.bound_cents, prices, best.lots)
 
-    def _order_steps(self) -> int:
+    def _order_steps(self, *, is_near: bool) -> int:
         if self.effort.order_steps is not None:
             return self.effort.order_steps
+        if is_near:
+            return NEAR_STEPS
         return min(max(STEPPED_LINES // max(self.problem.lines, 1), ORDER_STEPS[0]), ORDER_STEPS[1])
+
+    def _moves(self, *, is_near: bool) -> int:
+        if self.effort.moves is not None:
+            return self.effort.moves
+        if is_near:
+            return max(NEAR_MOVES[1] * self.problem.orders, NEAR_MOVES[0])
+        return min(max(MOVES_PER_ORDER * self.problem.orders, MOVES[0]), MOVES[1])
 
     def _mended(self, world: World, state: State, best: OrderPrices, dearest: Ints) -> State:
         """Return a plan without order rules with every order that breaks a rule (or pays for splits) placed anew."""

@@ -45,6 +45,9 @@ LEAST: Final = 0.02
 MOST: Final = 10_000
 """Greatest penalty, in greatest penalties at the start."""
 
+HOPE: Final = 0.2
+"""Share of the work allowed that may pass without a better assignment, beyond three times what the last one took."""
+
 NOBODY: Final = 2**50
 """Cost of an agent that cannot take a job."""
 
@@ -105,7 +108,7 @@ def exchange(
         prices: [agents] price of capacity, from the linear relaxation.
         seed: Seed of the search.
         enough: Cost at which the search stops.
-        most_work: Steps looked at.
+        most_work: Most steps looked at; the search ends earlier where it seems to find nothing better, see HOPE.
     """
     jobs, agents = cost.shape
     reduced = np.where(cost < NOBODY, cost + need * prices, float(NOBODY))
@@ -276,9 +279,9 @@ def _search(t: Any, s: Any, c: Any, q: Any, best: Any, enough: int, most_work: i
     # What a round did, to be taken back; the first one, and one too long for the list, stays.
     moved, source = np.empty(8 * jobs, np.int64), np.empty(8 * jobs, np.int64)
     steps, change = 8 * jobs, 0.0
-    highest = MOST * s.penalty.max()
-    while work[0] < most_work and cheapest > enough:
-        while q.state[1] > 0 and work[0] < most_work:
+    highest, most = MOST * s.penalty.max(), np.int64(most_work)
+    while work[0] < most and cheapest > enough:
+        while q.state[1] > 0 and work[0] < most:
             job = q.job[q.state[0]]
             q.state[0] = (q.state[0] + 1) % jobs
             q.state[1] -= 1
@@ -297,6 +300,7 @@ def _search(t: Any, s: Any, c: Any, q: Any, best: Any, enough: int, most_work: i
             if count > 0 and total < cheapest and s.slack.min() >= 0:
                 cheapest = total
                 best[:] = s.agent
+                most = min(np.int64(most_work), 4 * work[0] + np.int64(HOPE * most_work))
         if change > 0 and steps < moved.size:
             for step in range(steps - 1, -1, -1):
                 total += t.cost[moved[step], source[step]] - t.cost[moved[step], s.agent[moved[step]]]
