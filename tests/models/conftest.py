@@ -47,7 +47,8 @@ def _order_events() -> Iterator[dict[str, Any]]:
         for number, quantity in enumerate(quantities, start=1):
             yield {
                 "event_type": "order.captured", "event_at": CAPTURED, "order_id": order, "line_id": str(number),
-                "channel": "wholesale", "customer_id": "acme", "currency": "USD", "sku": f"SKU-{number}",
+                "channel": "wholesale", "customer_id": "acme", "currency": ("USD", "CAD")[number - 1],
+                "sku": f"SKU-{number}",
                 "quantity": quantity, "unit_price": 10, "unit_cost": 4, "clock_zone": "America/Chicago",
                 "window_start_at": start, "window_end_at": end,
             }  # fmt: skip

@@ -44,6 +44,16 @@ def test_golden_orders_give_the_written_figures(published: Connection, kpi: str,
     assert sums == figure
 
 
+def test_amounts_of_two_currencies_in_one_order_stay_apart(published: Connection) -> None:
+    rows = published.execute(
+        "select currency, sum(numerator), sum(denominator) from metrics.kpi_values "
+        "where kpi_id = 'value_fill' and is_headline group by 1 order by 1"
+    ).fetchall()
+    assert rows == [("CAD", 400, 500), ("USD", 4600, 7300)]
+    [(amount,)] = published.execute("select merchandise_amount from marts.fct_orders where order_id = 'O4'").fetchall()
+    assert amount is None
+
+
 def test_orders_that_are_not_judged_are_counted_with_their_reason(published: Connection) -> None:
     rows = published.execute(
         "select exclusion_reason, sum(observations) from metrics.kpi_exclusions "

@@ -23,7 +23,8 @@ line_totals as (
         sum(base_revised) as units_revised,
         -- Unknown on one line is unknown for the order.
         case when count(quantity_shipped) = count(*) then sum(quantity_shipped) end as units_shipped,
-        sum(base_revised * unit_price) as merchandise_amount,
+        -- Amounts of different currencies have no sum.
+        case when count(distinct currency) <= 1 then sum(base_revised * unit_price) end as merchandise_amount,
         min(released_at) as released_at,
         max(case when line_status = 'cancelled' then cancelled_at end) as cancelled_at
     from goods

@@ -42,8 +42,13 @@ combined as (
         cast(null as varchar) as service,
         {{ kpi_dimensions() }},
         currency,
-        coalesce(reason, case when is_excluded and freight_amount is null then exclusion_reason end)
-            as exclusion_reason,
+        coalesce(
+            reason,
+            case
+                when is_excluded and freight_amount is null then exclusion_reason
+                when not is_excluded and unit_price is null then 'no_unit_price'
+            end
+        ) as exclusion_reason,
         coalesce(freight_amount, 0) as numerator,
         coalesce(freight_amount, 0)
         + coalesce(case when not is_excluded then base_revised * unit_price end, 0) as denominator,
@@ -62,9 +67,10 @@ combined as (
         cast(null as varchar) as service,
         {{ kpi_dimensions("orders.") }},
         orders.currency,
-        orders.reason as exclusion_reason,
+        coalesce(orders.reason, case when orders.merchandise_amount is null then 'no_merchandise_amount' end)
+            as exclusion_reason,
         orders.freight_amount as numerator,
-        orders.freight_amount + coalesce(orders.merchandise_amount, 0) as denominator,
+        orders.freight_amount + orders.merchandise_amount as denominator,
         false as is_provisional,
         orders.captured_date as period_date
     from shipping_orders as orders
