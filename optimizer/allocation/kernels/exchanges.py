@@ -39,8 +39,11 @@ RISE: Final = 1.02
 FALL: Final = 0.99
 """Factors of the penalty of overload."""
 
+WORTH: Final = 0.02
+"""Least penalty at the start, in median costs per median need."""
+
 LEAST: Final = 0.02
-"""Least penalty, as a share of the price."""
+"""Least penalty, as a share of the one at the start, which is the price of capacity unless that is small."""
 
 MOST: Final = 10_000
 """Greatest penalty, in greatest penalties at the start."""
@@ -114,14 +117,14 @@ def exchange(
     reduced = np.where(cost < NOBODY, cost + need * prices, float(NOBODY))
     reduced = np.where(cost < NOBODY, reduced - reduced.min(axis=1)[:, None], float(NOBODY))
     nearest = np.argsort(reduced, axis=1, kind="stable")[:, :NEAR].astype(np.int64)
-    paid = prices[prices > 0]
-    unit = float(np.median(paid)) if paid.size else float(np.median(cost[cost < NOBODY])) / float(np.median(need))
+    # Where capacity hardly binds, prices are nothing or the rounding of it.
+    unit = WORTH * float(np.median(cost[cost < NOBODY])) / float(np.median(need))
     tables = Tables(cost, reduced, need, nearest, capacity, prices)
     shares = Shares(
         agent=nearest[:, 0].copy(),
         place=np.empty(jobs, np.int64),
         slack=np.empty(agents, np.int64),
-        penalty=np.maximum(prices, 0.05 * unit),
+        penalty=np.maximum(prices, unit),
         size=np.empty(agents, np.int64),
         members=np.empty((agents, jobs), np.int32),
     )
@@ -279,7 +282,7 @@ def _search(t: Any, s: Any, c: Any, q: Any, best: Any, enough: int, most_work: i
     # What a round did, to be taken back; the first one, and one too long for the list, stays.
     moved, source = np.empty(8 * jobs, np.int64), np.empty(8 * jobs, np.int64)
     steps, change = 8 * jobs, 0.0
-    highest, most = MOST * s.penalty.max(), np.int64(most_work)
+    lowest, highest, most = LEAST * s.penalty, MOST * s.penalty.max(), np.int64(most_work)
     while work[0] < most and cheapest > enough:
         while q.state[1] > 0 and work[0] < most:
             job = q.job[q.state[0]]
@@ -311,7 +314,7 @@ def _search(t: Any, s: Any, c: Any, q: Any, best: Any, enough: int, most_work: i
                 s.penalty[at] = min(s.penalty[at] * RISE, highest)
                 _ask(s, q, at, seed)
             elif fits:
-                s.penalty[at] = max(s.penalty[at] * FALL, LEAST * t.price[at])
+                s.penalty[at] = max(s.penalty[at] * FALL, lowest[at])
         # Put one job elsewhere.
         steps, change = 0, 0.0
         work[0] += 1

@@ -85,6 +85,18 @@ def test_agents_with_more_jobs_than_are_looked_at_still_get_a_plan_near_the_boun
     assert found.cost <= 1.003 * found.bound
 
 
+def test_capacity_that_hardly_binds_has_no_price_and_is_kept_all_the_same():
+    random = np.random.default_rng(2)
+    cost, need = random.integers(10, 51, (200, 10)), random.integers(5, 26, (200, 10))
+    nearest = cost.argmin(axis=1)
+    free = np.bincount(nearest, weights=need[np.arange(200), nearest], minlength=10).astype(np.int64)
+    capacity = np.full(10, free.max() - 1)
+    found = assign(cost, need, capacity, most_work=1_000_000)
+    assert found is not None
+    assert (load_of(found, need, capacity) <= capacity).all()
+    assert found.bound <= found.cost <= 1.002 * found.bound
+
+
 @pytest.mark.parametrize(("capacity", "is_found"), [(3, True), (2, False)])
 def test_jobs_without_a_choice_go_where_they_can_or_the_search_ends_without_an_answer(capacity, is_found):
     cost = np.array([[5, NOBODY], [7, NOBODY], [NOBODY, 1]])

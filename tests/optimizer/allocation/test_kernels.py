@@ -254,6 +254,15 @@ def test_a_pass_over_no_line_is_empty():
     assert passed.units.sum() == 0
 
 
+def test_orders_that_a_greedy_plan_places_near_the_bound_are_searched_little(monkeypatch):
+    scarce = make(Recipe(lines=150, seed=3, has_orders=True))
+    plenty = replace(scarce, bucket_supply=scarce.bucket_supply * 1_000)
+    for problem, moves in ((scarce, 40), (plenty, 7)):
+        monkeypatch.setattr(engine, "MOVES", (40, 40))
+        monkeypatch.setattr(engine, "NEAR_MOVES", (7, 0))
+        assert solve_arrays(problem, effort=Effort(sweeps=2, steps=2, rounds=1)).trace["moves"] == moves
+
+
 def test_a_coupled_problem_of_one_program_comes_within_a_thousandth_of_its_bound():
     problem = make(Recipe(lines=3_000, seed=8, has_reserves=True, is_coupled=True))
     assert solve_arrays(problem).gap < 0.001
