@@ -55,6 +55,7 @@ import json, os, resource, sys, time
 import duckdb
 started = time.perf_counter()
 connection = duckdb.connect(sys.argv[1] + "/peer.duckdb")
+connection.execute("set enable_progress_bar = false")
 reader = "read_csv" if sys.argv[2].endswith(".csv") else "read_json"
 connection.execute(f"create table events as select * from {reader}('{sys.argv[2]}')")
 connection.close()

@@ -84,7 +84,7 @@ def open_writer(settings: Settings, *, purpose: str) -> Iterator[Connection]:
 
 
 def connect(path: Path | None = None, *, read_only: bool = False) -> Connection:
-    """Open a DuckDB file, or an in-memory database without a path. Time zone is always UTC.
+    """Open a DuckDB file, or an in-memory database without a path. Time zone is always UTC; no progress is printed.
 
     Raises:
         StorageError: The file cannot be opened.
@@ -95,6 +95,7 @@ def connect(path: Path | None = None, *, read_only: bool = False) -> Connection:
         message = f"cannot open {path}: {error}"
         raise StorageError(message) from error
     connection.execute("set timezone = 'UTC'")
+    connection.execute("set enable_progress_bar = false")  # it goes to stdout, which is for what a command answers
     return connection
 
 

@@ -47,7 +47,7 @@ from pipelines.sources.edi.document import Envelope
 from pipelines.sources.edi.rows import PLACE
 from storage.contracts import empty_frame
 
-PAGE_ROWS: Final = 1 << 11
+PAGE_ROWS: Final = 1 << 12
 """Few enough for a page to stay in the processor's cache until its rows are columns."""
 
 ARENA_BYTES: Final = 1 << 23
