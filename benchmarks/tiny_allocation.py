@@ -478,7 +478,7 @@ def _possible(problem: Problem, facts: known.Facts, table: Table) -> npt.NDArray
     """Leave out plans that break a plain sum: stock of a cell, capacity of a node day."""
     frame = problem.arcs.frame
     kept = np.ones(len(table), dtype=np.bool_)
-    supply = facts.supply()
+    supply = facts.supply
     for (sku, node), arcs in frame.with_row_index("arc").group_by("sku", "node_id"):
         kept &= table[:, arcs["arc"].to_list()].sum(axis=1) <= sum(supply[str(sku), str(node)].values())
     for (node, day), arcs in frame.with_row_index("arc").group_by("node_id", "ship_date"):

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterator
 from datetime import UTC, date, datetime, time, timedelta
+from functools import cached_property
 from typing import Any, Final
 from zoneinfo import ZoneInfo
 
@@ -68,8 +69,9 @@ class Facts:
         """Return the node's date at the decision."""
         return self.options.moment.astimezone(self.zone(node_id)).date()
 
+    @cached_property
     def first(self) -> date:
-        """Return the earliest date of any node at the decision."""
+        """The earliest date of any node at the decision."""
         return min((self.today(node_id) for node_id in self.nodes), default=self.options.moment.date())
 
     def lane(self, row: Row) -> Row | None:
@@ -180,28 +182,35 @@ class Facts:
         usual: int | None = self.nodes[node_id]["daily_dock_appointments"]
         return usual if own is None else int(own)
 
+    @cached_property
+    def is_handling_told(self) -> tuple[bool, bool]:
+        """Tell whether any node and any lane says what it may handle."""
+        nodes, lanes = self.nodes.values(), self.lanes.values()
+        return any(row["handling"] for row in nodes), any(row["handling"] for row in lanes)
+
+    @cached_property
     def supply(self) -> dict[Cell, dict[date, int]]:
-        """Return units becoming shippable per cell and local date: sellable stock, then receipts counted on."""
+        """Units becoming shippable per cell and local date: sellable stock, then receipts counted on."""
         found: dict[Cell, dict[date, int]] = defaultdict(lambda: defaultdict(int))
         expired: dict[Cell, int] = defaultdict(int)
         for row in rows_of(self.data.extras["lots"]):
-            if row["expires_on"] is not None and row["expires_on"] < self.first():
+            if row["expires_on"] is not None and row["expires_on"] < self.first:
                 expired[row["sku"], row["node_id"]] += row["quantity"]
         for row in rows_of(self.data.inventory):
             cell = (row["sku"], row["node_id"])
             found[cell][date.min] += max(0, row["on_hand"] - (row["quarantine"] or 0) - expired[cell])
         for row, ready, units in self.receipts():
             found[row["sku"], row["node_id"]][ready] += units
-        return found
+        return {cell: dict(there) for cell, there in found.items()}
 
     def receipts(self) -> Iterator[tuple[Row, date, int]]:
         """Yield the receipts that are counted on, from which day and with how many units."""
-        last = self.first() + timedelta(days=self.options.horizon_days)
+        last = self.first + timedelta(days=self.options.horizon_days)
         for row in rows_of(self.data.receipts):
             expected = row["expected_at"] and utc(row["expected_at"])
             if not row["is_confirmed"] or expected is None or expected < self.options.moment:
                 continue
-            if row["expires_on"] is not None and row["expires_on"] < self.first():
+            if row["expires_on"] is not None and row["expires_on"] < self.first:
                 continue
             ready = expected.astimezone(self.zone(row["node_id"])).date() + timedelta(days=self.options.dock_days)
             if ready <= last:
@@ -214,11 +223,11 @@ class Facts:
         named: dict[Cell, int] = defaultdict(int)
         for row in rows_of(self.data.extras["lots"]):
             cell = (row["sku"], row["node_id"])
-            if row["expires_on"] is None or row["expires_on"] >= self.first():
+            if row["expires_on"] is None or row["expires_on"] >= self.first:
                 found[cell].append((date.min, row["expires_on"] or _FOREVER, row["quantity"]))
                 named[cell] += row["quantity"]
                 dated |= {cell} if row["expires_on"] and row["quantity"] else set()
-        for cell, there in self.supply().items():
+        for cell, there in self.supply.items():
             found[cell].append((date.min, _FOREVER, max(0, there.get(date.min, 0) - named[cell])))
         for row, ready, units in self.receipts():
             cell = (row["sku"], row["node_id"])

@@ -37,7 +37,7 @@ def half_up(value: int, base: int) -> int:
 
 def _row_cents(facts: Facts, row: Row) -> int:
     line, weights = facts.line(row), facts.options.weights
-    waiting = (row["ship_date"] - facts.first()).days * weights.waiting_cents
+    waiting = (row["ship_date"] - facts.first).days * weights.waiting_cents
     margin = _margin_cents(line, weights)
     each = margin - facts.freight(row) - waiting - _late_cents(line, margin, row["days_late"], weights)
     each += sum(rule["value_per_unit"] for rule in facts.decisions["override"] if facts.in_scope(rule, row))
@@ -105,7 +105,7 @@ def _class_missed(facts: Facts, line: Row, rows: list[Row]) -> Iterator[tuple[in
 
 def _floor_missed(facts: Facts, shipped: dict[Key, int]) -> Iterator[tuple[int, int]]:
     supply: dict[str, int] = defaultdict(int)
-    for (sku, _), there in facts.supply().items():
+    for (sku, _), there in facts.supply.items():
         supply[sku] += sum(there.values())
     demand: dict[str, int] = defaultdict(int)
     for line in facts.lines.values():

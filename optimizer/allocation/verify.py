@@ -123,8 +123,8 @@ def _is_routed(facts: Facts, row: Row, line: Row) -> bool:
 
 def _is_handled(facts: Facts, row: Row, line: Row) -> bool:
     needs = _words(line["handling"])
-    sides = ((facts.nodes, facts.nodes[row["node_id"]]), (facts.lanes, facts.lane(row)))
-    asked = [(place or {})["handling"] for side, place in sides if any(other["handling"] for other in side.values())]
+    places = (facts.nodes[row["node_id"]], facts.lane(row) or {})
+    asked = [place["handling"] for place, is_told in zip(places, facts.is_handling_told, strict=True) if is_told]
     return all(needs <= _words(text) for text in asked)
 
 
@@ -264,7 +264,7 @@ def _limit_faults(facts: Facts, rows: list[Row]) -> Iterator[str]:
     limiting = [
         rule for rule in rows_of(facts.data.reservations) if rule["cap_quantity"] is not None or rule["buffer_quantity"]
     ]
-    supply = facts.supply() if limiting else {}
+    supply = facts.supply if limiting else {}
     draws: dict[tuple[str, str, str], list[Row]] = defaultdict(list)
     for row in rows if limiting else ():
         draws[facts.line(row)["sku"], row["node_id"], facts.line(row)["channel"]].append(row)
@@ -277,7 +277,7 @@ def _limit_faults(facts: Facts, rows: list[Row]) -> Iterator[str]:
         ]
         for day in sorted({ship_date for ship_date, _ in own}):
             drawn = sum(units for ship_date, units in own if ship_date <= day)
-            there = sum(units for ready, units in supply[cell].items() if ready <= day)
+            there = sum(units for ready, units in supply.get(cell, {}).items() if ready <= day)
             most = max(0, there - (rule["buffer_quantity"] or 0))
             if rule["cap_quantity"] is not None and day < ends:
                 most = min(most, rule["cap_quantity"])
@@ -317,7 +317,7 @@ def _release_faults(facts: Facts, freed: Freed) -> Iterator[str]:
 
 def _stock_faults(facts: Facts, rows: list[Row], freed: Freed) -> Iterator[str]:
     drawn: dict[Cell, list[tuple[date, str, int]]] = defaultdict(list)
-    supply, reserves = facts.supply(), _reserves(facts)
+    supply, reserves = facts.supply, _reserves(facts)
     for row in rows:
         line = facts.line(row)
         cell = (line["sku"], row["node_id"])
@@ -326,7 +326,7 @@ def _stock_faults(facts: Facts, rows: list[Row], freed: Freed) -> Iterator[str]:
         drawn[cell].append((row["ship_date"], own if own in names else line["channel"], row["quantity"]))
     for cell, draws in sorted(drawn.items()):
         kept = [(holder, units, ends, freed.get((*cell, holder), 0)) for holder, units, ends in reserves[cell]]
-        yield from _cell_faults(cell, draws, supply[cell], kept)
+        yield from _cell_faults(cell, draws, supply.get(cell, {}), kept)
 
 
 def _cell_faults(
