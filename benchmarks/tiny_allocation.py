@@ -480,7 +480,7 @@ def _possible(problem: Problem, facts: known.Facts, table: Table) -> npt.NDArray
     kept = np.ones(len(table), dtype=np.bool_)
     supply = facts.supply
     for (sku, node), arcs in frame.with_row_index("arc").group_by("sku", "node_id"):
-        kept &= table[:, arcs["arc"].to_list()].sum(axis=1) <= sum(supply[str(sku), str(node)].values())
+        kept &= table[:, arcs["arc"].to_list()].sum(axis=1) <= sum(supply.get((str(sku), str(node)), {}).values())
     for (node, day), arcs in frame.with_row_index("arc").group_by("node_id", "ship_date"):
         limit = facts.capacity(str(node), day)
         if limit is not None:
