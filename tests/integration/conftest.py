@@ -96,7 +96,7 @@ def _disturb(connection: Connection, dice: random.Random, seed: int) -> None:
     kinds = f"case when {share('test', 50, 'order_id')} then 'test' else 'replacement' end"
     connection.execute(
         f"update landing.order_events set order_type = {kinds} "
-        f"where order_type is not null and {share('kind', dice.choice((0, 5)), 'order_id')}"
+        f"where event_type = 'order.captured' and {share('kind', dice.choice((0, 5)), 'order_id')}"
     )
     for part, percent, changes in (
         ("cancel", dice.choice((0, 6)), {"event_type": "'order.cancelled'", "quantity": "greatest(quantity - 1, 1)"}),

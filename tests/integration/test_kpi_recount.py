@@ -347,17 +347,18 @@ def _ship(orders: dict[str, Order], events: list[Event], zone: ZoneInfo) -> None
                                             "pick.started") if kind in told)  # fmt: skip
         orders[order_id].lines[line_id].pieces.append({
             "quantity": float(best["quantity"]), "shipment_id": shipment_id, "tracking": number, "left": left,
-            "accepted": accepted, "day": left and left.replace(tzinfo=UTC).astimezone(zone).date(),
+            "accepted": accepted, "confirmed": confirmed, "labelled": confirmed or "label.created" in told,
+            "day": left and left.replace(tzinfo=UTC).astimezone(zone).date(),
             "delivered": scan.get("delivered"), "node": best["node_id"], "estimate": estimates.get(number),
             "packed": told["packed"]["event_at"] if "packed" in told else None,
             "picked": told["pick.started"]["event_at"] if "pick.started" in told else None,
         })  # fmt: skip
 
 
-def _judged(company: Company) -> Iterator[list[Verdict]]:
-    """Yield every due order as the verdicts on its lines."""
+def _judged(company: Company) -> Iterator[tuple[str, Order, list[Verdict]]]:
+    """Yield every due order with the verdicts on its lines."""
     grace = {"target": (-1, 1), "kroger": (0, 1)}
-    for order in company.counted.values():
+    for name, order in company.counted.items():
         rows: list[Verdict] = []
         is_due = True
         for line in order.lines.values():
@@ -381,7 +382,7 @@ def _judged(company: Company) -> Iterator[list[Verdict]]:
             inside, came = (min(sum(p["quantity"] for p in pieces), base) for pieces in (within, by_end))
             rows.append((line, base, original, inside, came, len(line.left), len(within)))
         if rows and is_due:
-            yield rows
+            yield name, order, rows
 
 
 def _promised(order: Order, line: Line) -> tuple[datetime | None, datetime | None]:
@@ -419,12 +420,20 @@ class Tally:
         return {kpi: (pair[0], pair[1]) for kpi, pair in self._sums.items()}
 
 
+def _is_on_time(rows: list[Verdict]) -> bool:
+    pieces, within = sum(row[5] for row in rows), sum(row[6] for row in rows)
+    return bool(pieces) and pieces == within
+
+
+def _is_in_full(rows: list[Verdict]) -> bool:
+    return all(by_end >= base for _, base, _, _, by_end, _, _ in rows)
+
+
 def service(company: Company) -> Sums:
     count = Tally()
-    for rows in _judged(company):
-        pieces, within = sum(row[5] for row in rows), sum(row[6] for row in rows)
-        count("on_time", bool(pieces) and pieces == within, 1)
-        count("in_full", all(by_end >= base for _, base, _, _, by_end, _, _ in rows), 1)
+    for _, _, rows in _judged(company):
+        count("on_time", _is_on_time(rows), 1)
+        count("in_full", _is_in_full(rows), 1)
         count("otif", all(inside >= base for _, base, _, inside, _, _, _ in rows), 1)
         count("order_fill", all(line.first >= base for line, base, *_ in rows), 1)
         for line, base, original, inside, by_end, *_ in rows:
@@ -442,6 +451,87 @@ def service(company: Company) -> Sums:
             if missing:
                 count("backorder_recovery", min(line.shipped - line.first, missing), missing)
     return count.sums
+
+
+def perfection(company: Company) -> Sums:
+    """The perfect order and its components: a claim within 30 days of delivery demotes it."""
+    claims: dict[str, set[str]] = defaultdict(set)
+    for event in company.events["return"]:
+        order = company.orders.get(event["order_id"])
+        if order and event["event_type"] == "rma.created":
+            at = event["event_at"]
+            if at <= (order.delivered or at) + 30 * DAY:
+                claims[event["order_id"]].add(event["reason"])
+    late = {name for name, is_timely in _notices(company) if not is_timely}
+    invoices = {e["document_id"]: e["order_id"] for e in company.events["finance"] if e["event_type"] == "invoice.sent"}
+    disputed = {
+        invoices.get(event["reference_id"], event["order_id"])
+        for event in _deductions(company)
+        if event["violation"].startswith("invoice")
+    } | {invoices.get(e["document_id"]) for e in company.events["finance"] if e["event_type"] == "invoice.rejected"}
+    unanswered = {
+        event["order_id"]
+        for event, answer in _answered(company)
+        if event["direction"] == "out"
+        and (answer["status"] == "R" if answer else company.as_of - event["event_at"] > DAY)
+    }
+    count = Tally()
+    for name, order, rows in _judged(company):
+        parts = {
+            "on_time": _is_on_time(rows),
+            "in_full": _is_in_full(rows) and "wrong_item" not in claims[name],
+            "condition": not claims[name] & {"damaged_in_transit", "defective"},
+            "documents": name not in late | disputed | unanswered
+            and (order.wholesale or all(piece["tracking"] and piece["accepted"] for piece in _labelled(order))),
+        }
+        for part, is_right in parts.items():
+            count(f"perfect_{part}", is_right, 1)
+        count("perfect_order", all(parts.values()), 1)
+    return count.sums
+
+
+def _labelled(order: Order) -> list[Event]:
+    return [piece for line in order.lines.values() for piece in line.pieces if piece["labelled"] or piece["accepted"]]
+
+
+def notices(company: Company) -> Sums:
+    verdicts = [is_timely for _, is_timely in _notices(company)]
+    return {"asn_timeliness": (sum(verdicts), len(verdicts))} if verdicts else {}
+
+
+def _notices(company: Company) -> Iterator[tuple[str, bool]]:
+    """Yield every shipment whose notice was due, as its order and whether the notice was in time."""
+    sent: dict[tuple[str, str], datetime] = {}
+    for event in company.events["shipment"]:
+        if event["event_type"] == "asn.sent":
+            sent.setdefault((event["order_id"], event["tracking_number"]), event["event_at"])
+    partners = {company.orders[name].customer for name, _ in sent if name in company.orders}
+    for name, order in company.orders.items():
+        shipments: dict[str, list[Event]] = defaultdict(list)
+        for piece in order.left:
+            shipments[piece["tracking"]].append(piece)
+        for number, pieces in shipments.items():
+            shipped = min(
+                (p["accepted"] or p["confirmed"] for p in pieces if p["accepted"] or p["confirmed"]), default=None
+            )
+            arrived = min((p["delivered"] for p in pieces if p["delivered"]), default=None)
+            if not order.wholesale or order.customer not in partners or shipped is None:
+                continue
+            deadline = _notice_due(order.customer, shipped, arrived)
+            if deadline and deadline <= company.as_of:
+                at = sent.get((name, number))
+                yield name, at is not None and at <= deadline
+
+
+def _notice_due(customer: str, shipped: datetime, arrived: datetime | None) -> datetime | None:
+    if customer == "target":
+        return arrived and arrived + HOUR
+    due = shipped + HOUR
+    if customer == "kohls":
+        central = ZoneInfo("America/Chicago")
+        day = shipped.replace(tzinfo=UTC).astimezone(central).date() + DAY
+        due = datetime.combine(day, time(6), tzinfo=central).astimezone(UTC).replace(tzinfo=None)
+    return min(due, arrived or due)
 
 
 def flow(company: Company) -> Sums:
@@ -670,27 +760,31 @@ def other_hours(company: Company) -> Sums:
     return count.sums
 
 
-def documents(company: Company) -> Sums:
+def _answered(company: Company) -> Iterator[tuple[Event, Event | None]]:
+    """Yield every document that wants a 997, with the first that answered it."""
     sent: dict[tuple[str, ...], list[Event]] = defaultdict(list)
     answers: dict[tuple[str, ...], list[Event]] = defaultdict(list)
     for event in company.events["document"]:
         key = tuple(
             str(event[name]) for name in ("partner_id", "direction", "document_type", "group_control", "set_control")
         )
-        if event["event_type"] in ("document.sent", "document.received"):
-            if event["document_type"] != "997":
-                sent[key].append(event)
-        else:
+        if event["event_type"] not in ("document.sent", "document.received"):
             answers[key].append(event)
-    judged = timely = answered = rejected = 0
+        elif event["document_type"] != "997":
+            sent[key].append(event)
     for key, events in sent.items():
         for event in events:
-            found = sorted((a for a in answers[key] if a["event_at"] >= event["event_at"]), key=lambda a: a["event_at"])
-            judged += bool(found) or company.as_of - event["event_at"] > DAY
-            timely += bool(found) and found[0]["event_at"] - event["event_at"] <= DAY
-            if found and key[1] == "out":
-                answered += 1
-                rejected += found[0]["status"] in ("R", "P")
+            yield event, next((answer for answer in answers[key] if answer["event_at"] >= event["event_at"]), None)
+
+
+def documents(company: Company) -> Sums:
+    judged = timely = answered = rejected = 0
+    for event, answer in _answered(company):
+        judged += bool(answer) or company.as_of - event["event_at"] > DAY
+        timely += bool(answer and answer["event_at"] - event["event_at"] <= DAY)
+        if answer and event["direction"] == "out":
+            answered += 1
+            rejected += answer["status"] in ("R", "P")
     orders: dict[str, datetime] = {}
     replies: dict[str, datetime] = {}
     for event in company.events["document"]:
@@ -753,7 +847,8 @@ def _seed(settings: Settings, name: str) -> list[dict[str, str]]:
 
 
 RECOUNTS = (
-    service, flow, freight, waiting, returns, carriers, handover, cut_offs, order_hours, other_hours, documents, money,
+    service, perfection, notices, flow, freight, waiting, returns, carriers, handover, cut_offs, order_hours,
+    other_hours, documents, money,
 )  # fmt: skip
 
 
