@@ -57,16 +57,12 @@ class Status(StrEnum):
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Answer:
-    """What the solver said; `values` are None without a solution, `is_killed` tells that the clock stopped it.
-
-    `iterations` of the simplex method measure the work without a clock.
-    """
+    """What the solver said; `values` are None without a solution, `is_killed` tells that the clock stopped it."""
 
     status: Status
     values: Floats | None
     bound: float
     is_killed: bool
-    iterations: int = 0
 
 
 _REASONS = {
@@ -112,8 +108,7 @@ def solve_program(
         values = np.zeros(model.gain.size)
         values[columns] = list(result.variable_values(list(restricted.variables())))
     killed = result.termination.limit == mathopt.Limit.TIME
-    work = result.solve_stats.simplex_iterations
-    return Answer(status, values, result.termination.objective_bounds.dual_bound, killed, work)
+    return Answer(status, values, result.termination.objective_bounds.dual_bound, killed)
 
 
 def _is_empty_row_broken(model: Program, columns: Ints) -> bool:
