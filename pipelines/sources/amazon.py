@@ -349,8 +349,13 @@ def _order_2026(record: Record, context: AdapterContext) -> Events:
     }
     total = text(child(child(record, "proceeds"), "grandTotal"), "currencyCode")
     items = children(record, "orderItems")
+    status = text(fulfilment, "fulfillmentStatus")
     for item in items:
         yield "order", common | {"event_type": "order.captured"} | _line_2026(item, total, known)
+    if not items:  # asked for without them: the order is known, its lines are not
+        yield "order", common | {"event_type": "order.captured"}
+        if status == "CANCELLED":
+            yield "order", _cancelled(common, "unknown", None)
     ship, deliver = child(fulfilment, "shipByWindow"), child(fulfilment, "deliverByWindow")
     yield from _dates(
         common,
@@ -359,7 +364,7 @@ def _order_2026(record: Record, context: AdapterContext) -> Events:
         earliest_delivery=stamp(deliver, "earliestDateTime"),
         latest_delivery=stamp(deliver, "latestDateTime"),
     )
-    yield from _cancellations_2026(items, common, text(fulfilment, "fulfillmentStatus"))
+    yield from _cancellations_2026(items, common, status)
     yield from _packages(record, common, items)
 
 

@@ -190,6 +190,13 @@ def test_2026_says_who_cancelled_what_was_not_yet_fulfilled(read, seen, cancella
     assert of_type(rows, "order.cancelled") == wanted
 
 
+def test_2026_without_items_is_an_order_whose_lines_are_unknown(read, seen):
+    bare = NEW | {"orderItems": [], "fulfillment": NEW["fulfillment"] | {"fulfillmentStatus": "CANCELLED"}}
+    rows = seen(read("amazon", {"order": bare}), "order", "event_type", "order_id", "line_id", "actor")
+    assert ("order.captured", "902-1845936-5435065", None, None) in rows
+    assert of_type(rows, "order.cancelled") == [("902-1845936-5435065", None, "unknown")]
+
+
 def test_only_2026_knows_when_a_package_left(read, seen):
     columns = ("event_type", "event_at", "shipment_id", "line_id", "sku", "quantity", "tracking_number")
     assert seen(read("amazon", {"order": NEW}), "shipment", *columns) == [
