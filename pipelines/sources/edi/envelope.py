@@ -180,16 +180,8 @@ def element_at(elements: Sequence[str], index: int) -> str:
 
 def group_header(number: int, elements: Sequence[str]) -> GroupHeader:
     """Return what a GS says, given its position and its elements."""
-    return GroupHeader(
-        number=number,
-        code=element_at(elements, 1),
-        sender=element_at(elements, 2).strip(),
-        receiver=element_at(elements, 3).strip(),
-        date=element_at(elements, 4),
-        time=element_at(elements, 5),
-        control=element_at(elements, 6),
-        version=element_at(elements, 8),
-    )
+    _, code, sender, receiver, date, time, control, _, version = [*elements[:9], *[""] * (9 - len(elements))]
+    return GroupHeader(number, code, sender.strip(), receiver.strip(), date, time, control, version)
 
 
 def count_agrees(trailer: Sequence[str], count: int) -> bool:

@@ -162,13 +162,27 @@ def _sets(group: RunGroup, text: bytes, rows: Array) -> tuple[TransactionSet, ..
     return tuple(made)
 
 
+class _Encoded:
+    """A text in bytes with `SPARE` ones behind it."""
+
+    def __init__(self, text: str) -> None:
+        self.text = text
+        self.data = _padded(text)
+
+    def byte_at(self, at: int) -> int:
+        """Return the offset in bytes of an offset in characters."""
+        return at if self.text.isascii() else len(self.text[:at].encode())
+
+    def length(self, begin: int, end: int) -> int:
+        """Return the characters between two offsets in bytes."""
+        return end - begin if self.text.isascii() else len(self.data[begin:end].tobytes().decode())
+
+
 class Scanner:
     """Looks for runs in the text of a feed or an interchange. A run is good until the next one is looked for."""
 
     def __init__(self) -> None:
-        self._text = ""
-        self._data = np.zeros(SPARE, np.uint8)
-        self._is_ascii = True
+        self._body = self._fed = _Encoded("")
         self._plain = np.empty(0, np.uint8)
 
     def normalise(self, piece: str, terminator: str) -> str:
@@ -187,10 +201,9 @@ class Scanner:
         separators = header.separators
         if not _is_ascii(separators):
             return None
-        if text is not self._text:
-            self._text, self._data = text, _padded(text)
-            self._is_ascii = len(self._data) == len(text) + SPARE
-        data, begin = self._data, at if self._is_ascii else len(text[:at].encode())
+        if text is not self._body.text:
+            self._body = _Encoded(text)
+        data, begin = self._body.data, self._body.byte_at(at)
         self._make_room(len(data) - begin)
         told = np.zeros(_TOLD, np.int64)
         told[_SOURCE] = begin
@@ -200,7 +213,7 @@ class Scanner:
         if not count:
             return None
         run = Run(self._tape, self._sets[:count], [RunGroup(header, group, number, 0, count)])
-        return run, run.size if self._is_ascii else len(data[begin : begin + run.size].tobytes().decode())
+        return run, self._body.length(begin, begin + run.size)
 
     def find_whole(self, feed: Feed, ordinal: int) -> tuple[Run, int] | None:
         """Return the run of whole interchanges that begins with an ordinal, and their number, or None.
@@ -209,10 +222,11 @@ class Scanner:
         """
         if find_isa(feed.text, feed.at + 1) < 0:
             feed.fill()
-        text = feed.text[feed.at :]
-        # Of what is not the end the last bytes belong to no whole interchange anyway.
-        data = _padded(text) if feed.is_exhausted else np.frombuffer(text.encode(), np.uint8)
-        size = max(len(data) - SPARE, 0)
+        if feed.text is not self._fed.text:  # an interchange that is not sound interrupts a run, not the text
+            self._fed = _Encoded(feed.text)
+        begin = self._fed.byte_at(feed.at)
+        data = self._fed.data[begin:]
+        size = len(data) - SPARE
         self._make_room(size)
         told = np.zeros(_TOLD, np.int64)
         arrays = (self._sets, self._groups, self._interchanges)
@@ -220,18 +234,18 @@ class Scanner:
         if not count:
             return None
         consumed, sets = int(told[_SOURCE]), self._sets[: told[_SETS]]
-        feed.at += consumed if text.isascii() else len(data[:consumed].tobytes().decode())
+        feed.at += self._fed.length(begin, begin + consumed)
         return Run(self._tape, sets, self._groups_of(count, ordinal)), count
 
     def _groups_of(self, count: int, ordinal: int) -> list[RunGroup]:
         """Return the groups of whole interchanges."""
-        plain, groups = self._plain, []
+        plain, groups = self._plain.data, []
         found, at = self._groups[: self._interchanges[count - 1, _LAST_GROUP]].tolist(), 0
         for begin, segment, last_group in self._interchanges[:count].tolist():
-            header = padded_isa(plain[begin : begin + ISA_LENGTH].tobytes().decode(), ordinal=ordinal)
+            header = padded_isa(str(plain[begin : begin + ISA_LENGTH], "utf-8"), ordinal=ordinal)
             element = header.separators.element
             for gs_at, gs_end, gs_segment, _, first, last in found[at:last_group]:
-                elements = plain[gs_at:gs_end].tobytes().decode().split(element)
+                elements = str(plain[gs_at:gs_end], "utf-8").split(element)
                 groups.append(
                     RunGroup(header, group_header(gs_segment - segment + 1, elements), 1 - segment, first, last)
                 )
