@@ -83,7 +83,7 @@ def map_tables(home: Path | None, sources: list[str], *, name: str | None, zone:
         if not files:
             message = f"no files in {', '.join(sources)}"
             raise SourceError(message)
-        looks = look_at(files, Path(folder) / "looks")
+        looks = look_at(files, Path(folder) / "looks", alone=urls)
         proposal = propose(
             looks,
             name=name or _plain(files[0].path.name.split(".")[0]),

@@ -6,7 +6,7 @@ import codecs
 import csv
 import re
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
@@ -152,12 +152,13 @@ class _Part:
         return self.file.kind, self.sheet, self.separator, self.header_row, frozenset(self.frame.columns)
 
 
-def look_at(files: Sequence[SourceFile], folder: Path) -> list[TableLook]:
+def look_at(files: Sequence[SourceFile], folder: Path, *, alone: Collection[str] = ()) -> list[TableLook]:
     """Look at files; a spreadsheet gives a table per sheet that has rows, files of the same columns are one table.
 
     Args:
         files: CSV, TSV or spreadsheets.
         folder: Where copies may be written; the caller removes it.
+        alone: Names of files that are tables of their own, whatever their columns: a mapping names one address a table.
 
     Raises:
         SourceError: A file is no table.
@@ -168,7 +169,8 @@ def look_at(files: Sequence[SourceFile], folder: Path) -> list[TableLook]:
         for position, sheet in enumerate(sheets):
             part = _read(file, sheet if len(sheets) > 1 else None, folder / f"{number}-{position}")
             if part is not None:
-                known = tables.setdefault(part.manner, [])
+                own = file.name if file.name in alone else ""
+                known = tables.setdefault((own, *part.manner), [])
                 seen = sum(other.frame.height for other in known)
                 known.append(replace(part, frame=part.frame.head(max(CHUNK_ROWS - seen, 0))))
     if not tables:

@@ -17,6 +17,7 @@ from pipelines.errors import MappingError
 from pipelines.landing import find_files
 from pipelines.sources.base import AdapterContext, ParsedBatch
 from pipelines.sources.mapping import load_mapping
+from pipelines.sources.mapping.look import look_at
 from pipelines.sources.mapping.propose import Proposal
 from tests.pipelines.sources.workbooks import write_book
 
@@ -303,3 +304,11 @@ def test_a_glob_that_would_claim_a_file_of_another_table_gives_way_to_names(tmp_
     path.write_text(found.proposal.yaml, encoding="utf-8")
     batch = load_mapping(path).parse(find_files([folder]), AdapterContext())
     assert batch.events["order"].select("order_id", "sku", "customer_id").rows() == [("1", "A", "Ann")]
+
+
+def test_published_tables_of_the_same_columns_stay_apart_because_each_has_its_address(tmp_path: Path) -> None:
+    for name in ("sheet.csv", "sheet1.csv"):
+        (tmp_path / name).write_text("order,line,sku,qty\n1,1,A,5\n")
+    files = find_files([tmp_path])
+    looks = look_at(files, tmp_path / "looks", alone=[file.name for file in files])
+    assert [len(look.files) for look in looks] == [1, 1]
