@@ -82,7 +82,9 @@ def _write(path: Path, rows: list[dict[str, str]]) -> None:
 
 
 def _disturb(connection: Connection, dice: random.Random, seed: int) -> None:
-    """Lose scans, cancel, hold and edit more, mix currencies and kinds of orders, and learn everything out of order."""
+    """Lose scans, cancel, hold and edit more, mix currencies and kinds of orders, spread lines over nodes, and learn
+    everything out of order.
+    """
 
     def share(part: str, percent: int, key: str = "event_id") -> str:
         return f"hash({key} || '{part}{seed}') % 100 < {percent}"
@@ -122,6 +124,7 @@ def _disturb(connection: Connection, dice: random.Random, seed: int) -> None:
             f"insert into landing.order_events by name select * replace ({replaced}) from landing.order_events "
             f"where event_type = 'order.captured' and {share(part, percent)}"
         )
+    _spread(connection, share, dice)
     for table in EVENT_TABLES.values():
         connection.execute(
             f"create temporary table shuffled as from {table.table} order by hash(event_id || 'order{seed}')"
@@ -129,3 +132,32 @@ def _disturb(connection: Connection, dice: random.Random, seed: int) -> None:
         connection.execute(f"delete from {table.table}")
         connection.execute(f"insert into {table.table} from shuffled")
         connection.execute("drop table shuffled")
+
+
+def _spread(connection: Connection, share: Callable[..., str], dice: random.Random) -> None:
+    """Release some lines in parts to two nodes or to another node later, and ship some where nobody asked for them."""
+    other = (
+        "(select min(node_id) from landing.order_events as others "
+        "where others.event_type = 'order.released' and others.node_id <> told.node_id)"
+    )
+    released = "event_type = 'order.released' and line_id is not null and quantity is not null"
+    for part, percent, quantity, later in (
+        ("parted", dice.choice((0, 8)), "quantity - floor(quantity / 2)", "event_at"),
+        ("moved", dice.choice((0, 8)), "quantity", "event_at + interval '30' hour"),
+    ):
+        chosen = f"{released} and {share(part, percent, 'order_id || line_id')}"
+        connection.execute(
+            f"insert into landing.order_events by name select * replace (md5(event_id || '{part}') as event_id, "
+            f"{other} as node_id, {quantity} as quantity, {later} as event_at, {later} as observed_at) "
+            f"from landing.order_events as told where {chosen} and quantity >= 2"
+        )
+        if part == "parted":
+            connection.execute(
+                "update landing.order_events as told set quantity = floor(quantity / 2) "
+                f"where {chosen} and quantity >= 2 and event_id in (select event_id from landing.order_events as kept "
+                f"where md5(kept.event_id || '{part}') in (select event_id from landing.order_events))"
+            )
+    connection.execute(
+        f"update landing.shipment_events as told set node_id = {other} "
+        f"where source = 'wms' and node_id is not null and {share('strange', dice.choice((0, 8)), 'shipment_id')}"
+    )

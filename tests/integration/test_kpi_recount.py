@@ -70,6 +70,8 @@ class Line:
     cancel_after: datetime | None = None
     released: datetime | None = None
     node: str | None = None
+    asked: dict[str, tuple[datetime, float]] = field(default_factory=dict)
+    """Nodes it was released to: when first, and how many units in all."""
 
     @property
     def base(self) -> float:
@@ -96,6 +98,13 @@ class Line:
         """When the carrier had the first of it."""
         return min((piece["accepted"] for piece in self.pieces if piece["accepted"]), default=None)
 
+    def release(self, at: datetime, node: str, quantity: float) -> None:
+        """Ask a node for units."""
+        self.released = self.released or at
+        self.node = node
+        first, units = self.asked.get(node, (at, 0.0))
+        self.asked[node] = first, units + quantity
+
     def change(self, total: float, actor: str) -> None:
         """Take another total; only the buyer's own changes move the base."""
         if actor == "customer":
@@ -104,14 +113,16 @@ class Line:
         self.total = total
 
     def cancelled(self, wanted: Callable[[datetime, str], bool]) -> float:
-        """Units that cancellations took: stated quantities first, then what is open, as far as there was any."""
+        """Units that cancellations took."""
+        return sum(quantity for cancel, quantity in self.taken() if wanted(cancel.at, cancel.actor))
+
+    def taken(self) -> Iterator[tuple[Cancel, float]]:
+        """Yield what each cancellation took: stated quantities first, then what is open, as far as there was any."""
         left = max(self.total - self.shipped, 0)
-        taken = 0.0
         for cancel in sorted(self.cancels, key=lambda cancel: (cancel.quantity is None, cancel.at)):
             quantity = min(left if cancel.quantity is None else cancel.quantity, left)
             left -= quantity
-            taken += quantity if wanted(cancel.at, cancel.actor) else 0
-        return taken
+            yield cancel, quantity
 
     @property
     def open(self) -> float:
@@ -142,7 +153,8 @@ class Order:
     """Who cancelled the whole of it first."""
     edited: list[datetime] = field(default_factory=list)
     holds: list[datetime] = field(default_factory=list)
-    open_holds: dict[tuple[str | None, str], bool] = field(default_factory=dict)
+    open_holds: dict[tuple[str | None, str], datetime | None] = field(default_factory=dict)
+    """When the hold was placed that is open now."""
 
     @property
     def released(self) -> datetime | None:
@@ -171,7 +183,7 @@ class Order:
     def held_by(self, line_id: str) -> str | None:
         """Why the line waits now; a hold of its own before that of its order, the last by name of several."""
         for place in (line_id, None):
-            if kinds := [kind for (where, kind), is_open in self.open_holds.items() if where == place and is_open]:
+            if kinds := [kind for (where, kind), since in self.open_holds.items() if where == place and since]:
                 return max(kinds)
         return None
 
@@ -306,12 +318,12 @@ def _tell(order: Order, event: Event) -> None:
         for line in named:
             line.cancels.append(Cancel(at, event["actor"], quantity))
     elif kind in ("hold.placed", "hold.released"):
-        order.open_holds[line_id, event["hold_type"]] = kind == "hold.placed"
+        place = line_id, event["hold_type"]
+        order.open_holds[place] = (order.open_holds.get(place) or at) if kind == "hold.placed" else None
         if kind == "hold.placed":
             order.holds.append(at)
     elif kind == "order.released" and line_id is not None:
-        named[0].released = min(filter(None, (named[0].released, at)), default=at)
-        named[0].node = event["node_id"] or named[0].node
+        named[0].release(at, event["node_id"], float(event["quantity"]))
 
 
 def _ship(orders: dict[str, Order], events: list[Event], zone: ZoneInfo) -> None:
@@ -684,19 +696,37 @@ def handover(company: Company) -> Sums:
 
 
 def cut_offs(company: Company) -> Sums:
+    """Orders at every node that shipped a part of them or owes one, by that node's own clock."""
     kept: dict[tuple[str, str], list[bool]] = defaultdict(list)
     ends: dict[tuple[str, str], datetime] = {}
     for name, order in company.orders.items():
         for number, line in order.lines.items():
-            end = _day_end(company, line)
-            if end is None or line.is_cancelled or order.held_by(number):
-                continue
-            nodes = {piece["node"] for piece in line.left} or {str(line.node)}
-            key = (name, nodes.pop() if len(nodes) == 1 else "(multiple)")
-            ends[key] = max(ends.get(key, end), end)
-            kept[key].append(bool(line.pieces) and all(p["accepted"] and p["accepted"] < end for p in line.pieces))
+            for node, end, is_kept in _promises_of_nodes(company, order, number, line):
+                ends[name, node] = max(ends.get((name, node), end), end)
+                kept[name, node].append(is_kept)
     in_time = [all(flags) for key, flags in kept.items() if ends[key] <= company.as_of]
     return {"cut_off_adherence": (sum(in_time), len(in_time))}
+
+
+def _promises_of_nodes(company: Company, order: Order, number: str, line: Line) -> Iterator[tuple[str, datetime, bool]]:
+    """Yield the nodes that answer for a line, with the end of the day by which and whether it was handed over."""
+    is_parted = sum(units for _, units in line.asked.values()) <= line.base
+    for node in {*line.asked, *(piece["node"] for piece in line.pieces)}:
+        released, units = line.asked.get(node, (line.released, 0.0))
+        pieces = [piece for piece in line.pieces if piece["node"] == node]
+        shipped = sum(piece["quantity"] for piece in pieces)
+        is_owed = bool(line.open) and (shipped < units if is_parted and node in line.asked else node == line.node)
+        is_elsewhere = not pieces and not is_owed and (bool(line.left) or node != line.node)
+        if released is None or is_elsewhere:
+            continue
+        end = _operating_day(company, node, released)
+        held = [since for (place, _), since in order.open_holds.items() if place in (None, number) and since]
+        called_off = max((cancel.at for cancel, taken in line.taken() if taken), default=None)
+        if line.is_cancelled and (called_off is None or called_off < end):
+            continue
+        if held and min(held) < end and not line.left:
+            continue
+        yield node, end, bool(pieces) and not is_owed and all(p["accepted"] and p["accepted"] < end for p in pieces)
 
 
 def _handed_over(company: Company, order: Order, number: str) -> tuple[datetime, bool] | None:

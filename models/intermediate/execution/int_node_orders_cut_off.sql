@@ -1,42 +1,175 @@
+{{ config(materialized='table') }}
 {#-
     Cut-off adherence (K14): what was released to a node strictly before its cut-off on an operating day is due to the
-    carrier that day, what came later on the next. Grain is order and node. The clock's proof stands beside the verdict:
-    release, due end of the day, last scan; and what excuses the node: stock that was not there, more volume than agreed,
-    a carrier that did not come.
+    carrier that day, what came later on the next. Grain is order and node: a node answers for what it shipped and for
+    what it still owes, by its own calendar and from its own release, whatever other nodes did for the same line. Every
+    line is at one node at least, `(none)` if nobody names one; what is not judged says why. The clock's proof stands
+    beside the verdict: release, due end of the day, last scan; and what excuses the node: stock that was not there, more
+    volume than agreed, a carrier that did not come.
 -#}
 {% set volume_cap = var('volume_excuse_share', 1.15) %}
-with line_pieces as (
+with told as (
     select
         order_id,
         line_id,
-        count(*) as pieces,
-        count(accepted_at) as pieces_accepted,
+        node_id,
+        carrier,
+        quantity,
+        accepted_at is null as is_unscanned,
+        packed_at,
+        accepted_at,
+        cast(null as decimal(18, 3)) as quantity_released,
+        cast(null as timestamp) as released_at
+    from {{ ref('int_order_line_pieces_matched') }}
+    union all
+    -- A node that is told the same release again was released to once.
+    select distinct
+        order_id,
+        line_id,
+        node_id,
+        cast(null as varchar) as carrier,
+        cast(null as decimal(18, 3)) as quantity,
+        cast(null as boolean) as is_unscanned,
+        cast(null as timestamp) as packed_at,
+        cast(null as timestamp) as accepted_at,
+        cast(quantity as decimal(18, 3)) as quantity_released,
+        event_at as released_at
+    from {{ ref('int_order_events_sequenced') }}
+    where event_type = 'order.released' and line_id is not null and node_id is not null
+),
+
+line_nodes as (
+    select
+        order_id,
+        line_id,
+        node_id,
+        {{ one_or_multiple("carrier") }} as carrier,
+        coalesce(sum(quantity), 0) as quantity,
+        count(is_unscanned) as pieces,
+        count(case when is_unscanned then 1 end) as pieces_unscanned,
         max(packed_at) as packed_at,
-        max(accepted_at) as accepted_at
-    from {{ ref('fct_shipment_lines') }}
-    where not is_voided
+        max(accepted_at) as accepted_at,
+        sum(quantity_released) as quantity_released,
+        min(released_at) as released_at
+    from told
+    group by order_id, line_id, node_id
+),
+
+open_holds as (
+    select
+        order_id,
+        line_id,
+        min(placed_at) as placed_at
+    from {{ ref('int_order_holds_paired') }}
+    where released_at is null
     group by order_id, line_id
 ),
 
-lines as (
+called_off as (
     select
-        order_lines.*,
-        due.cut_off_due_at,
-        due.ship_zone,
-        coalesce(pieces.pieces > 0 and pieces.pieces = pieces.pieces_accepted, false) as is_accepted,
-        pieces.accepted_at,
-        pieces.packed_at,
-        coalesce(order_lines.quantity_shipped_first, 0) < order_lines.base_revised as is_short
+        order_id,
+        line_id,
+        max(case when time_quality <> 'estimated' then cancelled_at end) as called_off_at
+    from {{ ref('int_order_cancellations_resolved') }}
+    where quantity_cancelled > 0
+    group by order_id, line_id
+),
+
+shares as (
+    select
+        order_lines.order_id,
+        order_lines.currency,
+        order_lines.channel,
+        order_lines.channel_type,
+        order_lines.customer_id,
+        order_lines.region,
+        order_lines.category,
+        order_lines.seller_id,
+        order_lines.exclusion_reason,
+        order_lines.line_status,
+        called_off.called_off_at,
+        order_lines.first_shipped_at,
+        order_lines.cancel_actor,
+        order_lines.captured_at,
+        coalesce(line_nodes.node_id, planned.node_id, '(none)') as node_id,
+        coalesce(nullif(line_nodes.carrier, '(none)'), order_lines.carrier) as carrier,
+        planned.node_id as released_node_id,
+        coalesce(line_nodes.pieces, 0) as pieces,
+        coalesce(line_nodes.pieces_unscanned, 0) as pieces_unscanned,
+        line_nodes.packed_at,
+        line_nodes.accepted_at,
+        coalesce(line_nodes.released_at, order_lines.released_at) as released_at,
+        coalesce(
+            line_nodes.quantity_released,
+            case when line_nodes.pieces > 0 and planned.node_id <> line_nodes.node_id then line_nodes.quantity end,
+            order_lines.quantity_released,
+            order_lines.base_revised
+        ) as units,
+        least(line_holds.placed_at, order_holds.placed_at) as held_at,
+        coalesce(covered.has_accepted, false) as has_accepted,
+        -- Released in parts, every node owes its part; released anew, the last one owes all that is open.
+        coalesce(order_lines.open_quantity, 0) > 0
+        and case
+            when order_lines.quantity_released <= order_lines.base_revised and line_nodes.released_at is not null
+                then line_nodes.quantity < line_nodes.quantity_released
+            else coalesce(line_nodes.node_id = planned.node_id, true)
+        end as is_owed,
+        coalesce(order_lines.quantity_shipped_first, 0) < order_lines.base_revised as is_first_short
     from {{ ref('fct_order_lines') }} as order_lines
-    inner join {{ ref('int_order_lines_ship_due') }} as due
-        on order_lines.order_id = due.order_id and order_lines.line_id = due.line_id
-    left join line_pieces as pieces
-        on order_lines.order_id = pieces.order_id and order_lines.line_id = pieces.line_id
-    where
-        due.cut_off_due_at is not null
-        and not order_lines.is_excluded
-        and order_lines.line_status <> 'cancelled'
-        and not order_lines.is_on_hold
+    inner join {{ ref('int_order_lines_consolidated') }} as planned
+        on order_lines.order_id = planned.order_id and order_lines.line_id = planned.line_id
+    left join line_nodes
+        on order_lines.order_id = line_nodes.order_id and order_lines.line_id = line_nodes.line_id
+    left join called_off
+        on order_lines.order_id = called_off.order_id and order_lines.line_id = called_off.line_id
+    left join open_holds as line_holds
+        on order_lines.order_id = line_holds.order_id and order_lines.line_id = line_holds.line_id
+    left join open_holds as order_holds
+        on order_lines.order_id = order_holds.order_id and order_holds.line_id = ''
+    left join {{ ref('int_order_sources_covered') }} as covered
+        on order_lines.source = covered.source and order_lines.channel = covered.channel
+),
+
+reached as (
+    select
+        shares.*,
+        nodes.node_id is not null as is_node_known,
+        nodes.zone,
+        nodes.daily_capacity_units,
+        {{ cut_off_day(to_local('shares.released_at', 'nodes.zone'), 'nodes.cut_off_time') }} as reached_date
+    from shares
+    left join {{ ref('nodes') }} as nodes on shares.node_id = nodes.node_id
+),
+
+dated as (
+    select
+        reached.*,
+        {{ to_utc(add_days('cast(days.opened_date as timestamp)', 1), 'reached.zone') }} as due_at
+    from reached
+    left join {{ ref('int_node_days_opened') }} as days
+        on reached.node_id = days.node_id and reached.reached_date = days.local_date
+),
+
+clocked as (
+    select
+        *,
+        case
+            when exclusion_reason is not null then exclusion_reason
+            when
+                pieces = 0
+                and not is_owed
+                and (first_shipped_at is not null or coalesce(node_id <> released_node_id, false))
+                then 'made_elsewhere'
+            -- What was called off or held before the deadline is not the node's to ship; after it the miss stays.
+            when line_status = 'cancelled' and coalesce(called_off_at < due_at, true) then 'cancelled'
+            when released_at is null then 'not_released'
+            when first_shipped_at is null and coalesce(held_at < coalesce(due_at, {{ as_of() }}), false) then 'on_hold'
+            when node_id = '(none)' then 'no_node'
+            when not is_node_known then 'unknown_node'
+            when due_at is null then 'no_operating_day'
+            when not has_accepted then 'event_not_available'
+        end as reason
+    from dated
 ),
 
 rolled_up as (
@@ -51,26 +184,40 @@ rolled_up as (
         max(region) as region,
         {{ one_or_multiple("category") }} as category,
         {{ one_or_multiple("seller_id") }} as seller_id,
-        min(ship_zone) as ship_zone,
-        max(released_at) as released_at,
-        max(cut_off_due_at) as due_at,
-        max(accepted_at) as accepted_at,
-        max(packed_at) as packed_at,
-        sum(coalesce(quantity_released, base_revised)) as units,
-        max(case when is_accepted then 0 else 1 end) = 0 as is_all_accepted,
-        max(case when is_accepted and accepted_at < cut_off_due_at then 0 else 1 end) = 0 as is_adhered,
-        max(case when is_short then 1 else 0 end) = 1 as is_short
-    from lines
+        max(zone) as zone,
+        max(daily_capacity_units) as daily_capacity_units,
+        case when count(*) = count(reason) then min(reason) end as exclusion_reason,
+        min(captured_at) as captured_at,
+        max(case when reason is null then released_at end) as released_at,
+        max(case when reason is null then due_at end) as due_at,
+        max(due_at) as known_due_at,
+        max(case when reason is null then accepted_at end) as accepted_at,
+        max(case when reason is null then packed_at end) as packed_at,
+        coalesce(sum(case when reason is null then units end), 0) as units,
+        max(
+            case
+                when reason is not null then 0
+                when pieces > 0 and pieces_unscanned = 0 and not is_owed and accepted_at < due_at then 0
+                else 1
+            end
+        ) = 0 as is_adhered,
+        -- Stock is missed by a node that packed what there was, or where we say so; one that did nothing has no excuse.
+        max(
+            case
+                when reason is not null then 0
+                when (first_shipped_at is not null and is_first_short) or cancel_actor = 'seller_oos' then 1
+                else 0
+            end
+        ) = 1 as is_short
+    from clocked
     group by order_id, node_id
 ),
 
 loaded as (
     select
-        rolled_up.*,
-        nodes.daily_capacity_units,
-        sum(rolled_up.units) over (partition by rolled_up.node_id, rolled_up.due_at) as node_day_units
+        *,
+        sum(units) over (partition by node_id, due_at) as node_day_units
     from rolled_up
-    inner join {{ ref('nodes') }} as nodes on rolled_up.node_id = nodes.node_id
 )
 
 select
@@ -84,8 +231,9 @@ select
     region,
     category,
     seller_id,
+    exclusion_reason,
     case
-        when is_adhered then null
+        when is_adhered or exclusion_reason is not null then null
         when is_short then 'stock_out'
         when node_day_units > daily_capacity_units * {{ volume_cap }} then 'volume_above_cap'
         when packed_at < due_at then 'carrier_no_show'
@@ -93,9 +241,11 @@ select
     cast(units as double) as units,
     cast(node_day_units as double) as node_day_units,
     cast(daily_capacity_units as double) as daily_capacity_units,
-    due_at <= {{ as_of() }} as is_due,
-    is_adhered,
-    cast({{ to_local(just_before('due_at'), 'ship_zone') }} as date) as due_date,
+    coalesce(due_at <= {{ as_of() }}, false) as is_due,
+    is_adhered and exclusion_reason is null as is_adhered,
+    coalesce(
+        cast({{ to_local(just_before('known_due_at'), 'zone') }} as date), {{ company_date('captured_at') }}
+    ) as due_date,
     released_at,
     due_at,
     packed_at,

@@ -20,11 +20,7 @@ with placed as (
 reached as (
     select
         *,
-        case
-            when {{ time_of_day('released_local') }} < coalesce(cut_off_time, '24:00')
-                then cast(released_local as date)
-            else cast({{ add_days('released_local', 1) }} as date)
-        end as reached_date
+        {{ cut_off_day('released_local', 'cut_off_time') }} as reached_date
     from placed
 ),
 

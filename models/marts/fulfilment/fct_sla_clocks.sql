@@ -48,6 +48,7 @@ clocks as (
     from {{ ref('int_node_orders_cut_off') }} as clocks
     inner join {{ ref('nodes') }} as nodes on clocks.node_id = nodes.node_id
     left join hand_overs on clocks.order_id = hand_overs.order_id and clocks.node_id = hand_overs.node_id
+    where clocks.exclusion_reason is null
 
     union all
 

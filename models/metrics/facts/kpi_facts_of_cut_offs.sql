@@ -1,5 +1,5 @@
 {{ config(schema='metrics', materialized='view', contract={'enforced': false}) }}
-{#- Orders released to a node before its cut-off (K14). Grain is kpi_id, order_id, node_id. -#}
+{#- Orders at their nodes against the cut-offs (K14). Grain is kpi_id, order_id, node_id. -#}
 with combined as (
     {%- for kpi in ["cut_off_adherence", "cut_off_adherence_adjusted"] %}
         select
@@ -13,6 +13,7 @@ with combined as (
             {{ kpi_dimensions() }},
             currency,
             case
+                when exclusion_reason is not null then exclusion_reason
                 when not is_due then 'not_due'
                 {%- if kpi == "cut_off_adherence_adjusted" %}
                     when excuse is not null then 'excused_' || excuse
