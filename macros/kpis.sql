@@ -15,12 +15,13 @@
 {% macro kpi_days() -%}
     {{ return({
         "fct_orders": ["captured_date", company_date("accepted_at")],
-        "fct_order_lines": [company_date("captured_at"), company_date("first_accepted_at")],
+        "fct_order_lines": [company_date("captured_at"), company_date("first_accepted_at"), company_date("first_shipped_at")],
         "fct_order_assessments": ["due_date"],
         "fct_line_assessments": ["due_date"],
         "int_order_lines_handed_over": ["captured_date", "ship_due_date"],
         "int_parcels_estimated": ["estimated_date", company_date("accepted_at")],
-        "fct_returns": [company_date("coalesce(graded_at, received_at, created_at)")],
+        "fct_shipment_lines": [company_date("coalesce(accepted_at, ship_confirmed_at, arrived_at, delivered_at)")],
+        "fct_returns": [company_date("coalesce(graded_at, received_at, created_at, refunded_at)")],
     }) }}
 {%- endmacro %}
 

@@ -48,7 +48,7 @@ def make_random_company(home: Path, seed: int) -> Settings:
     _disturb(connection, dice, seed)
     connection.close()
     as_of = datetime.fromisoformat(AS_OF).replace(tzinfo=UTC) - timedelta(hours=dice.randint(-24, 24 * 10))
-    make_models(settings, as_of, "+kpi_values", "+kpi_durations", "build_info")
+    make_models(settings, as_of, "+kpi_values", "+kpi_exclusions", "+kpi_facts", "+kpi_durations", "build_info")
     return settings
 
 

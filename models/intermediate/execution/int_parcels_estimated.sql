@@ -1,4 +1,4 @@
-{{ config(materialized='incremental', ticks='not is_due and estimated_at <= as_of') }}
+{{ config(materialized='incremental', ticks='not is_due and exclusion_reason is null and estimated_at <= as_of') }}
 {#-
     Carrier punctuality (K15): every parcel against the first estimate the carrier gave. A parcel past its estimate that
     was never delivered is late; one without estimate is not judged. Grain is tracking number and order.
@@ -34,11 +34,13 @@ select
     parcels.region,
     orders.category,
     orders.seller_id,
-    coalesce(parcels.estimated_at <= {{ as_of() }}, false) as is_due,
+    orders.exclusion_reason,
+    coalesce(parcels.estimated_at <= {{ as_of() }} and not orders.is_excluded, false) as is_due,
     coalesce(parcels.is_all_delivered and parcels.delivered_at <= parcels.estimated_at, false) as is_on_time,
     -- Late only because nothing tells that it, or a part of it, arrived.
     coalesce(
         parcels.estimated_at <= {{ as_of() }}
+        and not orders.is_excluded
         and not parcels.is_all_delivered
         and coalesce(parcels.delivered_at <= parcels.estimated_at, true),
         false
@@ -50,4 +52,3 @@ select
     parcels.delivered_at
 from parcels
 inner join {{ ref('fct_orders') }} as orders on parcels.order_id = orders.order_id
-where not orders.is_excluded

@@ -36,7 +36,7 @@ select
         else '>30'
     end as age_bucket,
     open_quantity,
-    cast(open_quantity * coalesce(unit_price, 0) as decimal(18, 4)) as open_amount,
+    cast(open_quantity * unit_price as decimal(18, 4)) as open_amount,
     age_days,
     captured_at,
     need_at

@@ -75,7 +75,7 @@ clocks as (
         cast(null as timestamp) as packed_at,
         delivered_at as stopped_at
     from {{ ref('int_parcels_estimated') }}
-    where estimated_at is not null
+    where estimated_at is not null and exclusion_reason is null
 )
 
 select

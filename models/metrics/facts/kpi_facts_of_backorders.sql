@@ -48,21 +48,40 @@ flows as (
         cast(null as varchar) as service,
         {{ kpi_dimensions() }},
         currency,
-        cast(null as varchar) as exclusion_reason,
+        reason as exclusion_reason,
         least(units_later, units_missing) as numerator,
         units_missing as denominator,
         is_provisional,
         period_date
     from first_pass
-    where reason is null and units_missing > 0
+    where reason is not null or units_missing > 0
+),
+
+open_lines as (
+    select
+        order_lines.*,
+        backorders.age_days,
+        case
+            when order_lines.exclusion_reason is not null then order_lines.exclusion_reason
+            when order_lines.open_quantity is null then 'no_shipped_quantity'
+            when backorders.order_id is not null then null
+            when coalesce(order_lines.window_end_at, order_lines.requested_at, order_lines.promise_first_at) is null
+                then 'no_need_date'
+            when order_lines.cancel_after_at <= {{ as_of() }} then 'past_cancel_date'
+            else 'not_due'
+        end as reason
+    from {{ ref('fct_order_lines') }} as order_lines
+    left join {{ ref('fct_backorders') }} as backorders
+        on order_lines.order_id = backorders.order_id and order_lines.line_id = backorders.line_id
+    where coalesce(order_lines.open_quantity > 0, true) and order_lines.line_status <> 'cancelled'
 ),
 
 -- A stock, not a flow: it belongs to the last day before the as-of.
 waiting as (
-    {%- for kpi, amount in {
-        "backorder_units": "open_quantity",
-        "backorder_value": "open_amount",
-        "backorder_value_over_7d": "case when age_days > 7 then open_amount else 0 end",
+    {%- for kpi, (amount, needs_price) in {
+        "backorder_units": ("open_quantity", false),
+        "backorder_value": ("open_quantity * unit_price", true),
+        "backorder_value_over_7d": ("case when age_days > 7 then open_quantity * unit_price else 0 end", true),
     }.items() %}
         select
             '{{ kpi }}' as kpi_id,
@@ -74,12 +93,13 @@ waiting as (
             cast(null as varchar) as service,
             {{ kpi_dimensions() }},
             currency,
-            cast(null as varchar) as exclusion_reason,
+            coalesce(reason, case when {{ needs_price }} and unit_price is null then 'no_unit_price' end)
+                as exclusion_reason,
             {{ amount }} as numerator,
             0 as denominator,
             false as is_provisional,
             {{ company_date(just_before(as_of())) }} as period_date
-        from {{ ref('fct_backorders') }}
+        from open_lines
         {{ "union all" if not loop.last }}
     {%- endfor %}
 ),

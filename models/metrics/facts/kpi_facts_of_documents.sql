@@ -52,6 +52,7 @@ acknowledged as (
 answers as (
     select
         purchases.order_id,
+        max(case when purchases.order_id is null then purchases.document_key end) as document_key,
         min(purchases.exchanged_at) as ordered_at,
         min(replies.exchanged_at) as answered_at
     from {{ ref('fct_documents') }} as purchases
@@ -61,24 +62,27 @@ answers as (
             and purchases.partner_id = replies.partner_id
             and purchases.exchanged_at <= replies.exchanged_at
             and replies.document_type = '855'
-    where purchases.document_type = '850' and purchases.direction = 'in' and purchases.order_id is not null
-    group by purchases.order_id
+    where purchases.document_type = '850' and purchases.direction = 'in'
+    group by purchases.order_id, case when purchases.order_id is null then purchases.document_key end
 ),
 
 answered as (
     select
         'po_answer_timeliness' as kpi_id,
         'order' as row_kind,
-        answers.order_id as row_key,
+        coalesce(orders.order_id, 'document ' || answers.document_key, 'order ' || answers.order_id) as row_key,
         answers.order_id,
         cast(null as varchar) as line_id,
         cast(null as varchar) as sku,
         cast(null as varchar) as service,
-        {{ kpi_dimensions("orders.") }},
+        {%- for name in dimensions().split(", ") %}
+            coalesce(orders.{{ name }}, '(none)') as {{ name }},
+        {%- endfor %}
         orders.currency,
         coalesce(
             orders.exclusion_reason,
             case
+                when orders.order_id is null then 'no_order'
                 when
                     answers.answered_at is null
                     and answers.ordered_at + interval '1' hour * {{ var('po_answer_hours', 48) }} > {{ as_of() }}
@@ -93,7 +97,7 @@ answered as (
         false as is_provisional,
         {{ company_date('answers.ordered_at') }} as period_date
     from answers
-    inner join {{ ref('fct_orders') }} as orders on answers.order_id = orders.order_id
+    left join {{ ref('fct_orders') }} as orders on answers.order_id = orders.order_id
 ),
 
 combined as (

@@ -23,7 +23,7 @@ with combined as (
             case when disposition in ({{ dispositions }}) then quantity else 0 end as numerator,
             quantity as denominator,
             false as is_provisional,
-            {{ company_date('coalesce(graded_at, received_at, created_at)') }} as period_date
+            {{ company_date('coalesce(graded_at, received_at, created_at, refunded_at)') }} as period_date
         from {{ ref('fct_returns') }}
         {{ "union all" if not loop.last }}
     {%- endfor %}

@@ -22,6 +22,7 @@ combined as (
         {{ kpi_dimensions("invoices.", absent=["carrier", "category", "seller_id"]) }},
         invoices.currency,
         case
+            when invoices.channel_type <> 'wholesale' then 'no_order'
             when
                 {{ company_date('invoices.invoiced_at') }}
                 > {{ add_days(as_of_date(), '-' ~ var('invoice_maturity_days', 45)) }}
@@ -33,7 +34,8 @@ combined as (
         {{ company_date('invoices.invoiced_at') }} as period_date
     from {{ ref('fct_invoices') }} as invoices
     left join disputed on invoices.invoice_id = disputed.invoice_id
-    where invoices.channel_type = 'wholesale'
+    -- Of an invoice without a known order nobody can say whether it went to an account.
+    where invoices.channel_type in ('wholesale', '(none)')
 )
 
 {{ kpi_fact_columns("combined") }}

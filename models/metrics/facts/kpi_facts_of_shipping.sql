@@ -45,8 +45,13 @@ combined as (
         cast(null as varchar) as service,
         {{ kpi_dimensions("handed_over.") }},
         handed_over.currency,
-        coalesce(handed_over.ship_exclusion_reason, case when not handed_over.is_ship_due then 'not_due' end)
-            as exclusion_reason,
+        coalesce(
+            handed_over.ship_exclusion_reason,
+            case
+                when handed_over.ship_due_basis <> 'stated' then 'no_ship_by'
+                when not handed_over.is_ship_due then 'not_due'
+            end
+        ) as exclusion_reason,
         case when handed_over.is_handed_over then 1 else 0 end as numerator,
         1 as denominator,
         false as is_provisional,
@@ -54,7 +59,6 @@ combined as (
     from {{ ref('int_order_lines_handed_over') }} as handed_over
     inner join {{ ref('fct_order_lines') }} as order_lines
         on handed_over.order_id = order_lines.order_id and handed_over.line_id = order_lines.line_id
-    where coalesce(handed_over.ship_due_basis, 'stated') = 'stated'
 )
 
 {{ kpi_fact_columns("combined") }}

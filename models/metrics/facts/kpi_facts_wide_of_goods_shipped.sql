@@ -41,7 +41,8 @@ shipped as (
             returned_by_class.{{ kpi }},
         {%- endfor %}
         damaged_units.quantity as quantity_damaged,
-        {{ company_date('order_lines.first_accepted_at') }} as shipped_date,
+        -- Goods are sold once the carrier has them; what left without its word waits to be counted on the day it left.
+        {{ company_date('coalesce(order_lines.first_accepted_at, order_lines.first_shipped_at)') }} as shipped_date,
         {{ company_date('order_lines.first_accepted_at') }}
         > {{ add_days(as_of_date(), '-' ~ var('return_maturity_days', 51)) }} as is_young
     from {{ ref('fct_order_lines') }} as order_lines
@@ -49,7 +50,7 @@ shipped as (
         on order_lines.order_id = returned_by_class.order_id and order_lines.line_id = returned_by_class.line_id
     left join damaged_units
         on order_lines.order_id = damaged_units.order_id and order_lines.line_id = damaged_units.line_id
-    where order_lines.first_accepted_at is not null
+    where order_lines.first_accepted_at is not null or order_lines.first_shipped_at is not null
 )
 
 select
@@ -76,6 +77,7 @@ select
         coalesce(
             exclusion_reason,
             case
+                when first_accepted_at is null then 'not_accepted'
                 when quantity_shipped is null then 'no_shipped_quantity'
                 {%- if kpi in ("over_shipped_rate", "damage_rate") %}
                     when coalesce(base_revised, 0) <= 0 then 'reduced_to_zero'
