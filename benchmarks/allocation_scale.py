@@ -187,14 +187,14 @@ def company(folder: Path) -> dict[str, Any]:
     """Solve a company's open orders, enlarged, from its frames."""
     data = enlarged(int((folder / "seed").read_text()), orders=40_000)
     warm()
-    started = time.perf_counter()
+    started, used = time.perf_counter(), time.process_time()
     plan = allocate(data)
-    seconds = time.perf_counter() - started
+    seconds, used = time.perf_counter() - started, time.process_time() - used
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
     peer = baseline(data, by_value=True)
     return {
-        "seconds": seconds, "gap": plan.gap, "mib": peak, "lines": data.lines.height, "path": plan.path,
-        "orders": data.lines["order_id"].n_unique(), "greedy": "by margin", "solve": plan.seconds,
+        "seconds": seconds, "processor_seconds": used, "gap": plan.gap, "mib": peak, "lines": data.lines.height,
+        "path": plan.path, "orders": data.lines["order_id"].n_unique(), "greedy": "by margin", "solve": plan.seconds,
         "ahead": plan.objective_cents - peer.objective_cents,
     }  # fmt: skip
 

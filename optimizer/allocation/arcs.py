@@ -17,19 +17,25 @@ from typing import Final
 import numpy as np
 import polars as pl
 
-from optimizer.allocation.candidates import lane_days, ways
+from optimizer.allocation.candidates import asked_columns, lane_days, ways
 from optimizer.allocation.data import AllocationData
 from optimizer.allocation.options import CarrierCap
-from optimizer.allocation.stock import FAR, Ints, Stock
+from optimizer.allocation.stock import FAR, Flags, Ints, Stock
 
 _CHUNK: Final = 5_000
 _FREE: Final = -1
 
-_LINE_COLUMNS: Final = (
-    *("line", "order_id", "line_id", "sku", "channel", "customer_id", "lane_zone", "handling", "is_on_hold"),
-    *("not_before_at", "deliver_not_before_at", "cancel_after_at", "need_at", "ship_by_at", "min_shelf_life_days"),
-    *("quantity", "limit", "group", "is_complete", "is_single_shipment", "allocation_class", "pack_multiple"),
-    *("work_units", "min_units", "order_fine_cents", "is_consumer", "margin_cents", "fine_cents", "short_cents"),
+_TOLD: Final = (
+    *("line", "order_id", "line_id", "sku", "channel", "customer_id", "quantity", "limit", "group", "is_complete"),
+    "min_shelf_life_days",
+)
+
+_FOUND: Final = (
+    *("line", "way", "gain_cents", "freight_cents", "override_cents", "days_late", "use", "mark", "is_pinned"),
+)
+_WAY: Final = (
+    *("way", "node_id", "carrier", "service", "day", "ship_date", "arrival_date", "arrive_at"),
+    *("cap", "cap_units", "lane_class", "needs_appointment"),
 )
 
 COLUMNS: Final = (
@@ -66,24 +72,85 @@ class Arcs:
 
 def build_arcs(data: AllocationData, stock: Stock) -> Arcs:
     """Return the arcs that a best plan could use."""
-    calendar = with_lane_class(lane_days(data), data).with_columns(
-        *(pl.col(name).rank("dense").cast(pl.Int64).alias(f"{name}_no") for name in ("node_id", "lane_class")),
-        pl.struct("carrier", "service").rank("dense").cast(pl.Int64).alias("lane_no"),
+    places, marks = _Places.of(data, stock), _marks(data)
+    lines = data.lines.with_columns(_is_pinned(data), _may_lose(data)).select(
+        *asked_columns(data), "limit", "may_lose", "is_pinned"
     )
-    blocked, capacity = _blockable_days(data, stock), node_capacity(data)
-    lines = data.lines.select(_LINE_COLUMNS).with_columns(_is_pinned(data), _may_lose(data))
-    marks = _marks(data)
+    lines = lines.filter(~pl.col("is_on_hold"), pl.col("limit") > 0)
     parts = []
     for start in range(0, max(lines.height, 1), _CHUNK):
-        found = ways(data, lines.slice(start, _CHUNK), calendar)
-        usable = _usable(found.filter(_pays()), data, stock, capacity)
-        marked = _with_mark(usable, data, marks)
-        parts.append(_needed(marked, blocked))
-    return Arcs(with_order(_whole(pl.concat(parts), data.lines)))
+        part = lines.slice(start, _CHUNK)
+        found = _with_mark(ways(data, part, places.calendar).filter(_pays()), data, marks)
+        parts.append(_needed(found.select(_FOUND), part, places))
+    return Arcs(with_order(_told(_whole(pl.concat(parts), data.lines), data, places)))
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Places:
+    """Where and when goods ship: the ways (lanes by day), the stock, which cells have plenty or dated lots."""
+
+    calendar: pl.DataFrame
+    stock: Stock
+    is_abundant: Flags
+    is_dated: Flags
+
+    @classmethod
+    def of(cls, data: AllocationData, stock: Stock) -> _Places:
+        demand = data.lines.filter(~pl.col("is_on_hold")).group_by("sku").agg(pl.col("quantity").sum().alias("demand"))
+        wanted = stock.cells.join(demand, on="sku", how="left", maintain_order="left")["demand"].fill_null(0).to_numpy()
+        limited, dated = np.zeros(wanted.size, np.bool_), np.zeros(wanted.size, np.bool_)
+        limited[stock.limits["cell"].to_numpy()] = True
+        dated[stock.lots["cell"].to_numpy()] = True
+        most = stock.supply[stock.starts[1:] - 1]
+        cells = stock.cells.with_columns(pl.Series("load", np.minimum(most, wanted)))
+        load = cells.group_by("node_id").agg(pl.col("load").sum())
+        is_abundant = (stock.pool[stock.starts[:-1]] >= wanted) & ~limited & ~dated
+        return cls(_calendar(data, load), stock, is_abundant, dated)
+
+    def column(self, name: str, ways: Ints) -> Ints:
+        """Return a column of the calendar for every way of an array."""
+        return self.calendar[name].to_numpy()[ways].astype(np.int64)
+
+    def cells(self, lines: pl.DataFrame, line: Ints, node: Ints) -> Ints:
+        """Return the cell of each line at a node, -1 where there is none; `lines` has all of them."""
+        if not lines.height:
+            return line
+        numbers = self.calendar.select("node_id", "node_id_no").unique()
+        met = lines.select("line", "sku").join(self.stock.cells, on="sku").join(numbers, on="node_id")
+        first, last = int(lines["line"][0]), int(lines["line"][-1])
+        found = np.full((last - first + 1, numbers.height + 1), _FREE, np.int64)
+        found[met["line"].to_numpy() - first, met["node_id_no"].to_numpy()] = met["cell"].to_numpy()
+        return found[line - first, node]
+
+    def rows(self, cell: Ints, day: Ints) -> Ints:
+        """Return the row of `stock.steps` that holds in each cell on a day, -1 where nothing is there yet."""
+        steps = self.stock.steps
+        days = 1 + max(int(steps["day"].to_numpy().max(initial=0)), int(day.max(initial=0)))
+        keys = steps["cell"].to_numpy() * days + steps["day"].to_numpy()
+        row = np.searchsorted(keys, cell * days + day, side="right") - 1
+        return np.where((cell >= 0) & (row >= self.stock.starts[cell]), row, _FREE)
+
+
+def _calendar(data: AllocationData, load: pl.DataFrame) -> pl.DataFrame:
+    """Return the ways to ship: lanes by day with their numbers, pick-up limit, capacity and days that could be full."""
+    days = with_caps(with_lane_class(lane_days(data), data), data.carrier_caps)
+    return (
+        days.filter(pl.col("cap_units").fill_null(1) > 0)
+        .join(node_capacity(data), on=["node_id", "ship_date"], how="left", maintain_order="left")
+        .join(_blockable_days(data, load), on=["node_id", "lane_class"], how="left", maintain_order="left")
+        .with_columns(
+            pl.col("capacity").fill_null(FAR),
+            pl.col("blockable").fill_null(0),
+            pl.struct("carrier", "service").rank("dense").cast(pl.Int64).alias("lane_no"),
+            *(pl.col(name).rank("dense").cast(pl.Int64).alias(f"{name}_no") for name in ("node_id", "lane_class")),
+        )
+        .with_row_index("way")
+        .with_columns(pl.col("way").cast(pl.Int64))
+    )
 
 
 def _pays() -> pl.Expr:
-    return ((pl.col("gain_cents") > 0) | pl.col("may_lose") | pl.col("is_pinned")) & (pl.col("limit") > 0)
+    return (pl.col("gain_cents") > 0) | pl.col("may_lose") | pl.col("is_pinned")
 
 
 def with_order(frame: pl.DataFrame) -> pl.DataFrame:
@@ -202,9 +269,9 @@ def _marks(data: AllocationData) -> pl.DataFrame:
     )
 
 
-def _with_mark(usable: pl.DataFrame, data: AllocationData, marks: pl.DataFrame) -> pl.DataFrame:
+def _with_mark(found: pl.DataFrame, data: AllocationData, marks: pl.DataFrame) -> pl.DataFrame:
     """Add `mark`: arcs of a line with the same mark count alike for thresholds and confirmations; pin last plan's."""
-    marked = usable.with_columns(pl.lit(0, pl.Int64).alias("mark"))
+    marked = found.with_columns(pl.lit(0, pl.Int64).alias("mark"))
     if marks.height:
         marked = marked.join(marks, on="line", how="left", maintain_order="left").with_columns(
             (
@@ -240,22 +307,6 @@ def _may_lose(data: AllocationData) -> pl.Expr:
     return reduce(or_, flags).alias("may_lose")
 
 
-def _usable(found: pl.DataFrame, data: AllocationData, stock: Stock, capacity: pl.DataFrame) -> pl.DataFrame:
-    """Keep what has a carrier, capacity for a unit and supply on its day; add its cap, cell, step and holder."""
-    steps = stock.steps.with_row_index("row").select(pl.col("row").cast(pl.Int64), "cell", "step", "day").sort("day")
-    dated = stock.lots.select("cell").unique()["cell"]
-    there = (
-        found.join(stock.cells, on=["sku", "node_id"], how="inner")
-        .join(capacity, on=["node_id", "ship_date"], how="left", maintain_order="left")
-        .filter((pl.col("use") <= pl.col("capacity")).fill_null(value=True))
-        .sort("day")
-        .join_asof(steps, on="day", by="cell", strategy="backward", check_sortedness=False)
-        .filter(pl.col("row").is_not_null())
-        .with_columns((pl.col("is_pinned") | pl.col("cell").is_in(dated.implode())).alias("is_pinned"))
-    )
-    return _with_holder(with_caps(there, data.carrier_caps).filter(pl.col("cap_units").fill_null(1) > 0), stock)
-
-
 def node_capacity(data: AllocationData) -> pl.DataFrame:
     """Return what nodes can pick on a date of the horizon, where that is known: node_id, ship_date, capacity."""
     own = data.extras["node_days"].select("node_id", "ship_date", pl.col("capacity_units").alias("own"))
@@ -269,29 +320,19 @@ def node_capacity(data: AllocationData) -> pl.DataFrame:
     )
 
 
-def _with_holder(found: pl.DataFrame, stock: Stock) -> pl.DataFrame:
-    """Add the holder on whose reserve an arc may draw: its customer's, else its channel's, else none (-1)."""
-    own = stock.holders.drop_nulls("customer_id").select(
-        "cell", "channel", "customer_id", pl.col("holder_id").alias("own")
+def _needed(found: pl.DataFrame, lines: pl.DataFrame, places: _Places) -> pl.DataFrame:
+    """Keep what has capacity for a unit and supply on its day, without dominated lanes and days, in the arcs' order."""
+    line, way, gain, use, mark = (found[name].to_numpy() for name in ("line", "way", "gain_cents", "use", "mark"))
+    node, day = places.column("node_id_no", way), places.column("day", way)
+    cell = places.cells(lines, line, node)
+    row = places.rows(cell, day)
+    there = np.flatnonzero((row >= 0) & (use <= places.column("capacity", way)))
+    line, way, gain, mark, node, day, cell, row = (
+        part[there] for part in (line, way, gain, mark, node, day, cell, row)
     )
-    shared = stock.holders.filter(pl.col("customer_id").is_null()).drop_nulls("channel")
-    return (
-        found.join(own, on=["cell", "channel", "customer_id"], how="left")
-        .join(shared.select("cell", "channel", "holder_id"), on=["cell", "channel"], how="left")
-        .with_columns(pl.coalesce("own", "holder_id").fill_null(_FREE).alias("holder_id"))
-    )
-
-
-def _needed(usable: pl.DataFrame, blocked: pl.DataFrame) -> pl.DataFrame:
-    """Leave out dominated lanes and days, and sort what stays by line, node, day and lane."""
-    joined = usable.join(blocked, on=["cell", "lane_class"], how="left", maintain_order="left").with_columns(
-        pl.when(pl.col("is_abundant")).then(0).otherwise(pl.col("step")).alias("stretch"),
-    )
-    numbers = ("line", "node_id_no", "lane_class_no", "lane_no", "mark", "day", "stretch", "gain_cents", "blockable")
-    line, node, kind, lane, mark, day, stretch, gain, blockable = (
-        joined[name].to_numpy().astype(np.int64) for name in numbers
-    )
-    pinned = joined["is_pinned"].to_numpy()
+    kind, lane, blockable = (places.column(name, way) for name in ("lane_class_no", "lane_no", "blockable"))
+    pinned = found["is_pinned"].to_numpy()[there] | places.is_dated[cell]
+    stretch = np.where(places.is_abundant[cell], 0, row - places.stock.starts[cell])
     # On one day from one node the best lane of each class and mark.
     best = (_place((line, node, day, kind, mark), (-gain, lane)) == 0) | pinned
     # A unit moves to any day of its stretch that gains as much, unless all those days are full.
@@ -299,9 +340,44 @@ def _needed(usable: pl.DataFrame, blocked: pl.DataFrame) -> pl.DataFrame:
     same = tuple(key[kept] for key in (line, node, kind, mark, stretch))
     better = _place(same, (-gain[kept], day[kept]))
     kept = kept[(better <= blockable[kept]) | pinned[kept]]
-    order = np.lexsort(tuple(key[kept] for key in (lane, day, node, line)))
-    chosen: pl.DataFrame = joined.select(COLUMNS)[kept[order]]
-    return chosen
+    kept = kept[np.lexsort(tuple(key[kept] for key in (lane, day, node, line)))]
+    return found[there[kept]].with_columns(
+        pl.Series("row", row[kept], dtype=pl.Int64), pl.Series("cell", cell[kept], dtype=pl.Int64)
+    )
+
+
+def _told(arcs: pl.DataFrame, data: AllocationData, places: _Places) -> pl.DataFrame:
+    """Return the arcs with all that COLUMNS name; the holder is its customer's, else its channel's, else none (-1)."""
+    stock = places.stock
+    own = stock.holders.drop_nulls("customer_id").select(
+        "cell", "channel", "customer_id", pl.col("holder_id").alias("own")
+    )
+    shared = stock.holders.filter(pl.col("customer_id").is_null()).drop_nulls("channel")
+    told = (
+        arcs.drop("mark", "is_pinned")
+        .join(data.lines.select(_TOLD), on="line", how="left", maintain_order="left")
+        .join(places.calendar.select(_WAY), on="way", how="left", maintain_order="left")
+    )
+    held = (
+        told.select("cell", "channel", "customer_id")
+        .unique()
+        .join(own, on=["cell", "channel", "customer_id"], how="left")
+        .join(shared.select("cell", "channel", "holder_id"), on=["cell", "channel"], how="left")
+        .with_columns(pl.coalesce("own", "holder_id").fill_null(_FREE).alias("holder_id"))
+    )
+    return (
+        told.join(
+            held.drop("own"), on=["cell", "channel", "customer_id"], how="left", nulls_equal=True, maintain_order="left"
+        )
+        .with_columns(
+            (pl.col("arrival_date") + pl.duration(days=pl.col("min_shelf_life_days").fill_null(0))).alias(
+                "fresh_until"
+            ),
+            pl.Series("step", told["row"].to_numpy() - stock.starts[told["cell"].to_numpy()], dtype=pl.Int64),
+            pl.Series("is_abundant", places.is_abundant[told["cell"].to_numpy()]),
+        )
+        .select(COLUMNS)
+    )
 
 
 def _place(same: tuple[Ints, ...], by: tuple[Ints, ...]) -> Ints:
@@ -317,23 +393,13 @@ def _place(same: tuple[Ints, ...], by: tuple[Ints, ...]) -> Ints:
     return places
 
 
-def _blockable_days(data: AllocationData, stock: Stock) -> pl.DataFrame:
-    """Return per cell and lane class how many days could be full at most, and whether the cell has plenty for all."""
-    demand = data.lines.filter(~pl.col("is_on_hold")).group_by("sku").agg(pl.col("quantity").sum().alias("demand"))
-    last = stock.steps.group_by("cell", "sku", "node_id").agg(pl.col("supply").max())
-    pool = pl.DataFrame({"cell": stock.cells["cell"], "pool": stock.pool[stock.starts[:-1]]})
-    bound = pl.concat([stock.limits["cell"], stock.lots["cell"]]).unique()
-    cells = last.join(demand, on="sku", how="inner").join(pool, on="cell", how="inner")
-    cells = cells.with_columns(
-        ((pl.col("pool") >= pl.col("demand")) & ~pl.col("cell").is_in(bound.implode())).alias("is_abundant")
-    )
-    load = cells.group_by("node_id").agg(pl.min_horizontal("supply", "demand").sum().alias("load"))
+def _blockable_days(data: AllocationData, load: pl.DataFrame) -> pl.DataFrame:
+    """Return how many days of a node and lane class could be full at most, all units that could ship being `load`."""
     nodes = load.join(_full_node_days(data, load), on="node_id", how="left")
-    classes = _full_cap_days(data, load)
-    grid = nodes.join(classes, on="node_id", how="inner").with_columns(
-        (pl.col("node_days").fill_null(0) + pl.col("cap_days")).alias("blockable")
+    grid = nodes.join(_full_cap_days(data, load), on="node_id", how="inner")
+    return grid.select(
+        "node_id", "lane_class", (pl.col("node_days").fill_null(0) + pl.col("cap_days")).alias("blockable")
     )
-    return cells.join(grid, on="node_id", how="inner").select("cell", "lane_class", "is_abundant", "blockable")
 
 
 def _full_node_days(data: AllocationData, load: pl.DataFrame) -> pl.DataFrame:
@@ -368,15 +434,14 @@ def _full_cap_days(data: AllocationData, load: pl.DataFrame) -> pl.DataFrame:
 def _whole(frame: pl.DataFrame, lines: pl.DataFrame) -> pl.DataFrame:
     """Drop groups that cannot ship whole, and orders that cannot reach their minimum."""
     key = ["order_id", "group"]
+    served = lines.select("line", *key, "limit", "quantity").join(frame.select("line").unique(), on="line", how="semi")
     wanted = lines.drop_nulls("group").group_by(key).agg(pl.len().alias("wanted"))
-    able = frame.filter(pl.col("limit") == pl.col("quantity")).drop_nulls("group")
-    served = able.group_by(key).agg(pl.col("line").n_unique().alias("served"))
-    joined = wanted.join(served, on=key, how="left")
+    able = served.filter(pl.col("limit") == pl.col("quantity")).drop_nulls("group")
+    joined = wanted.join(able.group_by(key).agg(pl.len().alias("served")), on=key, how="left")
     broken = joined.filter(pl.col("served").fill_null(0) < pl.col("wanted")).select(key)
-    kept = frame.join(broken, on=key, how="anti", maintain_order="left")
-    reach = (
-        kept.select("line", "order_id", "limit").unique().group_by("order_id").agg(pl.col("limit").sum().alias("reach"))
-    )
+    kept = served.join(broken, on=key, how="anti")
+    reach = kept.group_by("order_id").agg(pl.col("limit").sum().alias("reach"))
     least = lines.group_by("order_id").agg(pl.col("min_units").max())
     poor = reach.join(least, on="order_id", how="inner").filter(pl.col("reach") < pl.col("min_units"))
-    return kept.join(poor, on="order_id", how="anti", maintain_order="left")
+    kept = kept.join(poor, on="order_id", how="anti")
+    return frame.filter(pl.col("line").is_in(kept["line"].implode()))

@@ -36,6 +36,12 @@ LANE_DAY_SCHEMA = {
 _SCOPE: Final = ("order_id", "line_id", "sku", "customer_id", "channel", "node_id", "carrier", "service", "ship_date")
 """Columns by which a planner's decision may name what it is about; an empty one means any."""
 
+_ASKED: Final = (
+    *("line", "sku", "channel", "customer_id", "lane_zone", "is_on_hold"),
+    *("not_before_at", "deliver_not_before_at", "cancel_after_at", "need_at", "ship_by_at", "min_shelf_life_days"),
+    *("work_units", "is_consumer", "margin_cents", "fine_cents", "short_cents"),
+)
+
 _LONGEST: Final = 400
 """Calendar days after which a transit counts as endless: a carrier without a day of service never arrives."""
 
@@ -149,8 +155,15 @@ def candidates(data: AllocationData, lines: pl.DataFrame, calendar: pl.DataFrame
     return ways(data, lines, calendar).sort("line", "node_id", "day", "carrier", "service")
 
 
+def asked_columns(data: AllocationData) -> tuple[str, ...]:
+    """Return the columns of lines that `ways` needs; names and handling only where a rule of the problem asks."""
+    is_named = any(data.extras[name].height for name in ("planner_decisions", "line_nodes", "last_plan"))
+    names = ("order_id", "line_id") if is_named else ()
+    return (*_ASKED, *names, "handling") if data.lines["handling"].count() else (*_ASKED, *names)
+
+
 def ways(data: AllocationData, lines: pl.DataFrame, calendar: pl.DataFrame) -> pl.DataFrame:
-    """Return `candidates` in no order."""
+    """Return `candidates` in no order, with the columns that the lines came with."""
     open_lines = lines.filter(~pl.col("is_on_hold"))
     dated = open_lines.join(calendar, on="lane_zone", how="inner").filter(
         (pl.col("ship_at") >= pl.col("not_before_at")).fill_null(value=True),
@@ -187,6 +200,8 @@ def ways(data: AllocationData, lines: pl.DataFrame, calendar: pl.DataFrame) -> p
 def _at_nodes(dated: pl.DataFrame, data: AllocationData) -> pl.DataFrame:
     """Apply what is known of a line at a node: excluded, capacity use, freight."""
     own = data.extras["line_nodes"]
+    if own.is_empty():
+        return dated.with_columns(pl.col("work_units").alias("use"))
     key = ["order_id", "line_id", "node_id"]
     joined = dated.join(own, on=key, how="left", maintain_order="left")
     return joined.filter(~pl.col("is_excluded").fill_null(value=False)).with_columns(

@@ -23,13 +23,14 @@ time the line really arrives; where nothing is in the way there, a second parcel
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
 import polars as pl
 
 from optimizer.allocation.arcs import with_caps
-from optimizer.allocation.candidates import candidates, lane_days
+from optimizer.allocation.candidates import asked_columns, lane_days, ways
 from optimizer.allocation.plan import Plan, Problem
 from optimizer.allocation.result import LATES, SHORTS, SPLITS
 from optimizer.allocation.stock import SAFETY, Ints
@@ -81,37 +82,70 @@ def meaning(reason: str) -> str:
 
 
 _COMPETITORS: Final = 5
+_CHUNK: Final = 5_000
+_CANDIDATE: Final = ("line", "sku", "channel", "node_id", "day", "ship_date", "is_complete", "cap", "cap_units")
 _RANK: Final = {reason: rank for rank, reason in enumerate(REASONS)}
 
 
-def explain_shorts(problem: Problem, plan: Plan, lines: pl.DataFrame, used: pl.DataFrame) -> pl.DataFrame:
+@dataclass(frozen=True, slots=True, eq=False)
+class Rest:
+    """What a plan leaves of stock and capacity: the evidence of every reason.
+
+    Attributes:
+        steps: Rows of `stock.steps` by day: units physical, beside_safety (safety stock kept), free (reserves kept).
+        channels: row, channel, channel_free: what is free for a channel that has a reserve itself.
+        nodes: node_id, day, node_left; null where nobody says what the node can pick.
+        caps: cap, ship_date, cap_used.
+        taken: cell, taken: units that the plan draws.
+    """
+
+    steps: pl.DataFrame
+    channels: pl.DataFrame
+    nodes: pl.DataFrame
+    caps: pl.DataFrame
+    taken: pl.DataFrame
+
+
+def rest_of(problem: Problem, plan: Plan, used: pl.DataFrame) -> Rest:
+    """Return what a plan leaves; `used` is `report.shipped`."""
+    usage = _usage(problem, plan)
+    return Rest(
+        _rest(problem, usage).sort("day"),
+        _channel_rest(problem, usage),
+        _node_rest(problem, used),
+        _cap_rest(used),
+        used.group_by("cell").agg(pl.col("units").sum().alias("taken")),
+    )
+
+
+def explain_shorts(problem: Problem, lines: pl.DataFrame, used: pl.DataFrame, rest: Rest) -> pl.DataFrame:
     """Return the SHORTS frame for the lines of `report.progress` that have short units."""
     short = lines.filter(pl.col("units_short") > 0)
-    reasons = _reasons(problem, plan, short, used)
+    reasons = _reasons(problem, short, used, rest)
     named = short.join(reasons, on="line", how="left", maintain_order="left").with_columns(
         pl.col("units_short").alias("short_quantity")
     )
     return named.with_columns(pl.col("competing_lines").fill_null([])).select(SHORTS.names()).cast(SHORTS)
 
 
-def explain_lates(problem: Problem, plan: Plan, lines: pl.DataFrame, used: pl.DataFrame) -> pl.DataFrame:
+def explain_lates(problem: Problem, lines: pl.DataFrame, used: pl.DataFrame, rest: Rest) -> pl.DataFrame:
     """Return the LATES frame for the lines of `report.progress` that have late units."""
     late = lines.filter(pl.col("units_late") > 0)
-    reasons = _reasons(problem, plan, late, used, keep=pl.col("days_late") == 0)
+    reasons = _reasons(problem, late, used, rest, keep=pl.col("days_late") == 0)
     named = late.join(reasons, on="line", how="left", maintain_order="left").with_columns(
         pl.col("units_late").alias("late_quantity")
     )
     return named.with_columns(pl.col("competing_lines").fill_null([])).select(LATES.names()).cast(LATES)
 
 
-def explain_splits(problem: Problem, plan: Plan, lines: pl.DataFrame, used: pl.DataFrame) -> pl.DataFrame:
+def explain_splits(problem: Problem, lines: pl.DataFrame, used: pl.DataFrame, rest: Rest) -> pl.DataFrame:
     """Return the SPLITS frame for the lines of `report.progress` whose order ships from more than one node."""
     away = _away(used)
     split = lines.join(away, on="line", how="inner", maintain_order="left")
     if split.is_empty():
         return pl.DataFrame(schema=SPLITS)
     keep = (pl.col("node_id") == pl.col("main_node")) & (pl.col("arrival_date") <= pl.col("arrives"))
-    reasons = _reasons(problem, plan, split, used, keep=keep).with_columns(
+    reasons = _reasons(problem, split, used, rest, keep=keep).with_columns(
         pl.when(pl.col("reason").is_in(["SHIP_COMPLETE", "UNECONOMIC"]))
         .then(pl.lit(WORTH_A_PARCEL))
         .otherwise("reason")
@@ -139,10 +173,10 @@ def _away(used: pl.DataFrame) -> pl.DataFrame:
 
 
 def _reasons(
-    problem: Problem, plan: Plan, lines: pl.DataFrame, used: pl.DataFrame, *, keep: pl.Expr | None = None
+    problem: Problem, lines: pl.DataFrame, used: pl.DataFrame, rest: Rest, *, keep: pl.Expr | None = None
 ) -> pl.DataFrame:
     """Return one row per line: line, reason, competing_lines; `keep` says which ways of shipping would have done."""
-    blocks = _blocked_candidates(problem, plan, lines, used, keep=keep)
+    blocks = _blocked(problem, lines, used, rest, keep=keep)
     best = blocks.group_by("line").agg(pl.col("block").min())
     named = {rank: reason for reason, rank in _RANK.items()}
     hold = "HOLD_" + pl.col("hold_type").fill_null("other").str.to_uppercase()
@@ -181,40 +215,36 @@ def _undated(problem: Problem, lines: pl.DataFrame, *, is_limited: bool) -> pl.D
     return lines.select("line", code.alias("dated"))
 
 
-def _blocked_candidates(
-    problem: Problem, plan: Plan, lines: pl.DataFrame, used: pl.DataFrame, *, keep: pl.Expr | None
+def _blocked(
+    problem: Problem, lines: pl.DataFrame, used: pl.DataFrame, rest: Rest, *, keep: pl.Expr | None
 ) -> pl.DataFrame:
-    """Return every candidate of the lines with what blocks it: line, cell, block (rank in REASONS)."""
+    """Return the cells that could serve the lines with the least that blocks them: line, cell, block (rank in REASONS).
+
+    The cell is null where the node has no supply in time.
+    """
     data = problem.data
-    columns = data.lines.columns
-    found = candidates(data, lines.select(columns), lane_days(data))
-    if keep is not None:
-        extra = [name for name in ("main_node", "arrives") if name in lines.columns]
-        told = found.join(lines.select("line", *extra), on="line", how="inner", maintain_order="left")
-        found = told.filter(keep).drop(extra)
-    usage = _usage(problem, plan)
-    steps, channel_rest = _rest(problem, usage), _channel_rest(problem, usage)
-    capped = with_caps(found, data.options.carrier_caps).sort("day")
-    joined = (
-        capped.join_asof(
-            steps.sort("day"), on="day", by=["sku", "node_id"], strategy="backward", check_sortedness=False
+    calendar = with_caps(lane_days(data), data.carrier_caps)
+    extra = [name for name in ("main_node", "arrives") if keep is not None and name in lines.columns]
+    own = used.group_by("line", "cell").agg(pl.col("units").sum().alias("own"))
+    parts = []
+    for start in range(0, max(lines.height, 1), _CHUNK):
+        part = lines.slice(start, _CHUNK).select(*asked_columns(data), "is_complete", *extra)
+        found = ways(data, part, calendar)
+        found = (found if keep is None else found.filter(keep)).select(_CANDIDATE).sort("day")
+        joined = (
+            found.join_asof(rest.steps, on="day", by=["sku", "node_id"], strategy="backward", check_sortedness=False)
+            .join(rest.channels, on=["row", "channel"], how="left", maintain_order="left")
+            .join(rest.nodes, on=["node_id", "day"], how="left", maintain_order="left")
+            .join(rest.caps, on=["cap", "ship_date"], how="left", maintain_order="left")
+            .join(rest.taken, on="cell", how="left", maintain_order="left")
+            .join(own, on=["line", "cell"], how="left", maintain_order="left")
+            .with_columns(
+                pl.coalesce(pl.col("channel_free"), pl.col("free")).alias("free"),
+                (pl.col("cap_units") - pl.col("cap_used").fill_null(0)).alias("cap_left"),
+            )
         )
-        .join(channel_rest, on=["row", "channel"], how="left", maintain_order="left")
-        .join(_node_rest(problem, used), on=["node_id", "day"], how="left", maintain_order="left")
-        .join(_cap_rest(used), on=["cap", "ship_date"], how="left", maintain_order="left")
-        .join(_taken(used), on="cell", how="left", maintain_order="left")
-        .join(
-            used.group_by("line", "cell").agg(pl.col("units").sum().alias("own")),
-            on=["line", "cell"],
-            how="left",
-            maintain_order="left",
-        )
-        .with_columns(
-            pl.coalesce(pl.col("channel_free"), pl.col("free")).alias("free"),
-            (pl.col("cap_units") - pl.col("cap_used").fill_null(0)).alias("cap_left"),
-        )
-    )
-    return joined.with_columns(_block().alias("block")).select("line", "cell", "block").sort("line", "block", "cell")
+        parts.append(joined.group_by("line", "cell").agg(_block().min().alias("block")))
+    return pl.concat(parts).sort("line", "block", "cell")
 
 
 def _block() -> pl.Expr:
@@ -241,68 +271,80 @@ def _block() -> pl.Expr:
     )
 
 
-def _usage(problem: Problem, plan: Plan) -> tuple[Ints, list[Ints]]:
-    """Return cumulative units drawn per row of `stock.steps`, and what each holder still keeps per step."""
+def _usage(problem: Problem, plan: Plan) -> _Usage:
+    """Return what the plan leaves of each step and holder."""
     stock, arcs = problem.stock, problem.arcs
+    used = np.flatnonzero(plan.units)
+    rows, holders, units = arcs.column("row")[used], arcs.column("holder_id")[used], plan.units[used]
     drawn = np.zeros(stock.steps.height, dtype=np.int64)
-    holders, rows = arcs.column("holder_id"), arcs.column("row")
-    np.add.at(drawn, rows, plan.units)
-    used = np.flatnonzero((plan.units > 0) & (holders >= 0))
-    used = used[np.argsort(holders[used], kind="stable")]
-    ends = np.searchsorted(holders[used], np.arange(stock.holders.height + 1))
-    kept = []
-    for holder_id, cell in stock.holders.select("holder_id", "cell").iter_rows():
-        place = stock.rows(cell)
-        own, mine = np.zeros(place.stop - place.start, dtype=np.int64), used[ends[holder_id] : ends[holder_id + 1]]
-        np.add.at(own, rows[mine] - place.start, plan.units[mine])
-        left = np.maximum(stock.reserved[holder_id] - plan.released[holder_id], 0)
-        kept.append(np.maximum(left - np.cumsum(own), 0))
-    for cell in range(stock.starts.size - 1):
-        place = stock.rows(cell)
-        drawn[place] = np.cumsum(drawn[place])
-    return drawn, kept
-
-
-def _least_ahead(problem: Problem, values: Ints) -> Ints:
-    """Return the least value from each step on within its cell: what can be drawn then without harming later draws."""
-    least = values.copy()
-    for cell in range(problem.stock.starts.size - 1):
-        place = problem.stock.rows(cell)
-        least[place] = np.minimum.accumulate(values[place][::-1])[::-1]
-    return least
-
-
-def _rest(problem: Problem, usage: tuple[Ints, list[Ints]]) -> pl.DataFrame:
-    """Return the steps with units left: physical, beside_safety (safety stock kept), free (all reserves kept)."""
-    stock, (drawn, kept) = problem.stock, usage
-    physical = stock.supply - drawn
-    beside, free = physical.copy(), physical.copy()
-    for holder_id, cell, holder in stock.holders.select("holder_id", "cell", "holder").iter_rows():
-        free[stock.rows(cell)] -= kept[holder_id]
-        if holder == SAFETY:
-            beside[stock.rows(cell)] -= kept[holder_id]
-    return stock.steps.select("sku", "node_id", "cell", "day").with_columns(
-        pl.Series("row", np.arange(stock.steps.height), dtype=pl.Int64),
-        pl.Series("physical", _least_ahead(problem, physical)),
-        pl.Series("beside_safety", _least_ahead(problem, beside)),
-        pl.Series("free", _least_ahead(problem, free)),
+    np.add.at(drawn, rows, units)
+    # A holder's steps are those of its cell, one holder after the other.
+    cells = stock.holders["cell"].to_numpy()
+    sizes = np.diff(stock.starts)
+    starts = np.concatenate([[0], np.cumsum(sizes[cells])]).astype(np.int64)
+    own, kept = np.zeros(int(starts[-1]), np.int64), np.concatenate([np.zeros(0, np.int64), *stock.reserved])
+    mine = holders >= 0
+    place = starts[holders[mine]] + rows[mine] - stock.starts[cells[holders[mine]]]
+    np.add.at(own, place, units[mine])
+    left = np.maximum(kept - np.repeat(plan.released, sizes[cells]), 0)
+    return _Usage(
+        stock.supply - _summed(drawn, stock.starts),
+        np.maximum(left - _summed(own, starts), 0),
+        starts,
+        np.arange(starts[-1]) - np.repeat(starts[:-1] - stock.starts[cells], sizes[cells]),
     )
 
 
-def _channel_rest(problem: Problem, usage: tuple[Ints, list[Ints]]) -> pl.DataFrame:
+@dataclass(frozen=True, slots=True, eq=False)
+class _Usage:
+    """Units there per row of `stock.steps`; units still kept per holder and step, whose first rows are `starts`."""
+
+    physical: Ints
+    kept: Ints
+    starts: Ints
+    row: Ints
+
+
+def _summed(values: Ints, starts: Ints) -> Ints:
+    """Return running sums that begin anew at each start."""
+    total = np.concatenate([[0], np.cumsum(values)]).astype(np.int64)
+    return total[1:] - np.repeat(total[starts[:-1]], np.diff(starts))
+
+
+def _least_ahead(values: Ints, starts: Ints) -> Ints:
+    """Return the least value from each place to its stretch's end: what can be drawn without harming later draws."""
+    least = values.copy()
+    # Stretches have few places: one round per place behind the first.
+    left = np.repeat(starts[1:], np.diff(starts)) - 1 - np.arange(values.size)
+    for ahead in range(1, int(left.max(initial=0)) + 1):
+        before = np.flatnonzero(left >= ahead)
+        least[before] = np.minimum(least[before], values[before + ahead])
+    return least
+
+
+def _rest(problem: Problem, usage: _Usage) -> pl.DataFrame:
+    """Return the steps with units left."""
+    stock = problem.stock
+    beside, free = usage.physical.copy(), usage.physical.copy()
+    np.subtract.at(free, usage.row, usage.kept)
+    is_safety = np.repeat((stock.holders["holder"] == SAFETY).to_numpy(), np.diff(usage.starts))
+    np.subtract.at(beside, usage.row[is_safety], usage.kept[is_safety])
+    return stock.steps.select("sku", "node_id", "cell", "day").with_columns(
+        pl.Series("row", np.arange(stock.steps.height), dtype=pl.Int64),
+        pl.Series("physical", _least_ahead(usage.physical, stock.starts)),
+        pl.Series("beside_safety", _least_ahead(beside, stock.starts)),
+        pl.Series("free", _least_ahead(free, stock.starts)),
+    )
+
+
+def _channel_rest(problem: Problem, usage: _Usage) -> pl.DataFrame:
     """Return what is free for a channel that has a reserve itself: row, channel, channel_free."""
-    stock, (drawn, kept) = problem.stock, usage
-    slack = stock.supply - drawn
-    for holder_id, cell in stock.holders.select("holder_id", "cell").iter_rows():
-        slack[stock.rows(cell)] -= kept[holder_id]
-    rows, channels, least = [np.zeros(0, np.int64)], [], [np.zeros(0, np.int64)]
-    for holder_id, cell, holder in stock.holders.select("holder_id", "cell", "holder").iter_rows():
-        place = stock.rows(cell)
-        rows.append(np.arange(place.start, place.stop, dtype=np.int64))
-        channels += [holder] * rows[-1].size
-        least.append(np.minimum.accumulate((slack[place] + kept[holder_id])[::-1])[::-1])
+    slack = usage.physical.copy()
+    np.subtract.at(slack, usage.row, usage.kept)
+    least = _least_ahead(slack[usage.row] + usage.kept, usage.starts)
+    owner = np.repeat(np.arange(usage.starts.size - 1), np.diff(usage.starts))
     return pl.DataFrame(
-        {"row": np.concatenate(rows), "channel": channels, "channel_free": np.concatenate(least)},
+        {"row": usage.row, "channel": problem.stock.holders["holder"].gather(owner), "channel_free": least},
         schema={"row": pl.Int64, "channel": pl.String, "channel_free": pl.Int64},
     )
 
@@ -320,10 +362,6 @@ def _node_rest(problem: Problem, used: pl.DataFrame) -> pl.DataFrame:
 
 def _cap_rest(used: pl.DataFrame) -> pl.DataFrame:
     return used.filter(pl.col("cap") >= 0).group_by("cap", "ship_date").agg(pl.col("units").sum().alias("cap_used"))
-
-
-def _taken(used: pl.DataFrame) -> pl.DataFrame:
-    return used.group_by("cell").agg(pl.col("units").sum().alias("taken"))
 
 
 def _competing(reasons: pl.DataFrame, blocks: pl.DataFrame, used: pl.DataFrame) -> pl.DataFrame:

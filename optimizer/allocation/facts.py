@@ -6,10 +6,10 @@ Nothing of the model, the arcs or the solver is used, and none of their calendar
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import UTC, date, datetime, time, timedelta
 from functools import cached_property
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 from zoneinfo import ZoneInfo
 
 import polars as pl
@@ -21,6 +21,7 @@ from optimizer.allocation.options import BASIS, CarrierCap
 Row = dict[str, Any]
 Cell = tuple[str, str]
 Key = tuple[str, str]
+Found = TypeVar("Found")
 
 _SCOPE: Final = ("order_id", "line_id", "sku", "customer_id", "channel", "node_id", "carrier", "service", "ship_date")
 _FOREVER: Final = date(9999, 12, 31)
@@ -53,9 +54,7 @@ class Facts:
         for row in rows_of(extras["planner_decisions"]):
             self.decisions[row["decision"].lower()].append(row)
         # Lines of one zone that a node ships on one day by one service share their instants.
-        self._ship_at: dict[tuple[Any, ...], datetime] = {}
-        self._arrival: dict[tuple[Any, ...], date] = {}
-        self._arrive_at: dict[tuple[Any, ...], datetime] = {}
+        self._shared: dict[Callable[[Facts, Row], Any], dict[tuple[Any, ...], Any]] = defaultdict(dict)
 
     def line(self, row: Row) -> Row:
         """Return the line of a row of the plan."""
@@ -80,13 +79,15 @@ class Facts:
 
     def ship_at(self, row: Row) -> datetime:
         """Return the instant by which the row's units must be ready: the node's cut-off or the lane's, the earlier."""
-        key = self._way(row)
-        if key not in self._ship_at:
-            self._ship_at[key] = self._find_ship_at(row)
-        return self._ship_at[key]
+        return self.shared(row, Facts._find_ship_at)
 
-    def _way(self, row: Row) -> tuple[Any, ...]:
-        return row["node_id"], row["ship_date"], self.line(row)["lane_zone"], row["carrier"], row["service"]
+    def shared(self, row: Row, find: Callable[[Facts, Row], Found]) -> Found:
+        """Return what rows of one node, day, zone and service share, found once."""
+        key = (row["node_id"], row["ship_date"], self.line(row)["lane_zone"], row["carrier"], row["service"])
+        known: dict[tuple[Any, ...], Found] = self._shared[find]
+        if key not in known:
+            known[key] = find(self, row)
+        return known[key]
 
     def _find_ship_at(self, row: Row) -> datetime:
         zone, day = self.zone(row["node_id"]), row["ship_date"]
@@ -111,10 +112,7 @@ class Facts:
 
     def arrival(self, row: Row) -> date:
         """Return the day on which the carrier has moved the lane's transit days."""
-        key = self._way(row)
-        if key not in self._arrival:
-            self._arrival[key] = self._find_arrival(row)
-        return self._arrival[key]
+        return self.shared(row, Facts._find_arrival)
 
     def _find_arrival(self, row: Row) -> date:
         lane = self.lane(row) or {}
@@ -129,12 +127,12 @@ class Facts:
 
     def arrive_at(self, row: Row) -> datetime:
         """Return the instant at which the row's units have arrived."""
-        key = self._way(row)
-        if key not in self._arrive_at:
-            hour = time(self.options.arrival_hour)
-            local = datetime.combine(self.arrival(row), hour, tzinfo=self.zone(row["node_id"]))
-            self._arrive_at[key] = max(local.astimezone(UTC), self.ship_at(row))
-        return self._arrive_at[key]
+        return self.shared(row, Facts._find_arrive_at)
+
+    def _find_arrive_at(self, row: Row) -> datetime:
+        hour = time(self.options.arrival_hour)
+        local = datetime.combine(self.arrival(row), hour, tzinfo=self.zone(row["node_id"]))
+        return max(local.astimezone(UTC), self.ship_at(row))
 
     def days_late(self, row: Row) -> int:
         """Return started days after the needed date or the ship-by date, whichever is more."""
@@ -196,9 +194,9 @@ class Facts:
         for row in rows_of(self.data.extras["lots"]):
             if row["expires_on"] is not None and row["expires_on"] < self.first:
                 expired[row["sku"], row["node_id"]] += row["quantity"]
-        for row in rows_of(self.data.inventory):
-            cell = (row["sku"], row["node_id"])
-            found[cell][date.min] += max(0, row["on_hand"] - (row["quarantine"] or 0) - expired[cell])
+        columns = ("sku", "node_id", "on_hand", "quarantine")
+        for sku, node_id, on_hand, quarantine in self.data.inventory.select(columns).iter_rows():
+            found[sku, node_id][date.min] += max(0, on_hand - (quarantine or 0) - expired.get((sku, node_id), 0))
         for row, ready, units in self.receipts():
             found[row["sku"], row["node_id"]][ready] += units
         return {cell: dict(there) for cell, there in found.items()}
@@ -206,18 +204,21 @@ class Facts:
     def receipts(self) -> Iterator[tuple[Row, date, int]]:
         """Yield the receipts that are counted on, from which day and with how many units."""
         last = self.first + timedelta(days=self.options.horizon_days)
+        zones = {node_id: self.zone(node_id) for node_id in self.nodes}
         for row in rows_of(self.data.receipts):
             expected = row["expected_at"] and utc(row["expected_at"])
             if not row["is_confirmed"] or expected is None or expected < self.options.moment:
                 continue
             if row["expires_on"] is not None and row["expires_on"] < self.first:
                 continue
-            ready = expected.astimezone(self.zone(row["node_id"])).date() + timedelta(days=self.options.dock_days)
+            ready = expected.astimezone(zones[row["node_id"]]).date() + timedelta(days=self.options.dock_days)
             if ready <= last:
                 yield row, ready, row["quantity"] * (BASIS - self.options.receipt_haircut_bp) // BASIS
 
     def lots(self) -> dict[Cell, list[tuple[date, date, int]]]:
         """Return per cell with dated lots: (there from, expires, units); what no lot names does not expire."""
+        if not self.data.extras["lots"]["expires_on"].count() and not self.data.receipts["expires_on"].count():
+            return {}
         found: dict[Cell, list[tuple[date, date, int]]] = defaultdict(list)
         dated: set[Cell] = set()
         named: dict[Cell, int] = defaultdict(int)

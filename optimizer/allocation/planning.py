@@ -10,7 +10,7 @@ from optimizer.allocation import report
 from optimizer.allocation.backend import Status
 from optimizer.allocation.baseline import rule_plan, value_plan
 from optimizer.allocation.data import AllocationData
-from optimizer.allocation.explain import explain_lates, explain_shorts, explain_splits
+from optimizer.allocation.explain import explain_lates, explain_shorts, explain_splits, rest_of
 from optimizer.allocation.options import AllocationOptions
 from optimizer.allocation.plan import Problem, objective_cents, prepare
 from optimizer.allocation.result import AllocationResult
@@ -113,16 +113,16 @@ def compare(rules: AllocationResult, plan: AllocationResult) -> pl.DataFrame:
 def _result(problem: Problem, solved: Solved) -> AllocationResult:
     data, plan = problem.data, solved.plan
     used = report.shipped(problem, plan)
-    lines = report.progress(problem, used)
+    lines, rest = report.progress(problem, used), rest_of(problem, plan, used)
     result = AllocationResult(
         status=solved.status,
         objective_cents=solved.objective_cents,
         bound_cents=solved.bound_cents,
         terms=report.terms(problem, plan, used),
         allocations=report.allocations(used),
-        shorts=explain_shorts(problem, plan, lines, used),
-        lates=explain_lates(problem, plan, lines, used),
-        splits=explain_splits(problem, plan, lines, used),
+        shorts=explain_shorts(problem, lines, used, rest),
+        lates=explain_lates(problem, lines, used, rest),
+        splits=explain_splits(problem, lines, used, rest),
         summary=report.summary(lines),
         releases=report.releases(problem, plan, used),
         commitments=report.commitments(problem, plan),

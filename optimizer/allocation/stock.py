@@ -35,6 +35,7 @@ FAR: Final = 2**40
 _CLOCK: Final = ("node_id", "zone", "cut_off_time")
 
 Ints = npt.NDArray[np.int64]
+Flags = npt.NDArray[np.bool_]
 
 
 @dataclass(frozen=True, slots=True, eq=False, kw_only=True)

@@ -69,29 +69,31 @@ def check(facts: Facts, rows: list[Row], freed: Freed, objective_cents: int) -> 
 
 def row_faults(facts: Facts, row: Row) -> Iterator[str]:
     """Yield what is wrong with one row of a plan whatever the others are."""
-    where = f"{row['order_id']}/{row['line_id']} from {row['node_id']} on {row['ship_date']}"
+    found = [*_row_faults(facts, row)]
+    if found:
+        where = f"{row['order_id']}/{row['line_id']} from {row['node_id']} on {row['ship_date']}"
+        yield from (f"{where}: {meaning}" for meaning in found)
+
+
+def _row_faults(facts: Facts, row: Row) -> Iterator[str]:
     line = facts.lines.get((row["order_id"], row["line_id"]))
     if line is None or row["node_id"] not in facts.nodes:
-        yield f"{where}: no such line or node"
+        yield "no such line or node"
         return
     if row["quantity"] <= 0:
-        yield f"{where}: quantity {row['quantity']}"
+        yield f"quantity {row['quantity']}"
     if facts.lane(row) is None:
-        yield f"{where}: no lane of {row['carrier']} {row['service']}"
+        yield f"no lane of {row['carrier']} {row['service']}"
         return
     ship_at, arrive_at = facts.ship_at(row), facts.arrive_at(row)
-    last = facts.today(row["node_id"]) + timedelta(days=facts.options.horizon_days - 1)
+    yield from facts.shared(row, _way_faults)
+    not_before, opens, ends = (line[name] for name in ("not_before_at", "deliver_not_before_at", "cancel_after_at"))
     checks = {
         "the line is on hold": line["is_on_hold"],
         "its export data is incomplete": _lacks_export_data(line),
-        "before the decision": ship_at <= facts.options.moment,
-        "beyond the horizon": row["ship_date"] > last,
-        "not an operating day": not facts.is_open(row["node_id"], row["ship_date"]),
-        "the carrier does not pick up": not facts.picks_up(row),
-        "before its window": line["not_before_at"] is not None and ship_at < utc(line["not_before_at"]),
-        "before its delivery window": line["deliver_not_before_at"] is not None
-        and arrive_at < utc(line["deliver_not_before_at"]),
-        "past its cancel date": line["cancel_after_at"] is not None and ship_at > utc(line["cancel_after_at"]),
+        "before its window": not_before is not None and ship_at < utc(not_before),
+        "before its delivery window": opens is not None and arrive_at < utc(opens),
+        "past its cancel date": ends is not None and ship_at > utc(ends),
         "days_late is wrong": row["days_late"] != facts.days_late(row),
         "arrival_date is wrong": row["arrival_date"] != facts.arrival(row),
         "the node is excluded for the line": facts.line_nodes.get(
@@ -102,13 +104,27 @@ def row_faults(facts: Facts, row: Row) -> Iterator[str]:
         "the goods may not be handled there": not _is_handled(facts, row, line),
         f"not in packs of {line['pack_multiple']}": row["quantity"] % line["pack_multiple"] != 0,
     }
-    yield from (f"{where}: {meaning}" for meaning, is_broken in checks.items() if is_broken)
+    yield from (meaning for meaning, is_broken in checks.items() if is_broken)
+
+
+def _way_faults(facts: Facts, row: Row) -> tuple[str, ...]:
+    """Return what is wrong with the row's day and lane, whatever it ships."""
+    last = facts.today(row["node_id"]) + timedelta(days=facts.options.horizon_days - 1)
+    checks = {
+        "before the decision": facts.ship_at(row) <= facts.options.moment,
+        "beyond the horizon": row["ship_date"] > last,
+        "not an operating day": not facts.is_open(row["node_id"], row["ship_date"]),
+        "the carrier does not pick up": not facts.picks_up(row),
+    }
+    return tuple(meaning for meaning, is_broken in checks.items() if is_broken)
 
 
 def _lacks_export_data(line: Row) -> bool:
+    if not line["is_export"]:
+        return False
     digits = "".join(character for character in line["hs_code"] or "" if character.isdigit())
     texts = [(line[name] or "").strip() for name in ("origin_country", "importer_reference")]
-    return bool(line["is_export"]) and not (len(digits) >= 6 and all(texts) and (line["declared_value"] or 0) > 0)
+    return not (len(digits) >= 6 and all(texts) and (line["declared_value"] or 0) > 0)
 
 
 def _is_routed(facts: Facts, row: Row, line: Row) -> bool:
@@ -123,6 +139,8 @@ def _is_routed(facts: Facts, row: Row, line: Row) -> bool:
 
 def _is_handled(facts: Facts, row: Row, line: Row) -> bool:
     needs = _words(line["handling"])
+    if not needs:
+        return True
     places = (facts.nodes[row["node_id"]], facts.lane(row) or {})
     asked = [place["handling"] for place, is_told in zip(places, facts.is_handling_told, strict=True) if is_told]
     return all(needs <= _words(text) for text in asked)

@@ -11,7 +11,7 @@ All stops are counts, none is a time.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from typing import Final
 
 import numpy as np
@@ -58,8 +58,8 @@ NEAR: Final = 0.003
 """Gap of a greedy plan at which orders compete so little that NEAR_STEPS and NEAR_MOVES do."""
 
 NEAR_STEPS: Final = 25
-NEAR_MOVES: Final = (10_000, 3)
-"""Fewest moves, and moves per order."""
+NEAR_MOVES: Final = (10_000, 1)
+"""Fewest moves, and moves per order; none of them may be worse than what it replaces."""
 
 RUIN: Final = 12
 
@@ -201,31 +201,37 @@ class _Engine:
 
     def orders(self, start: Prices | None) -> KernelAnswer:
         problem, world = self.problem, make_world(self.problem)
-        learnt, state = self._without_orders(world, start)
-        flat = OrderPrices(learnt.prices.rows, learnt.prices.groups, learnt.lots, learnt.quotas, learnt.bound_cents)
-        flat = OrderPrices(
-            flat.rows, flat.groups, flat.lots, flat.quotas, min(flat.bound_cents, order_bound(problem, world, flat))
-        )
         dearest = np.argsort(-unit_values(problem), kind="stable").astype(np.int64)
         plain = empty_state(problem, world)
         insert_all(world, plain, no_tariff(problem), dearest, 0)
-        reached = self._worth(world, plain)
+        reached, state = self._worth(world, plain), None
+        # One pass at no prices tells whether orders compete at all; only then are prices of rows worth their time.
+        learnt = pricing.learn(problem, Prices.zero(problem), steps=1)
+        flat = self._order_prices(world, learnt)
         is_near = flat.bound_cents - reached <= NEAR * abs(flat.bound_cents)
+        if not is_near:
+            learnt, state = self._without_orders(world, start)
+            flat = self._order_prices(world, learnt)
+            is_near = flat.bound_cents - reached <= NEAR * abs(flat.bound_cents)
         steps = self._order_steps(is_near=is_near)
         best = learn_orders(problem, world, flat, steps=steps, reached_cents=reached)
         self.trace["flat_bound"] = learnt.bound_cents
-        candidates = {
-            "mended": self._mended(world, state, best, dearest),
-            "priced": self._priced(world, best, dearest),
-            "greedy": plain,
-        }
+        candidates = {"priced": self._priced(world, best, dearest), "greedy": plain}
+        if state is not None:
+            candidates["mended"] = self._mended(world, state, best, dearest)
         worth = {name: self._worth(world, state) for name, state in candidates.items()}
         self.trace.update({f"start_{name}": float(cents) for name, cents in worth.items()})
         state = candidates[max(sorted(worth), key=worth.__getitem__)]
-        self._search(world, state, best.tariff, self._moves(is_near=is_near))
+        warmth = 0 if is_near or not problem.arcs else int(np.median(problem.arc_gain))
+        self._search(world, state, best.tariff, self._moves(is_near=is_near), warmth)
         plan = plan_of(world, state)
         prices = Prices(best.rows, best.groups)
         return self._answer("orders", plan, best.bound_cents, prices, best.lots)
+
+    def _order_prices(self, world: World, learnt: pricing.Learnt) -> OrderPrices:
+        """Return prices learnt without order rules, with the better of their two bounds."""
+        flat = OrderPrices(learnt.prices.rows, learnt.prices.groups, learnt.lots, learnt.quotas, learnt.bound_cents)
+        return replace(flat, bound_cents=min(flat.bound_cents, order_bound(self.problem, world, flat)))
 
     def _order_steps(self, *, is_near: bool) -> int:
         if self.effort.order_steps is not None:
@@ -254,10 +260,9 @@ class _Engine:
             insert_missing(world, state, best.tariff, dearest, share)
         return state
 
-    def _search(self, world: World, state: State, tariff: Tariff, moves: int) -> None:
+    def _search(self, world: World, state: State, tariff: Tariff, moves: int, warmth: int) -> None:
         if moves == 0:
             return
-        warmth = int(np.median(self.problem.arc_gain)) if self.problem.arcs else 0
         kept, before = copy_state(state), self._worth(world, state)
         seed = np.array([88172645463325252 + self.seed * 7919], np.uint64)
         ruin_and_recreate(world, state, tariff, moves, seed, warmth, RUIN)

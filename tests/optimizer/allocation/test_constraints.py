@@ -201,6 +201,11 @@ def test_a_carrier_limit_that_leaves_units_behind_is_the_reason(world):
     assert reasons(allocate(data)) == {"1": "CARRIER_CAP"}
 
 
+def test_a_lane_that_says_what_it_picks_up_is_the_reason_too(world):
+    data = world.make([world.line(open_quantity=5)], lanes=[world.lane(daily_capacity_units=2)], horizon_days=1)
+    assert reasons(allocate(data)) == {"1": "CARRIER_CAP"}
+
+
 def test_a_carrier_limit_holds_on_its_dates_only(world):
     caps = (CarrierCap(carrier="swift", node_id="n1", units=0, first_date=MONDAY, last_date=MONDAY),)
     result = allocate(world.make([world.line()], carrier_caps=caps))

@@ -260,7 +260,9 @@ def test_orders_that_a_greedy_plan_places_near_the_bound_are_searched_little(mon
     for problem, moves in ((scarce, 40), (plenty, 7)):
         monkeypatch.setattr(engine, "MOVES", (40, 40))
         monkeypatch.setattr(engine, "NEAR_MOVES", (7, 0))
-        assert solve_arrays(problem, effort=Effort(sweeps=2, steps=2, rounds=1)).trace["moves"] == moves
+        trace = solve_arrays(problem, effort=Effort(sweeps=2, steps=2, rounds=1)).trace
+        assert trace["moves"] == moves
+        assert ("start_mended" in trace) == (problem is scarce)
 
 
 def test_a_coupled_problem_of_one_program_comes_within_a_thousandth_of_its_bound():
