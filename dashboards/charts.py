@@ -173,14 +173,17 @@ def control_chart(
     domain = _domain([*values, *(max(edge, 0.0) for edge in edges)], target, unit)
     shape = _axis_format(unit, domain)
     y = alt.Y("value:Q", scale=alt.Scale(domain=list(domain), nice=False), axis=alt.Axis(format=shape, title=title))
-    x = alt.X("period:T", axis=alt.Axis(format="%d %b", title=None, tickCount=8))
+    # A time without zone is the reader's own midnight; a date would be UTC's, the day before to readers in the west.
+    weeks = series.with_columns(week=pl.col("period").dt.strftime("%Y-%m-%dT00:00:00"))
+    starts = [alt.DateTime(year=day.year, month=day.month, date=day.day) for day in series["period"]]
+    x = alt.X("week:T", axis=alt.Axis(format="%-d %b", title=None, values=starts, labelOverlap="greedy"))
     tooltip: list[Any] = [
-        alt.Tooltip("period:T", title="Week of", format="%d %b %Y"),
+        alt.Tooltip("week:T", title="Week of", format="%-d %b %Y"),
         alt.Tooltip("value:Q", title=title, format=".1%" if unit == "ratio" else ",.1f"),
         alt.Tooltip("observations:Q", title="n", format=","),
         alt.Tooltip("is_provisional:N", title="provisional"),
     ]
-    base = alt.Chart(series).encode(x=x, y=y)
+    base = alt.Chart(weeks).encode(x=x, y=y)
     layers: list[alt.Chart] = []
     if limits:
         band = pl.DataFrame({"value": [max(limits.lower, domain[0])], "upper": [min(limits.upper, domain[1])]})

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -92,10 +93,15 @@ def demo(
 
 
 @app.command()
-def init(folder: Annotated[Path, typer.Argument(help="new workspace")]) -> None:
+def init(
+    folder: Annotated[
+        Path | None, typer.Argument(help="new workspace (default: --home, then OTIF_HOME or the current folder)")
+    ] = None,
+) -> None:
     """Make a new workspace: settings, seeds, mappings, inbox."""
     from otif.workspace import create_workspace
 
+    folder = folder or CommandState.home or Path(os.environ.get("OTIF_HOME", "."))
     for path in create_workspace(folder):
         print(f"wrote {path}")
     print(f"next: drop files into {folder / 'inbox'}, then: otif --home {folder} ingest")

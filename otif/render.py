@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import sys
 from collections.abc import Iterable, Sequence
 from datetime import date, datetime
 from decimal import Decimal
@@ -17,7 +19,11 @@ if TYPE_CHECKING:
 
 Format = Literal["table", "json", "csv"]
 
-console: Final = Console(highlight=False)
+_WIDTH_OF_A_PIPE: Final = 200
+
+console: Final = Console(
+    highlight=False, width=None if sys.stdout.isatty() or "COLUMNS" in os.environ else _WIDTH_OF_A_PIPE
+)
 """Where results go."""
 
 notes: Final = Console(stderr=True, highlight=False, soft_wrap=True)
@@ -56,7 +62,8 @@ def table(
     """Build a calm table under a bold heading: dim column names, no lines."""
     built = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0))
     for name, justify in columns:
-        built.add_column(name, justify=justify, header_style="dim", no_wrap=justify == "right")
+        # A word too long for its column goes on below: nothing is cut off.
+        built.add_column(name, justify=justify, header_style="dim", no_wrap=justify == "right", overflow="fold")
     for row in rows:
         built.add_row(*("" if cell is None else str(cell) for cell in row))
     return Group(Text(title, style="bold"), built) if title else built

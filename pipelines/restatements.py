@@ -91,22 +91,22 @@ differing as (
     select * from compared where abs(numerator_change) > 1e-9 or abs(denominator_change) > 1e-9
 ),
 fresh as (
-    select events.order_id, events.line_id, cast(null as varchar) as row_key, events.batch_id,
+    select events.order_id, events.line_id, cast(null as varchar) as row_key, events.source_ref,
         events.event_at < before.as_of as is_late
     from marts.fct_events as events
     cross join previous.marts.build_info as before
     where events.event_at >= before.as_of
-        or events.batch_id not in (select batch_id from previous.marts.fct_batches)
+        or events.batch_id not in (select batch_id from previous.marts.fct_batches where status <> 'quarantined')
     union all
-    select null, null, events.row_key, events.batch_id, events.event_at < before.as_of
+    select null, null, events.row_key, events.source_ref, events.event_at < before.as_of
     from marts.fct_orderless_events as events
     cross join previous.marts.build_info as before
     where events.event_at >= before.as_of
-        or events.batch_id not in (select batch_id from previous.marts.fct_batches)
+        or events.batch_id not in (select batch_id from previous.marts.fct_batches where status <> 'quarantined')
 ),
 touched as (
     select differing.kpi_id, differing.row_key, differing.period_date, bool_or(fresh.is_late) as is_late,
-        min(fresh.batch_id) filter (fresh.is_late) as late_batch
+        min(split_part(fresh.source_ref, '#', 1)) filter (fresh.is_late) as late_file
     from differing
     inner join fresh
         on differing.order_id = fresh.order_id
@@ -114,13 +114,13 @@ touched as (
     group by all
     union all
     select differing.kpi_id, differing.row_key, differing.period_date, bool_or(fresh.is_late),
-        min(fresh.batch_id) filter (fresh.is_late)
+        min(split_part(fresh.source_ref, '#', 1)) filter (fresh.is_late)
     from differing
     inner join fresh on differing.row_key = fresh.row_key
     group by all
 ),
 told as (
-    select kpi_id, row_key, period_date, bool_or(is_late) as is_late, min(late_batch) as late_batch
+    select kpi_id, row_key, period_date, bool_or(is_late) as is_late, min(late_file) as late_file
     from touched group by all
 ),
 versions as (
@@ -139,7 +139,7 @@ select differing.*,
         when told.row_key is not null then 'new_events'
         else 'time'
     end as cause,
-    case when told.is_late then told.late_batch end as late_batch
+    case when told.is_late then told.late_file end as late_file
 from differing
 left join told
     on differing.kpi_id = told.kpi_id and differing.row_key = told.row_key and differing.period_date = told.period_date
@@ -162,7 +162,13 @@ with inputs as (
 select
     $publication, $previous, caused.kpi_id, caused.period_date, caused.cause,
     case
-        when caused.cause = 'late_events' then string_agg(distinct caused.late_batch, ', ' order by caused.late_batch)
+        when caused.cause = 'late_events' then
+            array_to_string(list(distinct caused.late_file order by caused.late_file)[:3], ', ')
+            || case
+                when count(distinct caused.late_file) > 3
+                    then ' and ' || count(distinct caused.late_file) - 3 || ' more'
+                else ''
+            end
         when caused.cause in ('definition', 'rules', 'definition_and_rules') then (
             select string_agg(inputs.names, ', ' order by inputs.is_rule desc)
             from inputs

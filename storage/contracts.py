@@ -22,6 +22,9 @@ import polars as pl
 QUANTITY: Final = "DECIMAL(18,3)"
 MONEY: Final = "DECIMAL(18,4)"
 
+EARLIEST_YEAR: Final = 1990
+"""No event of order management is older: such times are unset clocks (1970) or two-digit years."""
+
 _POLARS_TYPES: Final[dict[str, pl.DataType]] = {
     "VARCHAR": pl.String(),
     "TIMESTAMP": pl.Datetime("us"),
@@ -43,6 +46,7 @@ class Column:
         required: A row without it is rejected.
         allowed: Closed set of values, where there is one.
         minimum: Smallest allowed value for numeric columns.
+        pattern: Regular expression of the values of a text column, and what they are in words.
     """
 
     name: str
@@ -51,6 +55,7 @@ class Column:
     required: bool = False
     allowed: tuple[str, ...] = ()
     minimum: float | None = None
+    pattern: tuple[str, str] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,12 +143,16 @@ class EventTable:
                 rules.append((f"{name} not in ({listed})", f"{name} is not one of {', '.join(column.allowed)}"))
             if column.minimum is not None:
                 rules.append((f"{name} < {column.minimum:g}", f"{name} is below {column.minimum:g}"))
+            if column.pattern is not None:
+                expression, meaning = column.pattern
+                rules.append((f"not ({name} ~ '{expression}')", f"{name} is no {meaning}"))
         for event_type, names in self.required_by_type.items():
             rules += [(f"event_type = '{event_type}' and {n} is null", f"{event_type} needs {n}") for n in names]
         for event_type, names in self.one_of_by_type.items():
             says_nothing = " and ".join(f"{name} is null" for name in names)
             reason = f"{event_type} needs at least one of {', '.join(names)}"
             rules.append((f"event_type = '{event_type}' and {says_nothing}", reason))
+        rules.append((f"date_part('year', event_at) < {EARLIEST_YEAR}", f"event_at is before {EARLIEST_YEAR}"))
         if "window_start_at" in self.names:
             rules.append(("window_end_at <= window_start_at", "window_end_at is not after window_start_at"))
         return tuple(rules)
@@ -191,7 +200,12 @@ _ORDER_REF: Final = Column("order_id", "VARCHAR", "Business order number; null i
 _LINE_ID: Final = Column("line_id", "VARCHAR", "Order line number as text; null = the event is about the whole order.")
 _SKU: Final = Column("sku", "VARCHAR", "Stock keeping unit.")
 _NODE: Final = Column("node_id", "VARCHAR", "Fulfilment node (own DC, 3PL site, store).")
-_CURRENCY: Final = Column("currency", "VARCHAR", "ISO 4217 code of the money columns.")
+_CURRENCY: Final = Column(
+    "currency",
+    "VARCHAR",
+    "ISO 4217 code of the money columns.",
+    pattern=("^[A-Z]{3}$", "ISO 4217 code (three capital letters)"),
+)
 _REASON: Final = Column("reason", "VARCHAR", "Reason code or text as the source gives it.")
 
 

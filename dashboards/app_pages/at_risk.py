@@ -6,7 +6,7 @@ import polars as pl
 import streamlit as st
 
 from dashboards import charts, components
-from dashboards.formats import count_text, instant_text, money_text, value_text, words
+from dashboards.formats import MISSING, count_text, instant_text, money_text, value_text, words
 from dashboards.loading import ask
 from dashboards.queries import build_info, line_risks, risk_lenses, risk_reliability, risk_scores, risks_missing
 
@@ -34,6 +34,7 @@ with st.container(horizontal=True):
 shown = lines.filter(*(pl.col(column).is_in(wanted) for column, wanted in picks.items() if wanted))
 judged = ask(risk_scores, lens="" if lens == "headline" else lens)
 unknown = shown.filter(pl.col("probability").is_null())
+is_foretold = unknown.height < shown.height
 sums = {
     name: float(shown[name].sum()) if shown[name].null_count() < shown.height else None
     for name in ("probability", "expected_loss_amount", "action_value_amount")
@@ -51,24 +52,30 @@ for reason in sorted(set(unknown["unavailable_reason"].drop_nulls())):
 if shown.is_empty():
     components.nothing("No open line matches these filters.")
 else:
+    if not is_foretold:
+        shown = shown.sort("window_end_at", "order_id", "line_id")
     money = st.column_config.NumberColumn
     written = "dollar" if info.currency == "USD" else "localized"
     percent = st.column_config.ProgressColumn
+    columns = {
+        "probability": percent("Miss", format="percent", min_value=0.0, max_value=1.0, width="small"),
+        "expected_loss_amount": money("Loss", format=written, width="small"),
+        "order_id": st.column_config.TextColumn("Order", width=140),
+        "action": st.column_config.TextColumn("Next step", width="medium"),
+        "probability_after": money("Then", format="percent", width="small"),
+        "action_value_amount": money("Worth", format=written, width="small"),
+        "reason": st.column_config.TextColumn("Why", width="large"),
+        "line_id": st.column_config.TextColumn("Line", width="small"),
+        "stage": "Stage",
+        "window_end_at": st.column_config.DatetimeColumn("Due", format="D MMM HH:mm", timezone=info.zone),
+        "channel": "Channel",
+    }
+    if not is_foretold:
+        known = ("order_id", "line_id", "window_end_at", "stage", "channel")
+        columns = {name: columns[name] for name in known} | {"loss_amount": money("A miss costs", format=written)}
     picked = components.table(
         shown.with_columns(stage=pl.Series([words(stage) for stage in shown["stage"]], dtype=pl.String)),
-        {
-            "probability": percent("Miss", format="percent", min_value=0.0, max_value=1.0, width="small"),
-            "expected_loss_amount": money("Loss", format=written, width="small"),
-            "order_id": "Order",
-            "action": st.column_config.TextColumn("Next step", width="medium"),
-            "probability_after": money("Then", format="percent", width="small"),
-            "action_value_amount": money("Worth", format=written, width="small"),
-            "reason": st.column_config.TextColumn("Why", width="large"),
-            "line_id": st.column_config.TextColumn("Line", width="small"),
-            "stage": "Stage",
-            "window_end_at": st.column_config.DatetimeColumn("Due", format="D MMM HH:mm", timezone=info.zone),
-            "channel": "Channel",
-        },
+        columns,
         on_select="rerun",
         selection_mode="single-row",
         key="at_risk_table",
@@ -78,11 +85,12 @@ else:
     with st.container(border=True):
         st.subheader(f"Order {item['order_id']}, line {item['line_id']}", anchor=False)
         if not rows:
-            st.caption("The most expensive one; select a row above for another.")
+            which = "most expensive" if is_foretold else "first due"
+            st.caption(f"The {which} one; select a row above for another.")
         st.markdown((item["unavailable_reason"] or item["reason"] or "").replace("$", "\\$"))
         if item["action"]:
             st.markdown(f"**To do:** {item['action']}")
-        components.facts([
+        told = [
             ("Chance of a miss", value_text(item["probability"], "ratio")),
             ("Once that is done", value_text(item["probability_after"], "ratio")),
             ("Which is worth", money_text(item["action_value_amount"], currency=info.currency)),
@@ -92,7 +100,8 @@ else:
             ("Nine of ten in", value_text(item["slow_hours"], "hours")),
             ("Like lines seen", count_text(item["lines_behind"])),
             ("Due", instant_text(item["window_end_at"], info.zone)),
-        ])  # fmt: skip
+        ]
+        components.facts([(name, text) for name, text in told if text != MISSING])
         st.caption(f"Loss: {item['loss_basis']}.")
         st.page_link(
             "app_pages/order.py", label=f"Open order {item['order_id']}", icon=":material/arrow_forward:",

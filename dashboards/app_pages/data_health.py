@@ -6,7 +6,7 @@ import polars as pl
 import streamlit as st
 
 from dashboards import components
-from dashboards.formats import counted, value_text
+from dashboards.formats import counted, value_text, words
 from dashboards.loading import ask, publication_id
 from dashboards.queries import (
     CAUSES,
@@ -14,6 +14,7 @@ from dashboards.queries import (
     batches,
     build_info,
     data_quality_issues,
+    doubts,
     freshness,
     rejects,
     restatements,
@@ -72,7 +73,7 @@ if findings.is_empty():
     components.nothing("No finding.")
 else:
     components.table(
-        findings,
+        findings.with_columns(issue=pl.Series([words(issue) for issue in findings["issue"]], dtype=pl.String)),
         {
             "issue": "Finding",
             "occurrences": number("Times", format="localized"),
@@ -81,6 +82,24 @@ else:
             "example_order_id": "Order",
         },
     )
+
+st.subheader("What is in doubt", anchor=False)
+doubtful = ask(doubts)
+if doubtful.is_empty():
+    components.nothing("Nothing.")
+else:
+    components.table(
+        doubtful.with_columns(doubt=pl.Series([words(doubt) for doubt in doubtful["doubt"]], dtype=pl.String)),
+        {
+            "doubt": "Doubt",
+            "source": "Source",
+            "observations": number("Times", format="localized"),
+            "orders": number("Orders", format="localized"),
+            "first_date": st.column_config.DateColumn("First", format="D MMM YYYY"),
+            "last_date": st.column_config.DateColumn("Last", format="D MMM YYYY"),
+        },
+    )
+    st.caption("Repeated events are counted once. What a missing proof could change stands beside each figure.")
 
 st.subheader("Restated weeks", anchor=False)
 changed = ask(restatements, limit=200)
@@ -133,7 +152,7 @@ else:
             "landed_at": stamp("Landed", format="D MMM YYYY HH:mm", timezone=info.zone),
             "source": "Source",
             "status": "State",
-            "verdict": "Failed checks",
+            "verdict": st.column_config.TextColumn("Failed checks", width="medium"),
             "file_count": number("Files", format="localized"),
             "rows_in": number("Rows", format="localized"),
             "events_landed": number("Events", format="localized"),

@@ -55,6 +55,8 @@ st.caption(
 
 party = st.selectbox("Proof of the misses of", cards["party_id"].to_list(), key="scorecards_party", width=240)
 cases = ask(sla_cases, whose=whose, party=party, **span)
+clocks = cases["clock_zone"].unique().to_list()
+zone = clocks[0] if len(clocks) == 1 and clocks[0] else info.zone  # a 3PL reads its misses on its own clock
 if cases.is_empty():
     components.nothing("No miss.")
     st.stop()
@@ -66,16 +68,16 @@ picked = components.table(
     {
         "order_id": "Order",
         "verdict": "Verdict",
-        "started_at": stamp("Clock began", format="ddd D MMM HH:mm", timezone=info.zone),
+        "started_at": stamp("Clock began", format="ddd D MMM HH:mm", timezone=zone),
         "cut_off_time": "Cut-off",
-        "clock_zone": "Its zone",
         "operating_days": "Works on",
-        "due_at": stamp("Due", format="ddd D MMM HH:mm", timezone=info.zone),
+        "due_at": stamp("Due", format="ddd D MMM HH:mm", timezone=zone),
         "pause_hours": share("On hold, h", format="%.1f"),
-        "stopped_at": stamp("Stopped", format="ddd D MMM HH:mm", timezone=info.zone),
+        "stopped_at": stamp("Stopped", format="ddd D MMM HH:mm", timezone=zone),
     },
     on_select="rerun",
     selection_mode="single-row",
     key="scorecards_table",
 )
+st.caption(f"Times on the clock of {zone}.")
 components.order_link(picked, cases["order_id"])

@@ -57,7 +57,7 @@ else:
                 "node_id": "Node",
                 "opening_quantity": units("On hand", format="localized"),
                 "oversold_quantity": units("Oversold", format="localized"),
-                **{f"{start:%d %b}": units(f"By {start:%d %b}", format="localized") for start in starts},
+                **{f"{start:%d %b}": units(f"Week of {start.day} {start:%b}", format="localized") for start in starts},
             },
         )
         st.caption(
@@ -82,7 +82,7 @@ picked = components.table(
         recovery_status=pl.Series([words(status) for status in recoveries["recovery_status"]], dtype=pl.String)
     ),
     {
-        "order_id": "Order",
+        "order_id": st.column_config.TextColumn("Order", width=140),
         "line_id": "Line",
         "customer_id": "Customer",
         "sku": "SKU",
@@ -90,7 +90,7 @@ picked = components.table(
         "short_amount": st.column_config.NumberColumn(
             "Worth", format="dollar" if info.currency == "USD" else "localized"
         ),
-        "late_days": "Days late",
+        "late_days": "Days past due",
         "recovery_status": "Recovery",
         "covered_at": stamp("Covered", format="ddd D MMM", timezone=info.zone),
         "need_at": stamp("Needed", format="ddd D MMM", timezone=info.zone),

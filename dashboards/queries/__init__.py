@@ -13,6 +13,7 @@ from dashboards.queries.health import (
     batches,
     build_info,
     data_quality_issues,
+    doubts,
     freshness,
     rejects,
 )
@@ -68,6 +69,7 @@ __all__ = [
     "credit_claims",
     "data_quality_issues",
     "disputes_expiring",
+    "doubts",
     "drivers_table",
     "exceptions_list",
     "freshness",

@@ -71,9 +71,16 @@ def freshness(connection: Connection) -> pl.DataFrame:
 
 
 def batches(connection: Connection, *, limit: int = 200) -> pl.DataFrame:
-    """Return the landed batches, youngest first."""
+    """Return the landed batches, youngest first; `verdict` says which checks failed, in words."""
     return read(
-        connection, "select * from marts.fct_batches order by landed_at desc, batch_id limit $limit", {"limit": limit}
+        connection,
+        """
+        select * replace (array_to_string(from_json(verdict, '["varchar"]'), '; ') as verdict)
+        from marts.fct_batches
+        order by landed_at desc, batch_id
+        limit $limit
+        """,
+        {"limit": limit},
     )
 
 
@@ -89,10 +96,29 @@ def data_quality_issues(connection: Connection) -> pl.DataFrame:
         """
         select
             issue, count(*) as occurrences, count(distinct order_id) as orders, min(order_id) as example_order_id,
-            arg_min(detail, order_id) as example
+            coalesce(arg_min(detail, order_id), min(detail)) as example
         from marts.data_quality_issues
         group by issue
         order by occurrences desc, issue
+        """,
+    )
+
+
+def doubts(connection: Connection) -> pl.DataFrame:
+    """Return what the figures cannot be sure of, the most observations first.
+
+    Returns:
+        doubt, source, observations, orders (null: not known), first_date, last_date.
+    """
+    return read(
+        connection,
+        """
+        select
+            doubt, source, cast(sum(observations) as bigint) as observations, cast(sum(orders) as bigint) as orders,
+            min(doubt_date) as first_date, max(doubt_date) as last_date
+        from marts.data_doubt
+        group by doubt, source
+        order by observations desc, doubt, source
         """,
     )
 

@@ -190,19 +190,25 @@ def _share_of_sales(connection: Connection, kpi_id: str, start: date, end: date)
 
 
 def _last_matured(connection: Connection, kpi_id: str, week: Week) -> Week | None:
-    found = read(
+    """Return the last week with matured rows before the first one of which something may still change."""
+    matured, changing = read(
         connection,
         """
-        select max(period_date) from metrics.kpi_values
-        where kpi_id = $kpi_id and not is_provisional and period_date <= $until
+        select
+            min(period_date) filter (not is_provisional and period_date <= $until),
+            min(period_date) filter (is_provisional)
+        from metrics.kpi_values
+        where kpi_id = $kpi_id
         """,
         {"kpi_id": kpi_id, "until": week.end},
-    ).item()
-    if not isinstance(found, date):
+    ).row(0)
+    if matured is None:
         return None
-    starts_sunday = week.start.isoweekday() == 7
-    holding = week_containing(found, week_start="sunday" if starts_sunday else "monday")
-    return holding if found == holding.end else holding.back(1)
+    week_start = "sunday" if week.start.isoweekday() == 7 else "monday"
+    last = week
+    if changing is not None and changing <= week.end:
+        last = week_containing(changing, week_start=week_start).back(1)
+    return last if matured <= last.end else None
 
 
 def _one(frame: pl.DataFrame) -> dict[str, Any]:

@@ -18,7 +18,7 @@ CODES: Final[tuple[tuple[str, str], ...]] = (
     ("unreadable_value", r" is not (a|an) |is not a number|is not a time|is not a date|not true or false|is no "),
     ("unknown_value", r" is not one of |is unknown"),
     ("unknown_reference", r"has no row in table"),
-    ("value_out_of_range", r" is below | is above |is not after"),
+    ("value_out_of_range", r" is below | is above | is before |is not after"),
     ("missing_value", r" is missing| needs |is empty"),
 )
 """Code and the pattern of its sentences, in the order in which they are tried."""

@@ -179,3 +179,18 @@ def test_returns_show_the_last_matured_ship_weeks(connection: Connection) -> Non
     assert chargebacks.state == "unknown"
     assert cohort_days(connection, "chargeback_rate", week_named("2026-W46")) == (date(2026, 10, 12), date(2026, 11, 8))
     assert cohort_days(connection, "backorder_value", week_named("2026-W46")) == (None, None)
+
+
+def test_a_cohort_ends_before_the_first_day_of_which_something_may_still_change() -> None:
+    with connect() as connection:
+        connection.execute("create schema metrics")
+        connection.execute(
+            "create table metrics.kpi_values as select * from (values "
+            "('return_rate', false, date '2026-10-05'), ('return_rate', false, date '2026-10-10'), "  # no row on a Sunday
+            "('return_rate', true, date '2026-10-13'), ('return_rate', false, date '2026-10-16'), "  # another channel's
+            "('chargeback_rate', true, date '2026-10-06')) as rows(kpi_id, is_provisional, period_date)"
+        )
+        week = week_named("2026-W46")
+        assert cohort_days(connection, "return_rate", week) == (date(2026, 9, 14), date(2026, 10, 11))
+        assert cohort_days(connection, "return_rate", week_named("2026-W41"))[1] == date(2026, 10, 11)
+        assert cohort_days(connection, "chargeback_rate", week)[1] == week.end

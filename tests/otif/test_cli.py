@@ -66,6 +66,11 @@ def test_a_folder_without_workspace_is_bad_input_and_says_what_to_do(tmp_path: P
     assert "Traceback" not in told.stderr
 
 
+def test_init_without_a_folder_makes_the_workspace_that_home_names(tmp_path: Path) -> None:
+    assert otif("init", home=tmp_path / "named").returncode == 0
+    assert (tmp_path / "named" / "otif.toml").exists()
+
+
 def test_init_does_not_touch_an_existing_workspace(workspace: Path) -> None:
     before = (workspace / "otif.toml").read_text()
     told = otif("init", workspace)

@@ -19,10 +19,12 @@ _TABLES = """
 create schema if not exists marts; create schema if not exists metrics;
 create or replace table marts.build_info (
     as_of timestamp, company_zone varchar, currency varchar, week_start varchar);
-create or replace table marts.fct_batches (batch_id varchar);
+create or replace table marts.fct_batches (batch_id varchar, status varchar);
 create or replace table marts.fct_events (
-    event_id varchar, order_id varchar, line_id varchar, event_at timestamp, batch_id varchar);
-create or replace table marts.fct_orderless_events (row_key varchar, event_at timestamp, batch_id varchar);
+    event_id varchar, order_id varchar, line_id varchar, event_at timestamp, source_ref varchar,
+    batch_id varchar);
+create or replace table marts.fct_orderless_events (
+    row_key varchar, event_at timestamp, source_ref varchar, batch_id varchar);
 create or replace table metrics.kpi_catalogue (
     kpi_id varchar, kpi_name varchar, unit varchar, cohort_date varchar, display_order bigint);
 create or replace table metrics.kpi_availability (kpi_id varchar, is_available boolean);
@@ -49,6 +51,7 @@ class Build:
             "A": ("2026-11-10", 1), "B": ("2026-11-11", 0), "C": ("2026-11-12", 1), "D": ("2026-11-16", 0),
         }  # fmt: skip
         self.events = [(order, "2026-11-09 12:00:00", "b1") for order in "ABCD"]
+        self.quarantined: list[str] = []
         self.model = "m1"
         self.rules = "r1"
         self.backorders = 5.0
@@ -68,10 +71,13 @@ class Build:
         connection.execute(_TABLES)
         connection.execute("insert into marts.build_info values (?, 'UTC', 'USD', 'monday')", [self.as_of])
         for batch in sorted({batch for *_, batch in self.events}):
-            connection.execute("insert into marts.fct_batches values (?)", [batch])
+            connection.execute("insert into marts.fct_batches values (?, 'landed')", [batch])
+        for batch in self.quarantined:
+            connection.execute("insert into marts.fct_batches values (?, 'quarantined')", [batch])
         for number, (order, at, batch) in enumerate(self.events):
             connection.execute(
-                "insert into marts.fct_events values (?, ?, null, ?, ?)", [str(number), order, at, batch]
+                "insert into marts.fct_events values (?, ?, null, ?, ?, ?)",
+                [str(number), order, at, f"{batch}.csv#{number}", batch],
             )
         for order, (day, verdict) in self.orders.items():
             connection.execute(
@@ -133,7 +139,30 @@ def test_an_event_that_came_late_restates_the_week_it_speaks_of(build: Build, lo
     build.orders["B"] = ("2026-11-11", 1)
     build.events.append(("B", "2026-11-11 09:00:00", "b2"))
     assert build.publish() == 1
-    assert log() == [("otif", "late_events", "b2", 1.0, 0.0, 2.0, 3.0)]
+    assert log() == [("otif", "late_events", "b2.csv", 1.0, 0.0, 2.0, 3.0)]
+
+
+def test_events_of_a_batch_that_was_in_quarantine_before_are_late(
+    build: Build, log: Callable[[], list[object]]
+) -> None:
+    build.quarantined = ["b2"]
+    build.publish()
+    build.quarantined = []
+    build.orders["B"] = ("2026-11-11", 1)
+    build.events.append(("B", "2026-11-11 09:00:00", "b2"))
+    build.publish()
+    assert log() == [("otif", "late_events", "b2.csv", 1.0, 0.0, 2.0, 3.0)]
+
+
+def test_many_late_files_are_counted_after_the_third(build: Build, log: Callable[[], list[tuple[object, ...]]]) -> None:
+    build.publish()
+    for order, batch in zip("ABC", ("b2", "b3", "b4"), strict=True):
+        build.orders[order] = ("2026-11-10", 2)
+        build.events.append((order, "2026-11-11 09:00:00", batch))
+    build.orders["E"] = ("2026-11-10", 1)
+    build.events.append(("E", "2026-11-11 09:00:00", "b5"))
+    build.publish()
+    assert [row[2] for row in log()] == ["b2.csv, b3.csv, b4.csv and 1 more"]
 
 
 def test_what_happened_since_is_no_late_event(build: Build, log: Callable[[], list[object]]) -> None:
@@ -160,7 +189,7 @@ def test_a_changed_model_is_named_and_a_late_row_stays_late(build: Build, log: C
     build.events.append(("B", "2026-11-11 09:00:00", "b2"))
     build.publish()
     assert log() == [
-        ("otif", "late_events", "b2", 1.0, 0.0, 2.0, 1.0),
+        ("otif", "late_events", "b2.csv", 1.0, 0.0, 2.0, 1.0),
         ("otif", "definition", "int_units", -2.0, 0.0, 2.0, 1.0),
     ]
 

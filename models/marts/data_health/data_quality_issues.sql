@@ -26,6 +26,26 @@ unknown_shipments as (
     group by shipments.order_id
 ),
 
+unknown_lines as (
+    select
+        'shipped_item_not_ordered' as issue,
+        shipments.order_id || ' ' || shipments.line_id as subject,
+        shipments.order_id,
+        {{ counted('sum(shipments.quantity)', 'unit') }} || ' of '
+        || coalesce(min(shipments.sku), 'line ' || shipments.line_id) || ' shipped by ' || min(shipments.source)
+        || ', which the order does not ask for' as detail
+    from {{ ref('fct_shipment_lines') }} as shipments
+    inner join (select distinct order_id from {{ ref('fct_order_lines') }}) as orders
+        on shipments.order_id = orders.order_id
+    left join {{ ref('fct_order_lines') }} as lines
+        on shipments.order_id = lines.order_id and shipments.line_id = lines.line_id
+    where
+        lines.line_id is null
+        and shipments.line_id is not null
+        and not shipments.is_voided
+    group by shipments.order_id, shipments.line_id
+),
+
 scans as (
     select
         tracking_number,
@@ -125,6 +145,8 @@ found as (
     select * from negative_durations
     union all
     select * from unknown_shipments
+    union all
+    select * from unknown_lines
     union all
     select * from unknown_scans
     union all

@@ -4,24 +4,30 @@
 {#- Retailers bill their deductions weeks after the goods left. -#}
 {% set settle_days = var('chargeback_maturity_days', 42) %}
 with combined as (
-    select
-        'chargeback_rate' as kpi_id,
-        'invoice' as row_kind,
-        'invoice ' || invoice_id as row_key,
-        order_id,
-        cast(null as varchar) as line_id,
-        cast(null as varchar) as sku,
-        cast(null as varchar) as service,
-        {{ kpi_dimensions(absent=["carrier", "category", "seller_id"]) }},
-        currency,
-        cast(null as varchar) as exclusion_reason,
-        0 as numerator,
-        amount as denominator,
-        0 as counted,
-        shipped_date > {{ add_days(as_of_date(), '-' ~ settle_days) }} as is_provisional,
-        shipped_date as period_date
-    from {{ ref('fct_invoices') }}
-    union all
+    -- A week with invoices and no deduction has cost nothing: it is a figure.
+    {%- for kpi, base in [("chargeback_rate", "amount"), ("chargeback_amount", "0")] %}
+        select
+            '{{ kpi }}' as kpi_id,
+            'invoice' as row_kind,
+            'invoice ' || invoice_id as row_key,
+            order_id,
+            cast(null as varchar) as line_id,
+            cast(null as varchar) as sku,
+            cast(null as varchar) as service,
+            {{ kpi_dimensions(absent=["carrier", "category", "seller_id"]) }},
+            currency,
+            cast(null as varchar) as exclusion_reason,
+            0 as numerator,
+            {{ base }} as denominator,
+            {{ 1 if kpi == "chargeback_rate" else 0 }} as counted,
+            shipped_date > {{ add_days(as_of_date(), '-' ~ settle_days) }} as is_provisional,
+            shipped_date as period_date
+        from {{ ref('fct_invoices') }}
+        {%- if kpi == "chargeback_amount" %}
+            where currency in (select deductions.currency from {{ ref('fct_deductions') }} as deductions)
+        {%- endif %}
+        union all
+    {%- endfor %}
     {%- for kpi in ["chargeback_rate", "chargeback_amount"] %}
         select
             '{{ kpi }}' as kpi_id,
@@ -36,7 +42,7 @@ with combined as (
             cast(null as varchar) as exclusion_reason,
             amount as numerator,
             0 as denominator,
-            1 as counted,
+            {{ 0 if kpi == "chargeback_rate" else 1 }} as counted,
             shipped_date > {{ add_days(as_of_date(), '-' ~ settle_days) }} as is_provisional,
             shipped_date as period_date
         from {{ ref('fct_deductions') }}

@@ -11,6 +11,7 @@ from pipelines.checks import expectations
 from pipelines.checks.expectations import data_docs_index, load_suites
 from pipelines.errors import PipelineError
 from pipelines.landing import ingest
+from storage.duck import connect
 from storage.settings import Settings
 
 MAPPING = """
@@ -89,12 +90,39 @@ def test_later_batches_of_a_source_are_judged_too(settings: Settings, tmp_path: 
 def test_a_batch_that_breaks_a_suite_is_quarantined_and_the_values_are_named(
     settings: Settings, tmp_path: Path
 ) -> None:
-    rows = [*good_rows(60), "A900,1,S,2026-03-01 10:00:00,2,dollars"]
+    rows = [*good_rows(60), "A900,1,S,2026-03-01 10:00:00,90000000,USD"]
     [report] = ingest(settings, [write_orders(tmp_path / "in", rows)])
     assert (report.status, report.events_landed) == ("quarantined", 0)
     [failure] = report.failures
-    assert "currencies are ISO 4217 codes" in failure
-    assert "dollars" in failure
+    assert "order quantities are plausible" in failure
+    assert "90000000" in failure
+
+
+def test_a_row_in_no_currency_or_of_before_our_time_is_rejected_and_the_others_land(
+    settings: Settings, tmp_path: Path
+) -> None:
+    rows = [*good_rows(60), "A900,1,S,2026-03-01 10:00:00,2,dollars", "A901,1,S,1970-01-01 00:00:00,2,USD"]
+    [report] = ingest(settings, [write_orders(tmp_path / "in", rows)])
+    assert (report.status, report.events_landed, report.rows_rejected) == ("landed", 60, 2)
+    with connect(settings.database, read_only=True) as connection:
+        reasons = connection.execute("select reason from landing.rejects order by reason").fetchall()
+    assert reasons == [
+        ("currency is no ISO 4217 code (three capital letters)",),
+        ("event_at is before 1990",),
+    ]
+
+
+def test_one_event_in_the_future_does_not_hold_up_a_small_batch(settings: Settings, tmp_path: Path) -> None:
+    rows = [*good_rows(60), "A900,1,S,2126-03-01 10:00:00,2,USD"]
+    [report] = ingest(settings, [write_orders(tmp_path / "in", rows)])
+    assert (report.status, report.events_landed) == ("warned", 61)
+    assert "no event lies more than a day in the future" in report.failures[0]
+
+
+def test_many_events_in_the_future_hold_up_a_batch(settings: Settings, tmp_path: Path) -> None:
+    rows = [*good_rows(990), *(f"B{n},1,S,2126-03-01 10:00:00,2,USD" for n in range(10))]
+    [report] = ingest(settings, [write_orders(tmp_path / "in", rows)])
+    assert report.status == "quarantined"
 
 
 def test_a_batch_of_mostly_rejected_rows_is_quarantined(settings: Settings, tmp_path: Path) -> None:
