@@ -9,6 +9,8 @@ from zoneinfo import ZoneInfo
 MISSING: Final = "–"
 """What stands where there is no figure (never 0)."""
 
+_WEEKDAYS: Final = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
+
 _MINUS: Final = "\N{MINUS SIGN}"
 _SYMBOLS: Final = {"USD": "$", "EUR": "€", "GBP": "£", "BRL": "R$", "CAD": "C$"}
 
@@ -116,6 +118,22 @@ def words(identifier: str | None) -> str:
     'Carrier transit'
     """
     return MISSING if not identifier else identifier.replace("_", " ").capitalize()
+
+
+def weekdays_text(numbers: str | None) -> str:
+    """Write ISO days of the week as words.
+
+    >>> weekdays_text("1,2,3,4,5"), weekdays_text("1,3,6"), weekdays_text("1,2,3,4,5,6,7"), weekdays_text(None)
+    ('Mon–Fri', 'Mon, Wed, Sat', 'every day', '–')
+    """
+    days = sorted({int(number) for number in (numbers or "").split(",") if number.strip()})
+    if not days:
+        return MISSING
+    if len(days) == len(_WEEKDAYS):
+        return "every day"
+    names = [_WEEKDAYS[day - 1] for day in days]
+    is_span = len(days) > 2 and days[-1] - days[0] == len(days) - 1
+    return f"{names[0]}–{names[-1]}" if is_span else ", ".join(names)
 
 
 def event_text(event_type: str, summary: str | None, line_id: str | None, quantity: float | None) -> str:

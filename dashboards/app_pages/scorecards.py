@@ -6,7 +6,7 @@ import polars as pl
 import streamlit as st
 
 from dashboards import components
-from dashboards.formats import words
+from dashboards.formats import weekdays_text, words
 from dashboards.loading import ask
 from dashboards.queries import build_info, clocks_missing, credit_claims, scorecard, sla_cases, week_containing
 
@@ -63,7 +63,8 @@ if cases.is_empty():
 stamp = st.column_config.DatetimeColumn
 picked = components.table(
     cases.with_columns(
-        verdict=pl.Series([f"excused: {words(one)}" if one else "counts" for one in cases["excuse"]], dtype=pl.String)
+        verdict=pl.Series([f"excused: {words(one)}" if one else "counts" for one in cases["excuse"]], dtype=pl.String),
+        operating_days=pl.Series([weekdays_text(days) for days in cases["operating_days"]], dtype=pl.String),
     ),
     {
         "order_id": "Order",

@@ -186,7 +186,7 @@ def test_a_cohort_ends_before_the_first_day_of_which_something_may_still_change(
         connection.execute("create schema metrics")
         connection.execute(
             "create table metrics.kpi_values as select * from (values "
-            "('return_rate', false, date '2026-10-05'), ('return_rate', false, date '2026-10-10'), "  # no row on a Sunday
+            "('return_rate', false, date '2026-10-05'), ('return_rate', false, date '2026-10-10'), "  # none on Sunday
             "('return_rate', true, date '2026-10-13'), ('return_rate', false, date '2026-10-16'), "  # another channel's
             "('chargeback_rate', true, date '2026-10-06')) as rows(kpi_id, is_provisional, period_date)"
         )
