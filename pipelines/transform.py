@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from pipelines import increments
+from pipelines.dbt_failures import failure_in_words
 from pipelines.errors import TransformError
 from pipelines.landing import prepare_landing
 from pipelines.lineage import published_views, row_models, write_lineage
@@ -332,11 +333,18 @@ def run_dbt(
     results: list[dict[str, Any]] = json.loads(outcome.read_text())["results"] if outcome.exists() else []
     if finished.returncode != 0:
         failed = [row for row in results if row["status"] in ("error", "fail")]
-        shown = "\n".join(f"  {row['unique_id']}: {(row.get('message') or '').strip()}" for row in failed[:10])
-        shown = shown or finished.stdout[-3000:] + finished.stderr[-1000:]
+        shown = _in_words(settings, failed[:10]) or finished.stdout[-3000:] + finished.stderr[-1000:]
         message = (
             f"dbt {command} failed; nothing was published.\n{shown}\n"
             f"Full log: {settings.var / 'dbt' / 'logs' / 'dbt.log'}"
         )
         raise TransformError(message)
     return results
+
+
+def _in_words(settings: Settings, failed: Sequence[dict[str, Any]]) -> str:
+    if not failed:
+        return ""
+    nodes = json.loads((_target(settings) / "manifest.json").read_text(encoding="utf-8"))["nodes"]
+    with connect(settings.database, read_only=True) as connection:
+        return "\n".join(f"  {failure_in_words(row, nodes.get(row['unique_id'], {}), connection)}" for row in failed)

@@ -149,15 +149,15 @@ links as (
             case
                 when notices_late > 0
                     then
-                        cast(notices_late as varchar) || ' of ' || cast(shipments as varchar) || ' notices after '
+                        cast(notices_late as varchar) || ' of ' || {{ counted('shipments', 'notice') }} || ' after '
                         || {{ as_stamp('notice_deadline_at') }}
             end,
             case
                 when lines_notice_off > 0
                     then
-                        {{ counted('quantity_noticed', 'unit') }} || ' noticed on '
-                        || cast(lines_notice_off as varchar) || ' lines that part, '
-                        || {{ as_text('notice_expected') }} || ' expected, '
+                        {{ counted('lines_notice_off', 'line') }} || ' off: '
+                        || {{ counted('quantity_noticed', 'unit') }}
+                        || ' noticed, ' || {{ as_text('notice_expected') }} || ' expected, '
                         || coalesce({{ as_text('quantity_shipped') }}, 'unknown') || ' shipped'
             end
         ) as note,
