@@ -42,7 +42,7 @@ from optimizer.allocation.kernels.passes import Passed, Prices, certified_bound,
 from optimizer.allocation.kernels.problem import Ints, KernelAnswer, KernelPlan, KernelProblem
 from optimizer.errors import PlanRejectedError
 
-ROUNDS: Final = 28
+ROUNDS: Final = 8
 """Linear programs of *margins* after the first."""
 
 ORDER_STEPS: Final = (100, 800)

@@ -1,10 +1,11 @@
 """From prices to a plan: units where the prices put them, then small linear programs where they leave doubt.
 
-A paced pass (`pricing.pace`) comes close to every limit. Its units are put on the plan line by line, those first that
-prefer their arcs to all others by most, so that lines near indifference give way where something is full; what is left
-over is filled. Then rounds: lines that forgo most at the prices, and some by luck, are taken off the plan (in turn with
-all of their SKU and one by one), and a linear program places them anew, all at once, within what the others leave. A
-round that gains nothing is undone. A program has so many columns at most, whatever the size of the problem; solutions
+A paced pass (`pricing.pace`) comes close to every limit. Its units are put on the plan line by line, from the cheapest
+lots, those first that bring most per unit of capacity, stock not counted: where few others want a unit of stock, it
+stays unsold when its line gives way. What is left over is filled. Then rounds: SKUs that forgo most at the prices, by
+their lines' choices or by stock left at a price, and in turn such lines one by one, some by luck, are taken off the
+plan, and a linear program places them anew, all at once, within what the others leave. A round that gains nothing is
+undone. A program has so many columns at most, whatever the size of the problem; solutions
 are rounded down and filled up.
 
 A problem that is no larger than WHOLE_COLUMNS is one linear program: its prices are exact, its vertex has few
@@ -29,7 +30,6 @@ from optimizer.allocation.kernels.orders import (
     empty_state,
     fill,
     room_of,
-    take,
     use_rows,
     worth_of,
 )
@@ -123,11 +123,12 @@ class _Settling:
         self.is_killed = False
 
     def load(self, units: Ints) -> None:
-        """Put units per arc on the plan as far as they have room, then fill it up."""
-        margin, _ = self._preferences()
-        clearest = np.argsort(-margin, kind="stable")
-        _load(self.world, self.state, clearest, units)
-        self._fill(clearest)
+        """Put units per arc on the plan as far as they have room, dearest per capacity first, then fill it up."""
+        value = np.zeros(self.problem.lines, np.float64)
+        _value(self.world, value, units, self.tariff)
+        dearest = np.argsort(-value, kind="stable")
+        _load(self.world, self.state, dearest, units, self.tariff.lots)
+        self._fill(dearest)
 
     def lines_forgoing(self) -> Ints:
         """Return lines wherever they are, those that forgo much rather than others, some for luck."""
@@ -137,10 +138,13 @@ class _Settling:
         return np.sort(lines[np.cumsum(self.columns[lines]) <= MOST_COLUMNS])
 
     def skus_forgoing(self) -> Ints:
-        """Return the lines of SKUs, those whose lines forgo much rather than others."""
+        """Return the lines of SKUs, those that forgo much per line, by choice or by stock left, rather than others."""
         _, regret = self._preferences()
         size = np.diff(self.problem.sku_lines)
-        forgone = np.bincount(self.sku, weights=regret, minlength=size.size) / np.maximum(size, 1)
+        chosen = np.bincount(self.sku, weights=regret, minlength=size.size)
+        unsold = np.concatenate([[0.0], np.cumsum(self.tariff.lots.astype(np.float64) * self.state.left)])
+        left = np.diff(unsold[self.problem.cell_buckets[self.problem.sku_cells]])
+        forgone = (chosen + left) / np.maximum(size, 1)
         order = np.argsort(-forgone * self.random.random(size.size), kind="stable")
         rank = np.empty(size.size, np.int64)
         rank[order] = np.arange(size.size)
@@ -319,13 +323,50 @@ def _prefer(
 
 
 @jit
-def _load(w: Any, s: Any, sequence: Any, units: Any) -> None:
-    """Put units on the plan, line by line in sequence, as many as there is room for."""
+def _value(w: Any, value: Any, units: Any, tariff: Any) -> None:
+    """Fill in what each line with units brings after the prices of rows, per unit of capacity, at its dearest arc."""
+    line_arcs, gain, node_row, lane_row, use, lane_use = w.line_arcs, w.gain, w.node_row, w.lane_row, w.use, w.lane_use
+    for line in range(value.size):
+        extra = tariff.groups[w.group[line]] if w.group[line] >= 0 else 0
+        for arc in range(line_arcs[line], line_arcs[line + 1]):
+            if units[arc] > 0:
+                worth = arc_value(arc, tariff.rows, gain, node_row, lane_row, use, lane_use) - extra
+                value[line] = max(value[line], worth / use[arc])
+
+
+@jit
+def _load(w: Any, s: Any, sequence: Any, units: Any, lots: Any) -> None:
+    """Put units on the plan, line by line in sequence, as many as there is room for, from the cheapest lots."""
+    arc_cell, arc_step, cell_buckets, step = w.arc_cell, w.arc_step, w.cell_buckets, w.step
+    keeper, release, left = w.keeper, w.release, s.left
     for line in sequence:
+        own = w.holder[line]
         for arc in range(w.line_arcs[line], w.line_arcs[line + 1]):
-            amount = min(units[arc], room_of(w, s, arc, line)) if units[arc] > 0 else 0
-            if amount > 0:
-                take(w, s, arc, line, amount)
+            rest = min(units[arc], room_of(w, s, arc, line)) if units[arc] > 0 else 0
+            first, last = cell_buckets[arc_cell[arc]], cell_buckets[arc_cell[arc] + 1]
+            taken = 0
+            while taken < rest:
+                source, least = first, np.int64(2**60)
+                for bucket in range(first, last):
+                    if step[bucket] > arc_step[arc] or left[bucket] <= 0:
+                        continue
+                    price = lots[bucket]
+                    if keeper[bucket] >= 0 and keeper[bucket] != own:
+                        if release[bucket] < 0:
+                            continue
+                        price += release[bucket] * SCALE
+                    # At one price the line's own units go first, then the latest.
+                    price = 2 * price - (keeper[bucket] >= 0 and keeper[bucket] == own)
+                    if price < least or (price == least and step[bucket] > step[source]):
+                        source, least = bucket, price
+                part = min(rest - taken, left[source])
+                left[source] -= part
+                s.draws[w.pairs[arc] + source - first] += part
+                taken += part
+            if taken > 0:
+                s.units[arc] += taken
+                use_rows(w, s, arc, taken)
+                count_units(w, s, line, taken)
 
 
 @jit
