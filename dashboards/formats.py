@@ -141,14 +141,14 @@ def event_text(event_type: str, summary: str | None, line_id: str | None, quanti
 
     >>> event_text("order.captured", "order.captured: LK-LGT-114", "2", 12.0)
     'Order captured: LK-LGT-114 (line 2, 12 units)'
+    >>> event_text("packed", "", None, 1.0)
+    'Packed (1 unit)'
     """
     name = words(event_type.replace(".", " "))
     detail = (summary or "").removeprefix(event_type).removeprefix(":").strip()
-    where = ", ".join(
-        part
-        for part in (f"line {line_id}" if line_id else "", f"{quantity:g} units" if quantity is not None else "")
-        if part
-    )
+    line = f"line {line_id}" if line_id else ""
+    units = f"{quantity:g} unit{'' if quantity == 1 else 's'}" if quantity is not None else ""
+    where = ", ".join(part for part in (line, units) if part)
     return f"{name}{f': {detail}' if detail else ''}{f' ({where})' if where else ''}"
 
 
