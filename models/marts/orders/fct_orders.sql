@@ -41,21 +41,39 @@ freight as (
     group by order_id
 ),
 
+-- A piece of a line that the order does not have (a wrong item) has left as well, but the order does not wait for it.
+pieces_known as (
+    select
+        shipments.order_id,
+        shipments.node_id,
+        shipments.carrier,
+        shipments.pick_started_at,
+        shipments.pick_completed_at,
+        shipments.packed_at,
+        shipments.accepted_at,
+        coalesce(shipments.delivered_at, shipments.arrived_at) as delivered_at,
+        shipments.line_id is null or goods.line_id is not null or line_totals.order_id is null as is_ordered
+    from {{ ref('int_shipment_lines') }} as shipments
+    left join goods on shipments.order_id = goods.order_id and shipments.line_id = goods.line_id
+    left join line_totals on shipments.order_id = line_totals.order_id
+    where shipments.is_shipped
+),
+
 pieces as (
     select
         order_id,
         {{ one_or_multiple("node_id") }} as node_id,
         {{ one_or_multiple("carrier") }} as carrier,
         count(*) as piece_count,
-        count(accepted_at) as pieces_accepted,
-        count(coalesce(delivered_at, arrived_at)) as pieces_delivered,
+        count(case when is_ordered then 1 end) as pieces_ordered,
+        count(case when is_ordered then accepted_at end) as pieces_accepted,
+        count(case when is_ordered then delivered_at end) as pieces_delivered,
         min(pick_started_at) as pick_started_at,
         max(pick_completed_at) as pick_completed_at,
         max(packed_at) as packed_at,
-        max(accepted_at) as accepted_at,
-        max(coalesce(delivered_at, arrived_at)) as delivered_at
-    from {{ ref('int_shipment_lines') }}
-    where is_shipped
+        max(case when is_ordered then accepted_at end) as accepted_at,
+        max(case when is_ordered then delivered_at end) as delivered_at
+    from pieces_known
     group by order_id
 ),
 
@@ -95,11 +113,11 @@ joined as (
         pieces.pick_completed_at,
         pieces.packed_at,
         case
-            when coalesce(line_totals.lines_open, 0) = 0 and pieces.pieces_accepted = pieces.piece_count
+            when coalesce(line_totals.lines_open, 0) = 0 and pieces.pieces_accepted = pieces.pieces_ordered
                 then pieces.accepted_at
         end as accepted_at,
         case
-            when coalesce(line_totals.lines_open, 0) = 0 and pieces.pieces_delivered = pieces.piece_count
+            when coalesce(line_totals.lines_open, 0) = 0 and pieces.pieces_delivered = pieces.pieces_ordered
                 then pieces.delivered_at
         end as delivered_at,
         invoices.invoiced_at
