@@ -98,6 +98,17 @@
     }
 {%- endmacro %}
 
+{#- JSON: KPI → classes of return reasons (seed return_reasons) it counts. -#}
+{% macro return_classes() -%}
+    {
+        "return_rate_choice": "'customer_choice', 'exchange'",
+        "return_rate_fulfilment": "'fulfilment_error', 'damaged', 'late_delivery'",
+        "return_rate_product": "'defective', 'listing'",
+        "return_rate_refused": "'refused'",
+        "return_rate_unclassified": "'unclassified'"
+    }
+{%- endmacro %}
+
 {#- JSON: KPI → verdict of an order. -#}
 {% macro service_order_kpis() -%}
     {"on_time": "is_on_time", "in_full": "is_in_full", "otif": "is_otif", "order_fill": "is_first_pass"}

@@ -8,11 +8,16 @@ import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
+if TYPE_CHECKING:
+    from storage.duck import Connection
+
 ROOT = Path(__file__).resolve().parent.parent
 MadeOnce = Callable[[str, Callable[[Path], object]], Path]
+Land = Callable[["Connection", str, list[dict[str, Any]]], None]
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -28,6 +33,29 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         return 1 if any(item.path.is_relative_to(room) for room in rooms) else 3
 
     items.sort(key=turn)
+
+
+@pytest.fixture(scope="session")
+def land() -> Land:
+    """Put events into the landing tables without a file; what a row leaves out of the envelope has defaults."""
+    import polars as pl
+
+    from storage.contracts import conform, event_table
+
+    def landed(connection: Connection, family: str, rows: list[dict[str, Any]]) -> None:
+        table = event_table(family)
+        envelope = {"time_quality": "instant", "source": "edi", "source_ref": "golden#1"}
+        told = [envelope | {"observed_at": row["event_at"]} | row for row in rows]
+        frame = conform(pl.DataFrame(told, infer_schema_length=None), family)
+        connection.register("golden", frame.to_arrow())
+        named = [name for name in table.names if name not in ("event_id", "batch_id")]
+        connection.execute(
+            f"insert into {table.table} (event_id, batch_id, {', '.join(named)}) "
+            f"select {table.id_expression()}, 'golden', {', '.join(named)} from golden"
+        )
+        connection.unregister("golden")
+
+    return landed
 
 
 @pytest.fixture(scope="session")

@@ -39,7 +39,9 @@ _DOUBTED: Final = (
     "on_time", "in_full", "otif", "otif_line", "otif_case", "otif_value", "unit_fill_revised", "unit_fill_original",
     "value_fill", "line_fill", "on_time_ship", "ship_by_adherence", "carrier_on_time", "perfect_order",
     "perfect_on_time", "perfect_in_full", "cancellation_rate_customer", "cancellation_rate_seller",
-    "cancellation_rate_fraud", "cancellation_rate_retailer",
+    "cancellation_rate_fraud", "cancellation_rate_retailer", "asn_timeliness", "asn_accuracy", "ack_timeliness",
+    "chargeback_rate", "return_rate", "return_rate_choice", "return_rate_fulfilment", "return_rate_product",
+    "return_rate_refused", "damage_rate",
 )  # fmt: skip
 """KPIs whose doubt `metrics.kpi_doubts` weighs; of the others nothing is said about their worst and best case."""
 

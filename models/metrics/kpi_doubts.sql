@@ -247,8 +247,201 @@ cancelled as (
     {%- endfor %}
 ),
 
+-- Ship notices: in time as far as we know, or late because a notice of the order bears a number of no shipment.
+notices as (
+    select
+        'asn_timeliness' as kpi_id,
+        '' as profile_id,
+        false as is_headline,
+        {{ company_date('asns.shipped_at') }} as period_date,
+        {{ kpi_dimensions("orders.") }},
+        asns.currency,
+        case when asns.is_asn_unproven then 1 else 0 end as met_unproven,
+        case when asns.is_notice_astray then 1 else 0 end as missed_unproven,
+        0 as left_out
+    from {{ ref('int_asns_judged') }} as asns
+    inner join {{ ref('fct_orders') }} as orders on asns.order_id = orders.order_id
+    where asns.is_asn_due and (asns.is_asn_unproven or asns.is_notice_astray)
+),
+
+-- Delivered and announced to a retailer who counts, without his count.
+uncounted as (
+    select
+        'asn_accuracy' as kpi_id,
+        '' as profile_id,
+        false as is_headline,
+        {{ company_date('orders.delivered_at') }} as period_date,
+        {{ kpi_dimensions("orders.") }},
+        orders.currency,
+        0 as met_unproven,
+        0 as missed_unproven,
+        1 as left_out
+    from (
+        select order_id
+        from {{ ref('int_asns_judged') }}
+        where asn_sent_at is not null
+        group by order_id
+    ) as announced
+    inner join {{ ref('fct_orders') }} as orders on announced.order_id = orders.order_id
+    left join {{ ref('int_asns_compared') }} as compared on announced.order_id = compared.order_id
+    where
+        compared.order_id is null
+        and orders.delivered_at is not null
+        and orders.customer_id in (
+            select counting.customer_id
+            from {{ ref('int_asns_compared') }} as received
+            inner join {{ ref('fct_orders') }} as counting on received.order_id = counting.order_id
+        )
+),
+
+-- A 997 that answers no document of ours may be the answer that is missing.
+strange_answers as (
+    select
+        answers.partner_id,
+        answers.direction,
+        answers.document_type,
+        answers.event_at
+    from {{ ref('int_document_events_identified') }} as answers
+    left join {{ ref('fct_documents') }} as documents
+        on
+            answers.partner_id = documents.partner_id
+            and answers.direction = documents.direction
+            and answers.document_type = documents.document_type
+            and trim(leading '0' from coalesce(answers.group_control, ''))
+            = trim(leading '0' from coalesce(documents.group_control, ''))
+    where
+        answers.event_type in ('document.acknowledged', 'document.rejected')
+        and coalesce(answers.answered_by, '997') <> '824'
+        and documents.document_key is null
+),
+
+unanswered as (
+    select
+        documents.document_key,
+        documents.partner_id,
+        documents.exchanged_at,
+        coalesce(orders.channel, '(none)') as channel,
+        coalesce(orders.channel_type, '(none)') as channel_type,
+        coalesce(orders.region, '(none)') as region,
+        coalesce(orders.currency, '{{ var("company_currency") }}') as currency
+    from {{ ref('fct_documents') }} as documents
+    left join {{ ref('fct_orders') }} as orders on documents.order_id = orders.order_id
+    where documents.ack_status = 'missing' and documents.age_hours > 24
+),
+
+acknowledged as (
+    select
+        'ack_timeliness' as kpi_id,
+        '' as profile_id,
+        false as is_headline,
+        {{ company_date('unanswered.exchanged_at') }} as period_date,
+        unanswered.channel,
+        unanswered.channel_type,
+        unanswered.partner_id as customer_id,
+        '(none)' as node_id,
+        '(none)' as carrier,
+        unanswered.region,
+        '(none)' as category,
+        '(none)' as seller_id,
+        unanswered.currency,
+        0 as met_unproven,
+        1 as missed_unproven,
+        0 as left_out
+    from unanswered
+    inner join (
+        select distinct documents.document_key
+        from {{ ref('fct_documents') }} as documents
+        inner join strange_answers
+            on
+                documents.partner_id = strange_answers.partner_id
+                and documents.direction = strange_answers.direction
+                and documents.document_type = strange_answers.document_type
+                and documents.exchanged_at <= strange_answers.event_at
+                and {{ add_hours('documents.exchanged_at', '24') }} >= strange_answers.event_at
+    ) as maybe_answered
+        on unanswered.document_key = maybe_answered.document_key
+),
+
+-- Goods that left for accounts without an invoice are missing from what deductions are compared with.
+uninvoiced as (
+    select
+        'chargeback_rate' as kpi_id,
+        '' as profile_id,
+        false as is_headline,
+        {{ company_date('orders.accepted_at') }} as period_date,
+        {{ kpi_dimensions("orders.", absent=["carrier", "category", "seller_id"]) }},
+        orders.currency,
+        0 as met_unproven,
+        0 as missed_unproven,
+        goods.amount as left_out
+    from {{ ref('fct_orders') }} as orders
+    inner join (
+        select
+            order_id,
+            sum(quantity_shipped * unit_price) as amount
+        from {{ ref('fct_order_lines') }}
+        where channel_type = 'wholesale'
+        group by order_id
+    ) as goods
+        on orders.order_id = goods.order_id
+    left join {{ ref('fct_invoices') }} as invoices on orders.order_id = invoices.order_id
+    where orders.accepted_at is not null and not orders.is_excluded and invoices.order_id is null
+),
+
+-- On their way back or refunded, and not booked as received; and what came back for a reason that no class knows.
+coming_back as (
+    select
+        returns.order_id,
+        returns.line_id,
+        {%- for kpi, classes in fromjson(return_classes()).items() %}
+            coalesce(
+                sum(
+                    case
+                        when
+                            reasons.reason_class is null
+                            or (returns.received_at is null and reasons.reason_class in ({{ classes }}))
+                            then returns.quantity
+                    end
+                ), 0
+            ) as {{ kpi }},
+        {%- endfor %}
+        coalesce(sum(case when returns.received_at is null then returns.quantity end), 0) as return_rate,
+        coalesce(sum(case when reasons.reason_class is null then returns.quantity end), 0) as damage_rate
+    from {{ ref('fct_returns') }} as returns
+    left join {{ ref('return_reasons') }} as reasons on lower(returns.reason) = reasons.reason
+    where
+        (returns.received_at is null and (returns.in_transit_at is not null or returns.refunded_at is not null))
+        or (returns.received_at is not null and reasons.reason_class is null)
+    group by returns.order_id, returns.line_id
+),
+
+returned as (
+    {%- for kpi in [
+        "return_rate", "return_rate_choice", "return_rate_fulfilment", "return_rate_product", "return_rate_refused",
+        "damage_rate",
+    ] %}
+        select
+            '{{ kpi }}' as kpi_id,
+            '' as profile_id,
+            false as is_headline,
+            facts.period_date,
+            {{ dimensions("facts.") }},
+            facts.currency,
+            0 as met_unproven,
+            least(coming_back.{{ kpi }}, facts.{{ kpi }}_denominator - facts.{{ kpi }}_numerator) as missed_unproven,
+            0 as left_out
+        from {{ ref('kpi_facts_wide_of_goods_shipped') }} as facts
+        inner join coming_back on facts.order_id = coming_back.order_id and facts.line_id = coming_back.line_id
+        where facts.{{ kpi }}_reason is null
+        {{ "union all" if not loop.last }}
+    {%- endfor %}
+),
+
 combined as (
-    {%- for part in ["service", "perfect", "shipping", "carried", "cancelled"] %}
+    {%- for part in [
+        "service", "perfect", "shipping", "carried", "cancelled", "notices", "uncounted", "acknowledged", "uninvoiced",
+        "returned",
+    ] %}
         select * from {{ part }}
         {{ "union all" if not loop.last }}
     {%- endfor %}

@@ -23,21 +23,55 @@ with order_stages as (
     from {{ ref('fct_order_stages') }}
 ),
 
--- Net of what the customer asked for or owes (SCOR RS.1.1): the wait for a later ship window and holds he has to end.
-customer_holds as (
-    select
-        order_id,
-        sum({{ hours_between('placed_at', 'released_at') }}) as hold_hours
-    from {{ ref('int_order_holds_paired') }}
-    where hold_type in ('address', 'payment') and released_at is not null
-    group by order_id
-),
-
+-- Net of what the customer asked for or owes (SCOR RS.1.1): the wait for a later ship window and, after that, holds he
+-- has to end. An hour is taken off once, however many of them cover it.
 windows as (
     select
         order_id,
         min(ship_window_start_at) as ship_window_start_at
     from {{ ref('fct_order_lines') }}
+    group by order_id
+),
+
+net_starts as (
+    select
+        stages.*,
+        greatest(stages.started_at, coalesce(windows.ship_window_start_at, stages.started_at)) as net_started_at
+    from {{ ref('fct_order_stages') }} as stages
+    left join windows on stages.order_id = windows.order_id
+    where stages.stage_id = 'capture_to_deliver'
+),
+
+customer_waits as (
+    select
+        net_starts.order_id,
+        greatest(holds.placed_at, net_starts.net_started_at) as waited_from,
+        least(coalesce(holds.released_at, {{ as_of() }}), coalesce(net_starts.ended_at, {{ as_of() }})) as waited_to
+    from net_starts
+    inner join {{ ref('int_order_holds_paired') }} as holds on net_starts.order_id = holds.order_id
+    where holds.hold_type in ('address', 'payment')
+),
+
+customer_waits_covered as (
+    select
+        *,
+        max(waited_to) over (
+            partition by order_id
+            order by waited_from, waited_to
+            rows between unbounded preceding and 1 preceding
+        ) as covered_to
+    from customer_waits
+    where waited_to > waited_from
+),
+
+customer_holds as (
+    select
+        order_id,
+        sum({{ hours_between(
+            'greatest(waited_from, coalesce(covered_to, waited_from))',
+            'greatest(waited_to, coalesce(covered_to, waited_to))'
+        ) }}) as hold_hours
+    from customer_waits_covered
     group by order_id
 ),
 
@@ -53,17 +87,12 @@ net_stages as (
         stages.display_order + 100 as display_order,
         stages.captured_date as cohort_date,
         least(
-            {{ add_hours(
-                "greatest(stages.started_at, coalesce(windows.ship_window_start_at, stages.started_at))",
-                'coalesce(customer_holds.hold_hours, 0)'
-            ) }},
+            {{ add_hours('stages.net_started_at', 'coalesce(customer_holds.hold_hours, 0)') }},
             coalesce(stages.ended_at, {{ as_of() }})
         ) as started_at,
         stages.ended_at
-    from {{ ref('fct_order_stages') }} as stages
-    left join windows on stages.order_id = windows.order_id
+    from net_starts as stages
     left join customer_holds on stages.order_id = customer_holds.order_id
-    where stages.stage_id = 'capture_to_deliver'
 ),
 
 return_stages as (

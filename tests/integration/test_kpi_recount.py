@@ -514,8 +514,13 @@ def notices(company: Company) -> Sums:
 def _notices(company: Company) -> Iterator[tuple[str, bool]]:
     """Yield every shipment whose notice was due, as its order and whether the notice was in time."""
     sent: dict[tuple[str, str], datetime] = {}
+    rejected = {
+        (event["document_id"], event["event_at"])
+        for event, answer in _answered(company)
+        if event["document_type"] == "856" and answer and answer["status"] == "R"
+    }
     for event in company.events["shipment"]:
-        if event["event_type"] == "asn.sent":
+        if event["event_type"] == "asn.sent" and (event["shipment_id"], event["event_at"]) not in rejected:
             sent.setdefault((event["order_id"], event["tracking_number"]), event["event_at"])
     partners = {company.orders[name].customer for name, _ in sent if name in company.orders}
     for name, order in company.orders.items():

@@ -2,22 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import polars as pl
 import pytest
 
 from pipelines.landing import prepare_landing
 from pipelines.transform import build
-from storage.contracts import conform, event_table
-from storage.duck import Connection, open_writer
+from storage.duck import open_writer
 from storage.settings import Settings
 
 if TYPE_CHECKING:
-    from tests.conftest import MadeOnce
+    from tests.conftest import Land, MadeOnce
 
 at = datetime.fromisoformat
 WINDOW = (at("2026-03-09 05:00"), at("2026-03-12 05:00"))
@@ -67,21 +65,7 @@ def _shipment_events() -> Iterator[dict[str, Any]]:
         yield piece | {"event_type": "arrived", "event_at": arrived_at}
 
 
-def land_events(connection: Connection, family: str, rows: list[dict[str, Any]]) -> None:
-    """Put events into the landing tables without a file; what a row leaves out of the envelope has defaults."""
-    table = event_table(family)
-    envelope = {"time_quality": "instant", "source": "edi", "source_ref": "golden#1"}
-    frame = conform(pl.DataFrame([envelope | {"observed_at": row["event_at"]} | row for row in rows]), family)
-    connection.register("golden", frame.to_arrow())
-    named = [name for name in table.names if name not in ("event_id", "batch_id")]
-    connection.execute(
-        f"insert into {table.table} (event_id, batch_id, {', '.join(named)}) "
-        f"select {table.id_expression()}, 'golden', {', '.join(named)} from golden"
-    )
-    connection.unregister("golden")
-
-
-def build_golden(home: Path, orders: list[dict[str, Any]], shipments: list[dict[str, Any]]) -> None:
+def build_golden(home: Path, land: Land, orders: list[dict[str, Any]], shipments: list[dict[str, Any]]) -> None:
     """Build a workspace with the golden orders and further events."""
     home.mkdir()
     (home / "otif.toml").write_text('[company]\nname = "Golden"\nzone = "America/Chicago"\n', encoding="utf-8")
@@ -89,19 +73,19 @@ def build_golden(home: Path, orders: list[dict[str, Any]], shipments: list[dict[
     with open_writer(settings, purpose="golden orders") as connection:
         prepare_landing(connection)
         # Learned backwards: the order of arrival must not matter.
-        land_events(connection, "order", [*_order_events(), *orders][::-1])
-        land_events(connection, "shipment", [*_shipment_events(), *shipments][::-1])
+        land(connection, "order", [*_order_events(), *orders][::-1])
+        land(connection, "shipment", [*_shipment_events(), *shipments][::-1])
     build(settings, GOLDEN_AS_OF, tests=False)
 
 
 @pytest.fixture(scope="session")
-def golden_settings(made_once: MadeOnce) -> Settings:
+def golden_settings(made_once: MadeOnce, land: Land) -> Settings:
     """The built workspace."""
-    return Settings.load(made_once("golden", lambda home: build_golden(home, [], [])))
+    return Settings.load(made_once("golden", lambda home: build_golden(home, land, [], [])))
 
 
 @pytest.fixture(scope="session")
-def doubted_settings(made_once: MadeOnce) -> Settings:
+def doubted_settings(made_once: MadeOnce, land: Land) -> Settings:
     """The same with three orders in doubt.
 
     P1 left and nothing more is told; of P2 60 of 100 arrived, the rest left; P3 was cancelled nobody knows when.
@@ -121,13 +105,7 @@ def doubted_settings(made_once: MadeOnce) -> Settings:
         | {"shipment_id": "SP2", "order_id": "P2", "quantity": 60, "event_type": "arrived"}
         | {"event_at": at("2026-03-10 15:00")},
     ]
-    return Settings.load(made_once("doubted", lambda home: build_golden(home, orders, shipments)))
-
-
-@pytest.fixture(scope="session")
-def land() -> Callable[[Connection, str, list[dict[str, Any]]], None]:
-    """`land_events`, for tests that plant events."""
-    return land_events
+    return Settings.load(made_once("doubted", lambda home: build_golden(home, land, orders, shipments)))
 
 
 @pytest.fixture(scope="session")

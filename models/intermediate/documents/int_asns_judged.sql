@@ -1,6 +1,6 @@
 {#-
-    Every shipment that needs a ship notice with its partner's deadline (seed asn_deadlines). A missing notice is late;
-    one that came after the goods is late whatever the deadline says.
+    Every shipment that needs a ship notice with its partner's deadline (seed asn_deadlines). A missing or rejected
+    notice is late; one that came after the goods is late whatever the deadline says.
 -#}
 with rules as (
     select
@@ -61,5 +61,8 @@ dated as (
 select
     *,
     coalesce(deadline_at <= {{ as_of() }}, false) as is_asn_due,
-    coalesce(asn_sent_at <= deadline_at, false) as is_asn_timely
+    coalesce(asn_accepted_at <= deadline_at, false) as is_asn_timely,
+    -- In time only if the partner took a notice that he has not answered.
+    coalesce(asn_accepted_at <= deadline_at, false) and not coalesce(asn_proven_at <= deadline_at, false)
+        as is_asn_unproven
 from dated

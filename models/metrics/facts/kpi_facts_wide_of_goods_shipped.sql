@@ -1,13 +1,7 @@
 {{ config(schema='metrics', materialized='view', contract={'enforced': false}) }}
 {#- Every line shipped: what came back of it and why (K8), what was too much or damaged (K20). Grain is order_id,
     line_id. -#}
-{% set return_kpis = {
-    "return_rate_choice": "'customer_choice', 'exchange'",
-    "return_rate_fulfilment": "'fulfilment_error', 'damaged', 'late_delivery'",
-    "return_rate_product": "'defective', 'listing'",
-    "return_rate_refused": "'refused'",
-    "return_rate_unclassified": "'unclassified'",
-} %}
+{% set return_kpis = fromjson(return_classes()) %}
 with returned_by_class as (
     select
         returns.order_id,
