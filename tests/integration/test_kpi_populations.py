@@ -91,7 +91,9 @@ POPULATIONS = {
     """,
     "invoice_accuracy": f"{_INVOICES} where channel_type in ('wholesale', '(none)')",
     "chargeback_rate": f"{_INVOICES} union all {_DEDUCTIONS}",
-    "chargeback_amount": _DEDUCTIONS,
+    "chargeback_amount": f"""
+        {_INVOICES} where currency in (select currency from marts.fct_deductions) union all {_DEDUCTIONS}
+    """,
     "dispute_recovery": f"{_DEDUCTIONS} where disputed_amount > 0",
     **dict.fromkeys(("dso_count_back", "dso_simple"), "select currency from marts.fct_receivables"),
     "freight_share": """
