@@ -75,7 +75,7 @@ class Effort:
     moves: int | None = None
 
 
-AGAIN: Final = Effort(sweeps=6, steps=8, rounds=12)
+AGAIN: Final = Effort(sweeps=7, steps=6, rounds=4)
 """Work on prices and on a plan without order rules from a like problem's prices."""
 
 

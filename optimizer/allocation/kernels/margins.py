@@ -17,6 +17,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any, Final
 
+import numba as nb
 import numpy as np
 from scipy import sparse  # type: ignore[import-untyped]
 
@@ -33,7 +34,7 @@ from optimizer.allocation.kernels.orders import (
     use_rows,
     worth_of,
 )
-from optimizer.allocation.kernels.passes import Prices, arc_value
+from optimizer.allocation.kernels.passes import Prices, arc_value, parallel
 from optimizer.allocation.kernels.pricing import Floats, Learnt, pace
 from optimizer.allocation.kernels.problem import NONE, UNLIMITED, Ints, KernelProblem
 
@@ -300,12 +301,12 @@ def _lot_price(arc, holder, arc_cell, arc_step, cell_buckets, step, keeper, rele
     return least
 
 
-@jit
+@parallel
 def _prefer(
     margin, regret, units, rows, groups, lots, quotas, line_arcs, quantity, holder, group, quota, arc_cell, arc_step,
     gain, node_row, lane_row, use, lane_use, cell_buckets, step, keeper, release,
 ):  # fmt: skip
-    for line in range(margin.size):
+    for line in nb.prange(margin.size):
         extra = groups[group[line]] if group[line] >= 0 else 0
         if quota[line] >= 0:
             extra += quotas[quota[line]]

@@ -11,13 +11,15 @@ from scipy.optimize import Bounds, LinearConstraint, milp
 from scipy.sparse import coo_matrix
 
 from benchmarks.allocation_instances import Recipe, make
-from optimizer.allocation.kernels import engine, margins
+from optimizer.allocation.kernels import engine, margins, pricing
 from optimizer.allocation.kernels.check import check
-from optimizer.allocation.kernels.engine import Effort, greedy, solve_arrays
+from optimizer.allocation.kernels.engine import Effort, greedy, settled, solve_arrays
+from optimizer.allocation.kernels.flow import SCALE
 from optimizer.allocation.kernels.orderbound import OrderPrices, order_bound
 from optimizer.allocation.kernels.orders import make_world
 from optimizer.allocation.kernels.passes import Passed, Prices, certified_bound, row_loads, solve_skus
 from optimizer.allocation.kernels.problem import KernelPlan
+from optimizer.allocation.kernels.warm import plain, smallest
 from optimizer.errors import PlanRejectedError
 
 QUICK = Effort(sweeps=4, steps=8, rounds=2, order_steps=10, moves=400)
@@ -279,6 +281,49 @@ def test_prices_and_small_programs_come_close_to_the_optimum_where_one_program_w
     assert large.objective_cents <= exact.bound_cents <= large.bound_cents
     assert large.gap < 0.02
     assert large.objective_cents > 0.99 * exact.objective_cents
+
+
+def two_lines_for_one_unit_of_capacity():
+    """Return two SKUs of one line and one bucket each that share a node's capacity of one unit."""
+    made = plain(smallest())
+    none, one = np.full(2, -1, np.int32), np.ones(2, np.int64)
+    return replace(
+        made,
+        sku_lines=np.arange(3), sku_cells=np.arange(3), sku_quotas=np.zeros(3, np.int64), line_arcs=np.arange(3),
+        line_quantity=one, line_order=np.arange(2, dtype=np.int32), line_holder=none, line_group=none, line_quota=none,
+        line_single=np.zeros(2, np.bool_), arc_cell=np.arange(2, dtype=np.int32), arc_step=np.zeros(2, np.int32),
+        arc_gain=np.array([1_000, 500]), arc_node_row=np.zeros(2, np.int32), arc_lane_row=none,
+        arc_use=np.ones(2, np.int32), arc_lane_use=np.ones(2, np.int32), cell_node=np.zeros(2, np.int32),
+        cell_buckets=np.arange(3), bucket_step=np.zeros(2, np.int32), bucket_supply=one, bucket_holder=none,
+        bucket_release=-one, row_capacity=np.ones(1, np.int64),
+        **dict.fromkeys(("group_floor", "group_floor_price", "group_cap"), np.zeros(0, np.int64)),
+        **dict.fromkeys(("quota_floor", "quota_floor_price", "quota_cap"), np.zeros(0, np.int64)),
+    )  # fmt: skip
+
+
+def loaded(problem, lots):
+    problem = settled(problem)
+    prices = pricing.Learnt(Prices.zero(problem), 0, np.array(lots) * SCALE, np.zeros_like(problem.quota_cap), 0)
+    return margins.settle(problem, make_world(problem), prices, rounds=0, seed=1).state
+
+
+def test_where_capacity_is_short_the_line_that_brings_most_ships_though_its_stock_has_a_price():
+    state = loaded(two_lines_for_one_unit_of_capacity(), [900, 0])
+    assert state.units.tolist() == [1, 0]
+
+
+def test_units_are_drawn_from_the_lot_with_the_lowest_price_and_from_a_line_s_own_at_one_price():
+    problem = replace(
+        two_lines_for_one_unit_of_capacity(),
+        line_holder=np.zeros(2, np.int32),
+        cell_buckets=np.array([0, 2, 3]),
+        bucket_step=np.zeros(3, np.int32),
+        bucket_supply=np.ones(3, np.int64),
+        bucket_holder=np.array([0, -1, -1], np.int32),
+        bucket_release=np.full(3, -1, np.int64),
+    )
+    assert loaded(problem, [900, 100, 0]).left.tolist() == [1, 0, 1]
+    assert loaded(problem, [100, 100, 0]).left.tolist() == [0, 1, 1]
 
 
 def test_a_program_that_the_clock_stops_is_told_and_leaves_a_plan(monkeypatch):
