@@ -40,6 +40,7 @@ from optimizer.allocation.kernels.orders import (
 )
 from optimizer.allocation.kernels.passes import Passed, Prices, certified_bound, solve_skus
 from optimizer.allocation.kernels.problem import Ints, KernelAnswer, KernelPlan, KernelProblem
+from optimizer.allocation.kernels.together import place_together
 from optimizer.errors import PlanRejectedError
 
 ROUNDS: Final = 8
@@ -63,6 +64,12 @@ NEAR_MOVES: Final = (10_000, 1)
 
 RUIN: Final = 12
 
+TOGETHER: Final = (4_000, 10)
+"""Most orders of a problem that is searched by programs as well, and how many; in larger ones moves gain more."""
+
+TOGETHER_MOVES: Final = 30
+"""Most moves per order before such programs."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Effort:
@@ -73,6 +80,7 @@ class Effort:
     rounds: int = ROUNDS
     order_steps: int | None = None
     moves: int | None = None
+    programs: int | None = None
 
 
 AGAIN: Final = Effort(sweeps=7, steps=6, rounds=4)
@@ -223,7 +231,10 @@ class _Engine:
         self.trace.update({f"start_{name}": float(cents) for name, cents in worth.items()})
         state = candidates[max(sorted(worth), key=worth.__getitem__)]
         warmth = 0 if is_near or not problem.arcs else int(np.median(problem.arc_gain))
-        self._search(world, state, best.tariff, self._moves(is_near=is_near), warmth)
+        programs = self._programs(is_near=is_near)
+        self._search(world, state, best.tariff, self._moves(programs, is_near=is_near), warmth)
+        self.is_killed |= place_together(problem, world, state, programs=programs, seed=self.seed)
+        self.trace["programs"] = programs
         plan = plan_of(world, state)
         prices = Prices(best.rows, best.groups)
         return self._answer("orders", plan, best.bound_cents, prices, best.lots)
@@ -240,12 +251,19 @@ class _Engine:
             return NEAR_STEPS
         return min(max(STEPPED_LINES // max(self.problem.lines, 1), ORDER_STEPS[0]), ORDER_STEPS[1])
 
-    def _moves(self, *, is_near: bool) -> int:
+    def _moves(self, programs: int, *, is_near: bool) -> int:
         if self.effort.moves is not None:
             return self.effort.moves
         if is_near:
             return max(NEAR_MOVES[1] * self.problem.orders, NEAR_MOVES[0])
-        return min(max(MOVES_PER_ORDER * self.problem.orders, MOVES[0]), MOVES[1])
+        moves = min(max(MOVES_PER_ORDER * self.problem.orders, MOVES[0]), MOVES[1])
+        return min(moves, TOGETHER_MOVES * self.problem.orders) if programs else moves
+
+    def _programs(self, *, is_near: bool) -> int:
+        most, programs = TOGETHER
+        if is_near or self.problem.orders > most or self.problem.line_single.any():
+            return 0
+        return programs if self.effort.programs is None else self.effort.programs
 
     def _mended(self, world: World, state: State, best: OrderPrices, dearest: Ints) -> State:
         """Return a plan without order rules with every order that breaks a rule (or pays for splits) placed anew."""

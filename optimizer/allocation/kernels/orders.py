@@ -22,6 +22,9 @@ LOCAL_NODES: Final = 12
 SUBSET: Final = 3
 """Nodes that are chosen together; more are added one by one while they pay."""
 
+TRIES: Final = 20
+"""Draws per order that is to be picked."""
+
 inlined: Final[Any] = nb.njit(inline="always")
 
 
@@ -769,6 +772,57 @@ def ruin_and_recreate(w: Any, s: Any, tariff: Any, moves: int, seed: Any, warmth
             use_rows(w, s, arc, kept_units[number])
             count_units(w, s, kept_line[number], kept_units[number])
     return gained
+
+
+@jit
+def competing(w: Any, value: Any, seed: Any, picked: Any) -> int:
+    """Pick orders that share SKUs, of three drawn the dearest each time; return how many there are."""
+    count, tries = 0, 0
+    while count < picked.size and tries < TRIES * picked.size:
+        tries += 1
+        best = -1
+        if count == 0:
+            for _ in range(3):
+                other = draw(seed) % w.complete.size
+                if best < 0 or value[other] > value[best]:
+                    best = other
+        else:
+            base = picked[draw(seed) % count]
+            lines = w.order_lines[base + 1] - w.order_lines[base]
+            if lines == 0:
+                continue
+            sku = w.line_sku[w.order_line[w.order_lines[base] + draw(seed) % lines]]
+            for _ in range(3):
+                other = w.order[w.sku_lines[sku] + draw(seed) % (w.sku_lines[sku + 1] - w.sku_lines[sku])]
+                if best < 0 or value[other] > value[best]:
+                    best = other
+        known = False
+        for number in range(count):
+            known = known or picked[number] == best
+        if not known:
+            picked[count] = best
+            count += 1
+    return count
+
+
+@jit
+def worth_of_all(w: Any, s: Any, orders: Any) -> int:
+    """Return what some orders bring, less what all missed floors cost, in cents."""
+    total = -s.penalty[0]
+    for order in orders:
+        total += worth_of(w, s, order)
+    return total
+
+
+@jit
+def ship_pairs(w: Any, s: Any, pairs: Any, arcs: Any, buckets: Any, lines: Any, units: Any) -> None:
+    """Put units on the plan, drawn from the buckets named; they have room."""
+    for number in range(pairs.size):
+        s.left[buckets[number]] -= units[number]
+        s.draws[pairs[number]] += units[number]
+        s.units[arcs[number]] += units[number]
+        use_rows(w, s, arcs[number], units[number])
+        count_units(w, s, lines[number], units[number])
 
 
 @jit

@@ -74,7 +74,7 @@ def plain(problem: KernelProblem) -> KernelProblem:
 def warm() -> float:
     """Run every path once on a problem of four lines; return the seconds it took."""
     started = time.perf_counter()
-    effort = Effort(sweeps=1, steps=2, rounds=1, order_steps=2, moves=5)
+    effort = Effort(sweeps=1, steps=2, rounds=1, order_steps=2, moves=5, programs=1)
     solve_arrays(smallest(), effort=effort)
     solve_arrays(plain(smallest()), effort=effort)
     # Larger coupled problems are more than one program.

@@ -11,7 +11,7 @@ from scipy.optimize import Bounds, LinearConstraint, milp
 from scipy.sparse import coo_matrix
 
 from benchmarks.allocation_instances import Recipe, make
-from optimizer.allocation.kernels import engine, margins, pricing
+from optimizer.allocation.kernels import engine, margins, orders, pricing, together
 from optimizer.allocation.kernels.check import check
 from optimizer.allocation.kernels.engine import Effort, greedy, settled, solve_arrays
 from optimizer.allocation.kernels.flow import SCALE
@@ -19,10 +19,11 @@ from optimizer.allocation.kernels.orderbound import OrderPrices, order_bound
 from optimizer.allocation.kernels.orders import make_world
 from optimizer.allocation.kernels.passes import Passed, Prices, certified_bound, row_loads, solve_skus
 from optimizer.allocation.kernels.problem import KernelPlan
+from optimizer.allocation.kernels.together import GAP, place_together
 from optimizer.allocation.kernels.warm import plain, smallest
 from optimizer.errors import PlanRejectedError
 
-QUICK = Effort(sweeps=4, steps=8, rounds=2, order_steps=10, moves=400)
+QUICK = Effort(sweeps=4, steps=8, rounds=2, order_steps=10, moves=400, programs=1)
 
 
 def optimum(problem) -> int:  # noqa: C901
@@ -265,6 +266,30 @@ def test_orders_that_a_greedy_plan_places_near_the_bound_are_searched_little(mon
         trace = solve_arrays(problem, effort=Effort(sweeps=2, steps=2, rounds=1)).trace
         assert trace["moves"] == moves
         assert ("start_mended" in trace) == (problem is scarce)
+
+
+def test_orders_that_are_placed_together_keep_every_rule_and_bring_more(monkeypatch):
+    monkeypatch.setattr(together, "ORDERS", 20)
+    recipe = Recipe(lines=150, seed=3, has_reserves=True, is_coupled=True, has_orders=True, floors=0.6)
+    problem = engine.settled(make(recipe))
+    world = orders.make_world(problem)
+    state = orders.empty_state(problem, world)
+    orders.insert_all(world, state, orders.no_tariff(problem), np.arange(problem.orders), 0)
+    before = check(problem, orders.plan_of(world, state)).objective_cents
+    assert not place_together(problem, world, state, programs=4, seed=1)
+    after = check(problem, orders.plan_of(world, state))
+    assert after.faults == ()
+    assert after.objective_cents > before
+
+
+def test_a_program_over_all_orders_is_the_optimum(capfd):
+    problem = engine.settled(make(Recipe(lines=40, seed=5, is_coupled=True, has_orders=True, floors=0.6)))
+    world = orders.make_world(problem)
+    state = orders.empty_state(problem, world)
+    place_together(problem, world, state, programs=1, seed=1)
+    best = optimum(problem)
+    assert best - GAP * abs(best) <= check(problem, orders.plan_of(world, state)).objective_cents <= best
+    assert capfd.readouterr().out == ""
 
 
 def test_a_coupled_problem_of_one_program_comes_within_a_thousandth_of_its_bound():
