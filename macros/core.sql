@@ -85,14 +85,6 @@
 
 {% macro spark__time_of_day(local_timestamp) -%} date_format({{ local_timestamp }}, 'HH:mm') {%- endmacro %}
 
-{#- The local day whose cut-off a release still reaches: at the cut-off or later it is the next. -#}
-{% macro cut_off_day(released_local, cut_off_time) -%}
-    case
-        when {{ time_of_day(released_local) }} < coalesce({{ cut_off_time }}, '24:00') then cast({{ released_local }} as date)
-        else cast({{ add_days(released_local, 1) }} as date)
-    end
-{%- endmacro %}
-
 {% macro join_text(column, separator) -%}
     {{ return(adapter.dispatch('join_text')(column, separator)) }}
 {%- endmacro %}

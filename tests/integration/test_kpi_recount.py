@@ -61,6 +61,8 @@ class Line:
     """Largest total that the buyer ever asked for."""
     buyer_difference: float = 0
     cancels: list[Cancel] = field(default_factory=list)
+    zeroed: Cancel | None = None
+    """Who changed it to nothing."""
     pieces: list[Event] = field(default_factory=list)
     promises: list[tuple[datetime, datetime]] = field(default_factory=list)
     start: datetime | None = None
@@ -105,11 +107,13 @@ class Line:
         first, units = self.asked.get(node, (at, 0.0))
         self.asked[node] = first, units + quantity
 
-    def change(self, total: float, actor: str) -> None:
+    def change(self, total: float, actor: str, at: datetime) -> None:
         """Take another total; only the buyer's own changes move the base."""
         if actor == "customer":
             self.buyer_difference += total - self.total
             self.most = max(self.most, total)
+        if total != self.total:
+            self.zeroed = None if total else Cancel(at, actor, None)
         self.total = total
 
     def cancelled(self, wanted: Callable[[datetime, str], bool]) -> float:
@@ -173,11 +177,12 @@ class Order:
         """Who cancelled the order, if it was one."""
         if self.cancel:
             return self.cancel
-        actors = {
-            min(line.cancels, key=lambda cancel: cancel.at).actor
+        told = [
+            [*line.cancels, *filter(None, [line.zeroed])]  # of one instant the cancellation goes before the change
             for line in self.lines.values()
-            if line.is_cancelled and line.cancels
-        }
+            if line.is_cancelled
+        ]
+        actors = {min(cancels, key=lambda cancel: cancel.at).actor for cancels in told if cancels}
         return actors.pop() if len(actors) == 1 else ""
 
     def held_by(self, line_id: str) -> str | None:
@@ -310,7 +315,7 @@ def _tell(order: Order, event: Event) -> None:
     if kind == "order.changed":
         order.edited.append(at)
         if event["quantity"] is not None:
-            named[0].change(float(event["quantity"]), event["actor"])
+            named[0].change(float(event["quantity"]), event["actor"], at)
     elif kind == "order.cancelled":
         if line_id is None:
             order.cancel = order.cancel or event["actor"]
@@ -727,6 +732,8 @@ def _promises_of_nodes(company: Company, order: Order, number: str, line: Line) 
         end = _operating_day(company, node, released)
         held = [since for (place, _), since in order.open_holds.items() if place in (None, number) and since]
         called_off = max((cancel.at for cancel, taken in line.taken() if taken), default=None)
+        if called_off is None:
+            called_off = min((cancel.at for cancel in [*line.cancels, line.zeroed] if cancel), default=None)
         if line.is_cancelled and (called_off is None or called_off < end):
             continue
         if held and min(held) < end and not line.left:

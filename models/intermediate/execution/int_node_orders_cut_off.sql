@@ -87,7 +87,10 @@ shares as (
         order_lines.seller_id,
         order_lines.exclusion_reason,
         order_lines.line_status,
-        called_off.called_off_at,
+        coalesce(
+            called_off.called_off_at,
+            case when order_lines.cancel_time_quality <> 'estimated' then order_lines.cancelled_at end
+        ) as called_off_at,
         order_lines.first_shipped_at,
         order_lines.cancel_actor,
         order_lines.captured_at,
@@ -130,24 +133,24 @@ shares as (
         on order_lines.source = covered.source and order_lines.channel = covered.channel
 ),
 
-reached as (
+placed as (
     select
         shares.*,
         nodes.node_id is not null as is_node_known,
         nodes.zone,
         nodes.daily_capacity_units,
-        {{ cut_off_day(to_local('shares.released_at', 'nodes.zone'), 'nodes.cut_off_time') }} as reached_date
+        cast({{ to_local('shares.released_at', 'nodes.zone') }} as date) as released_date
     from shares
     left join {{ ref('nodes') }} as nodes on shares.node_id = nodes.node_id
 ),
 
 dated as (
     select
-        reached.*,
-        {{ to_utc(add_days('cast(days.opened_date as timestamp)', 1), 'reached.zone') }} as due_at
-    from reached
+        placed.*,
+        case when placed.released_at < days.cut_off_at then days.due_at else days.due_after_at end as due_at
+    from placed
     left join {{ ref('int_node_days_opened') }} as days
-        on reached.node_id = days.node_id and reached.reached_date = days.local_date
+        on placed.node_id = days.node_id and placed.released_date = days.local_date
 ),
 
 clocked as (

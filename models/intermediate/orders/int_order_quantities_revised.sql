@@ -3,7 +3,8 @@
     What was ordered, and what the buyer wants now (G8). Change events carry the line's new total, so repeats change
     nothing and late arrivals fall into place; where a partner tells only the difference, it counts from the last total
     before it. Only the buyer's own changes move the revised base: each one by its difference to the total before it. A
-    buyer who raises a total that the seller had cut does not raise the base above the largest total ever asked for.
+    buyer who raises a total that the seller had cut does not raise the base above the largest total ever asked for. Who
+    takes the total to zero has cancelled the line, whatever his message calls it.
 -#}
 with told as (
     select
@@ -13,6 +14,7 @@ with told as (
         actor,
         quantity,
         coalesce(quantity, quantity_change) as quantity_told,
+        time_quality,
         event_at,
         event_order,
         case when event_type = 'order.captured' then 0 else 1 end as rank_of_type,
@@ -53,6 +55,7 @@ differences as (
         event_type,
         actor,
         total,
+        time_quality,
         event_at,
         event_order,
         total - coalesce(lag(total) over (
@@ -73,6 +76,10 @@ revised as (
             as most_asked_for,
         {{ last_known('total', "case when event_type = 'order.captured' then 0 else event_order end") }}
             as current_total,
+        {%- set is_zeroed = "event_type = 'order.changed' and total = 0 and difference < 0" %}
+        {{ last_known("case when " ~ is_zeroed ~ " then coalesce(actor, 'unknown') end") }} as zeroed_by,
+        {{ last_known("case when " ~ is_zeroed ~ " then time_quality end") }} as zeroed_time_quality,
+        {{ last_known("case when " ~ is_zeroed ~ " then event_at end") }} as zeroed_at,
         max(case when event_type = 'order.changed' and actor = 'customer' then event_at end) as last_buyer_change_at
     from differences
     group by order_id, line_id
@@ -84,5 +91,8 @@ select
     cast(base_original as decimal(18, 3)) as base_original,
     cast(greatest(least(base_original + buyer_difference, most_asked_for), 0) as decimal(18, 3)) as base_revised,
     cast(current_total as decimal(18, 3)) as current_total,
+    case when current_total = 0 then zeroed_by end as zeroed_by,
+    case when current_total = 0 then zeroed_time_quality end as zeroed_time_quality,
+    case when current_total = 0 then zeroed_at end as zeroed_at,
     last_buyer_change_at
 from revised

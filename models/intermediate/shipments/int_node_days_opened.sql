@@ -1,7 +1,8 @@
 {{ config(materialized='compared') }}
 {#-
-    For every node and local day the first operating day on or after it. Node calendars are few and small. They span
-    whole years, so that they stay the same from build to build.
+    For every node and local day the first operating day on or after it, the instant of the day's cut-off (of an hour that
+    exists twice the second), and when what is released before it or after it is due. Node calendars are few and small.
+    They span whole years, so that they stay the same from build to build.
 -#}
 with digits as (
     {%- for digit in range(10) %}
@@ -28,6 +29,8 @@ days as (
     select
         nodes.node_id,
         nodes.operating_days,
+        nodes.zone,
+        nodes.cut_off_time,
         cast({{ add_days('bounds.first_date', 'numbers.ahead') }} as date) as local_date,
         bounds.last_date
     from {{ ref('nodes') }} as nodes
@@ -39,6 +42,8 @@ opened as (
     select
         days.node_id,
         days.local_date,
+        days.zone,
+        days.cut_off_time,
         case
             when
                 holidays.calendar_id is null
@@ -50,14 +55,33 @@ opened as (
     left join {{ ref('holidays') }} as holidays
         on days.node_id = holidays.calendar_id and days.local_date = holidays.holiday_date
     where days.local_date <= days.last_date
+),
+
+reached as (
+    select
+        *,
+        min(operating_date) over (
+            partition by node_id
+            order by local_date
+            rows between current row and unbounded following
+        ) as opened_date,
+        min(operating_date) over (
+            partition by node_id
+            order by local_date
+            rows between 1 following and unbounded following
+        ) as opened_after_date
+    from opened
 )
 
 select
     node_id,
     local_date,
-    min(operating_date) over (
-        partition by node_id
-        order by local_date
-        rows between current row and unbounded following
-    ) as opened_date
-from opened
+    opened_date,
+    case
+        when cut_off_time is null
+            then {{ to_utc(add_days('cast(local_date as timestamp)', 1), 'zone') }}
+        else {{ to_utc("cast(cast(local_date as varchar) || ' ' || cut_off_time as timestamp)", 'zone') }}
+    end as cut_off_at,
+    {{ to_utc(add_days('cast(opened_date as timestamp)', 1), 'zone') }} as due_at,
+    {{ to_utc(add_days('cast(opened_after_date as timestamp)', 1), 'zone') }} as due_after_at
+from reached

@@ -55,9 +55,14 @@ balanced as (
         shipped.last_accepted_at,
         shipped.last_delivered_at,
         coalesce(cancelled.quantity_cancelled, 0) as quantity_cancelled,
-        cancelled.cancel_actor,
-        cancelled.cancel_time_quality,
-        cancelled.cancelled_at,
+        -- A change to zero is a cancellation, unless one was told before it.
+        case when cancelled.cancelled_at <= order_lines.zeroed_at then cancelled.cancel_actor
+            else coalesce(order_lines.zeroed_by, cancelled.cancel_actor)
+        end as cancel_actor,
+        case when cancelled.cancelled_at <= order_lines.zeroed_at then cancelled.cancel_time_quality
+            else coalesce(order_lines.zeroed_time_quality, cancelled.cancel_time_quality)
+        end as cancel_time_quality,
+        least(cancelled.cancelled_at, order_lines.zeroed_at) as cancelled_at,
         coalesce(returned.quantity_returned, 0) as quantity_returned,
         ship_due.ship_due_basis,
         ship_due.ship_zone,

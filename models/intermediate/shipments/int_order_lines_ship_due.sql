@@ -9,31 +9,24 @@ with placed as (
         order_lines.line_id,
         order_lines.ship_by_at,
         order_lines.clock_zone,
+        order_lines.released_at,
         nodes.node_id,
         nodes.zone,
-        nodes.cut_off_time,
-        {{ to_local('order_lines.released_at', 'nodes.zone') }} as released_local
+        cast({{ to_local('order_lines.released_at', 'nodes.zone') }} as date) as released_date
     from {{ ref('int_order_lines_consolidated') }} as order_lines
     left join {{ ref('nodes') }} as nodes on order_lines.node_id = nodes.node_id
 ),
 
-reached as (
-    select
-        *,
-        {{ cut_off_day('released_local', 'cut_off_time') }} as reached_date
-    from placed
-),
-
 opened as (
     select
-        reached.order_id,
-        reached.line_id,
-        reached.ship_by_at,
-        coalesce(reached.zone, reached.clock_zone) as ship_zone,
-        {{ to_utc(add_days('cast(days.opened_date as timestamp)', 1), 'reached.zone') }} as cut_off_due_at
-    from reached
+        placed.order_id,
+        placed.line_id,
+        placed.ship_by_at,
+        coalesce(placed.zone, placed.clock_zone) as ship_zone,
+        case when placed.released_at < days.cut_off_at then days.due_at else days.due_after_at end as cut_off_due_at
+    from placed
     left join {{ ref('int_node_days_opened') }} as days
-        on reached.node_id = days.node_id and reached.reached_date = days.local_date
+        on placed.node_id = days.node_id and placed.released_date = days.local_date
 )
 
 select
