@@ -88,6 +88,13 @@ def fit_calibration(chance: Floats, situations: Floats, outcome: Floats) -> Cali
     return Calibration(max(rise, 0.0), max(fall, 0.0), offset, tuple(rest))
 
 
+def log_odds(chance: Floats) -> Floats:
+    """Return the log-odds of chances, kept off 0 and 1 by `FLOOR` (NaN stays NaN)."""
+    safe = np.clip(chance, FLOOR, 1 - FLOOR)
+    odds: Floats = np.log(safe) - np.log1p(-safe)
+    return odds
+
+
 def _design(chance: Floats, situations: Floats) -> Floats:
     safe = np.clip(chance, FLOOR, 1 - FLOOR)
     return np.column_stack([np.log(safe), -np.log1p(-safe), np.ones(len(safe)), situations])

@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 import polars as pl
 
-from optimizer.risk.calibrate import Calibration, fit_calibration
+from optimizer.risk.calibrate import Calibration, fit_calibration, log_odds
 from optimizer.risk.curves import Floats
 from optimizer.risk.history import STAGES, History, passings
 from optimizer.risk.snapshots import snapshots
@@ -19,7 +19,10 @@ from optimizer.risk.stages import StageTimes, learn_stages
 Flags = npt.NDArray[np.bool_]
 
 CALIBRATE_WEEKS: Final = 4
-"""Weeks before the present whose outcomes calibrate."""
+"""Weeks before the present whose outcomes calibrate: of all windows that ended in them."""
+
+EARLIER_WEEKS: Final = 2
+"""Weeks before these in which their lines were seen too: who looks only at lines seen lately sees few from far off."""
 
 WARM_UP_DAYS: Final = 28
 """Days of history before the first calibration week: the curves need something to be learned from."""
@@ -102,9 +105,10 @@ class Learner:
         return self._weeks[start]
 
     def calibration(self, until: datetime) -> Calibration:
-        """Learn the calibration from the weeks before an instant: lines whose window had ended by then."""
-        starts = [until - timedelta(days=7 * back) for back in range(CALIBRATE_WEEKS, 0, -1)]
-        rows = decided(pl.concat([self.week(start).rows for start in starts]), until)
+        """Learn the calibration from the lines whose window ended in the weeks before an instant."""
+        starts = [until - timedelta(days=7 * back) for back in range(CALIBRATE_WEEKS + EARLIER_WEEKS, 0, -1)]
+        seen = pl.concat([self.week(start).rows for start in starts])
+        rows = decided(seen, until).filter(pl.col("window_end_at") > until - timedelta(days=7 * CALIBRATE_WEEKS))
         return fit_calibration(miss_chance(rows), situations(rows), rows["is_missed"].cast(pl.Float64).to_numpy())
 
     def model(self, until: datetime) -> RiskModel:
@@ -146,7 +150,7 @@ def situations(rows: pl.DataFrame) -> Floats:
     """Return what calibration looks at beside the curves.
 
     On hold; no stock behind it; judged by the hand-over; judged by the arrival; weeks to the deadline (at most three)
-    of a line that is not released yet.
+    of a line that is not released yet, alone and times the log-odds of its chance: what is far off is less certain.
     """
     held, short = flags(rows)
     weeks = (pl.col("window_end_at") - pl.col("at")).dt.total_seconds() / (7 * 86_400)
@@ -155,7 +159,8 @@ def situations(rows: pl.DataFrame) -> Floats:
         (pl.col("measured_event") == "arrived").cast(pl.Float64).alias("arrived"),
         pl.when(pl.col("stage") < STAGES.index("released")).then(weeks.clip(0.0, 3.0)).otherwise(0.0).alias("far"),
     )
-    return np.column_stack([held, short, told.to_numpy()])
+    doubt = told["far"].to_numpy() * np.nan_to_num(log_odds(miss_chance(rows)))
+    return np.column_stack([held, short, told.to_numpy(), doubt])
 
 
 def flags(rows: pl.DataFrame) -> tuple[Flags, Flags]:
