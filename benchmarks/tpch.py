@@ -46,7 +46,7 @@ _KEYS: Final = (
 )
 
 _DIFFERENT_VALUES: Final = f"""
-select count(*) from script.kpi_values as ours full outer join marts.metrics.kpi_values as theirs using ({_KEYS})
+select count(*) from script.kpi_values as ours full outer join otif.metrics.kpi_values as theirs using ({_KEYS})
 where
     ours.observations is distinct from theirs.observations
     or ours.is_provisional is distinct from theirs.is_provisional
@@ -59,7 +59,7 @@ with theirs as (
     select
         stage_id, channel, cast(date_trunc('week', cohort_date) as date) as captured_week, count(*) as orders,
         quantile_cont(hours, 0.5) as median_hours, quantile_cont(hours, 0.9) as p90_hours
-    from marts.metrics.kpi_durations
+    from otif.metrics.kpi_durations
     where kpi_id = 'cycle_time' and stage_id <> 'capture_to_deliver_net' and hours is not null
     group by all
 )
@@ -215,13 +215,13 @@ def _compare(settings: Settings, _as_of: datetime, _: float) -> dict[str, float]
     """
     connection = connect()
     connection.execute(f"attach '{settings.home / 'script.duckdb'}' as script (read_only)")
-    connection.execute(f"attach '{settings.database}' as marts (read_only)")
+    connection.execute(f"attach '{settings.database}' as otif (read_only)")
     for what, query in (("KPI values", _DIFFERENT_VALUES), ("cycle times", _DIFFERENT_TIMES)):
         [(different,)] = connection.execute(query).fetchall()
         if different:
             message = f"{different} {what} of the marts and of the script differ"
             raise AssertionError(message)
-    [(cells,)] = connection.execute("select count(*) from marts.metrics.kpi_values").fetchall()
+    [(cells,)] = connection.execute("select count(*) from otif.metrics.kpi_values").fetchall()
     return {"cells": cells}
 
 

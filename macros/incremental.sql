@@ -100,8 +100,11 @@
     {{ return(changed) }}
 {%- endmacro %}
 
-{#- The query of a model, its inputs cut down to the orders to rebuild. Events that name no order stay in. -#}
-{% macro query_of_changed_orders(node, sql) -%}
+{#-
+    The query of a model, its inputs cut down to the orders to rebuild. Events that name no order stay in. A view whose rows
+    hang on rows of the same order (`by_order`) is written out, so that the cut reaches the tables below its joins and sums.
+-#}
+{% macro query_of_changed_orders(node, sql, changed) -%}
     {%- set cut = namespace(sql=sql) -%}
     {%- set fixed = node.config.get("fixed_inputs", []) -%}
     {%- for id in node.depends_on.nodes -%}
@@ -109,10 +112,13 @@
         {%- set is_fixed = input is none or input.resource_type != "model" or input.name in fixed -%}
         {%- if not is_fixed -%}
             {%- set relation = relation_of(input) -%}
-            {%- if has_order_id(relation) -%}
-                {%- set changed = "order_id in (select order_id from " ~ changes_of(node.alias) ~ ")" -%}
+            {%- if input.config.get("by_order") -%}
+                {%- set rows = "(" ~ query_of_changed_orders(input, graph["queries"][id], changed) ~ ")" -%}
+                {%- set cut.sql = cut.sql | replace(relation | string, rows) -%}
+            {%- elif has_order_id(relation) -%}
                 {%- set orderless = " or order_id is null" if input.config.materialized == "view" else "" -%}
-                {%- set rows = "(select * from " ~ relation ~ " where " ~ changed ~ orderless ~ ")" -%}
+                {%- set rows = "(select * from " ~ relation ~ " where order_id in (select order_id from "
+                    ~ changed ~ ")" ~ orderless ~ ")" -%}
                 {%- set cut.sql = cut.sql | replace(relation | string, rows) -%}
             {%- endif -%}
         {%- endif -%}
@@ -145,7 +151,7 @@
     {%- set rows = "order_id in (select order_id from " ~ changed ~ ")" -%}
     {%- if config.get("orderless") -%} {%- set rows = rows ~ " or order_id is null" -%} {%- endif -%}
     {% call statement("main") -%}
-        create or replace temporary table {{ rebuilt }} as {{ query_of_changed_orders(model, sql) }};
+        create or replace temporary table {{ rebuilt }} as {{ query_of_changed_orders(model, sql, changed) }};
         {%- if this.identifier in kpi_days() %}
             create or replace table {{ changes_of(this.identifier ~ "__gone") }} as select * from {{ this }} where {{ rows }};
         {%- endif %}
@@ -187,42 +193,57 @@
 {%- endmaterialization %}
 
 {#-
-    Sums by day: the days that a change of an order moves are added up anew (kpi_days_changed), all other rows stand. The days
-    are written out, so that they reach the rows below joins and sums.
+    Sums by day: the days that a change of an order moves are added up anew (model kpi_days_changed), all other rows stand.
 -#}
 {% materialization by_day, adapter="duckdb", supported_languages=["sql"] -%}
     {%- if not is_build_incremental() -%} {{ return(make_table()) }} {%- endif -%}
+    {%- set days = days_changed() -%}
+    {%- if none in days -%} {{ return(make_table()) }} {%- endif -%}
     {%- do must_stand(load_cached_relation(this)) -%}
-    {%- set changed = changes_of(this.identifier) -%}
-    {%- set orders = changes_of(this.identifier ~ "__orders") -%}
-    {%- do run_query(
-        "create or replace table " ~ orders ~ " as " ~ orders_to_rebuild(model) ~ " union " ~ kpi_orders_matured()
-    ) -%}
-    {%- if is_whole(orders) -%}
-        {%- do run_query("create or replace table " ~ changed ~ " as select cast(null as date) as period_date") -%}
-        {{ return(make_table()) }}
-    {%- endif -%}
-    {%- do run_query("create or replace table " ~ changed ~ " as " ~ kpi_days_changed(orders)) -%}
-    {%- set days = run_query("select period_date from " ~ changed ~ " order by period_date").columns[0].values() -%}
-    {%- set rows = "period_date in (date '" ~ days | join("', date '") ~ "')" -%}
-    {%- set cut = namespace(sql=sql) -%}
-    {%- for id in model.depends_on.nodes -%}
-        {%- set input = relation_of(graph.nodes[id]) | string -%}
-        {%- set cut.sql = cut.sql | replace(input, "(select * from " ~ input ~ " where " ~ rows ~ ")") -%}
-    {%- endfor -%}
+    {%- set rows = days_in(days) -%}
     {%- set columns = adapter.get_columns_in_relation(this) | map(attribute="quoted") | join(", ") -%}
     {% call statement("main") -%}
         delete from {{ this }} where {{ rows }};
-        insert into {{ this }} ({{ columns }}) select {{ columns }} from ({{ cut.sql }});
+        insert into {{ this }} ({{ columns }}) select {{ columns }} from ({{ sql }}) where {{ rows }};
     {%- endcall %}
     {%- do adapter.commit() -%}
     {{ return({"relations": [this]}) }}
 {%- endmaterialization %}
 
-{#- Does a table of changed orders or days say that all of them changed? -#}
-{% macro is_whole(changed, column="order_id") -%}
-    {%- set all = run_query("select count(*) from " ~ changed ~ " where " ~ column ~ " is null") -%}
+{#- The days that this build adds up anew; a null among them means every day. -#}
+{% macro days_changed() -%}
+    {%- set days = relation_of(graph.nodes["model.otif.kpi_days_changed"]) -%}
+    {{ return(asked_once("select period_date from " ~ days ~ " order by period_date")) }}
+{%- endmacro %}
+
+{#- Rows of certain days, as a condition that reaches the rows below joins and sums. -#}
+{% macro days_in(days) -%}
+    {{ return("period_date in (date '" ~ days | join("', date '") ~ "')") }}
+{%- endmacro %}
+
+{#- Does a table of changed orders say that all of them changed? -#}
+{% macro is_whole(changed) -%}
+    {%- set all = run_query("select count(*) from " ~ changed ~ " where order_id is null") -%}
     {{ return(all.columns[0].values()[0] > 0) }}
+{%- endmacro %}
+
+{#- The rows of a model that this build made anew, as a condition; none = all of them. -#}
+{% macro rows_rebuilt(node) -%}
+    {%- set rebuilt = namespace(rows=none) -%}
+    {%- if node.config.get("by_day") or node.config.materialized == "by_day" -%}
+        {%- set days = days_changed() -%}
+        {%- if none not in days -%} {%- set rebuilt.rows = days_in(days) -%} {%- endif -%}
+    {%- endif -%}
+    {%- if node.config.get("by_order") or node.config.materialized == "incremental" -%}
+        {%- set changed = namespace(orders=changes_of(node.alias) | string) -%}
+        {%- if node.config.get("by_order") -%}
+            {%- set changed.orders = "(" ~ orders_to_rebuild(node) ~ ")" -%}
+        {%- endif -%}
+        {%- if not is_whole(changed.orders) -%}
+            {%- set rebuilt.rows = "order_id in (select order_id from " ~ changed.orders ~ ")" -%}
+        {%- endif -%}
+    {%- endif -%}
+    {{ return(rebuilt.rows) }}
 {%- endmacro %}
 
 {#- Replaces dbt's own: within an incremental build data tests look at what was rebuilt; the rest was tested before. -#}
@@ -230,9 +251,9 @@
     {%- set conditions = [] -%}
     {%- if config.get("where") -%} {%- do conditions.append("(" ~ config.get("where") ~ ")") -%} {%- endif -%}
     {%- set node = graph.nodes.get("model.otif." ~ relation.identifier) if execute -%}
-    {%- set unit = {"incremental": "order_id", "by_day": "period_date"}.get(node.config.materialized) if node -%}
-    {%- if unit and is_build_incremental() and not is_whole(changes_of(relation.identifier), unit) -%}
-        {%- do conditions.append(unit ~ " in (select " ~ unit ~ " from " ~ changes_of(relation.identifier) ~ ")") -%}
+    {%- if node and is_build_incremental() -%}
+        {%- set rebuilt = rows_rebuilt(node) -%}
+        {%- if rebuilt -%} {%- do conditions.append(rebuilt) -%} {%- endif -%}
     {%- endif -%}
     {%- if conditions -%}
         {{ return("(select * from " ~ relation ~ " where " ~ conditions | join(" and ") ~ ") as dbt_subquery") }}

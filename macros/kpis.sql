@@ -9,18 +9,23 @@
     orders_due lines_due perfection accuracy shipping cancelling goods_shipped grading backorders promises parcels freight
 {%- endmacro %}
 
+{#- Those of them that share their rows with no other KPI (kpi_sums_of_single_kpis). -#}
+{% macro kpi_fact_models_single() -%} accuracy shipping grading backorders parcels freight {%- endmacro %}
+
 {% macro kpi_fact_models_of_others() -%} cut_offs notices documents invoices deductions receivables {%- endmacro %}
 
 {#- Where the days of the former stand: every period_date of theirs is one of these, of the same order. -#}
 {% macro kpi_days() -%}
     {{ return({
         "fct_orders": ["captured_date", company_date("accepted_at")],
-        "fct_order_lines": [company_date("captured_at"), company_date("first_accepted_at"), company_date("first_shipped_at")],
+        "int_order_lines_balanced": [
+            company_date("captured_at"), company_date("first_accepted_at"), company_date("first_shipped_at")
+        ],
         "fct_order_assessments": ["due_date"],
-        "fct_line_assessments": ["due_date"],
+        "int_service_units_assessed": ["due_date"],
         "int_order_lines_handed_over": ["captured_date", "ship_due_date"],
         "int_parcels_estimated": ["estimated_date", company_date("accepted_at")],
-        "fct_shipment_lines": [company_date("coalesce(accepted_at, ship_confirmed_at, arrived_at, delivered_at)")],
+        "int_shipment_lines": [company_date("coalesce(accepted_at, ship_confirmed_at, arrived_at, delivered_at)")],
         "fct_returns": [company_date("coalesce(graded_at, received_at, created_at, refunded_at)")],
     }) }}
 {%- endmacro %}
@@ -40,25 +45,34 @@
     they stood before; of the other KPIs, what came and went; the last day, before (what waits belongs to it); and those
     whose shipments are too old by now to come back (kpi_facts_wide_of_goods_shipped).
 -#}
-{% macro kpi_days_changed(orders) -%}
-    {%- set returnable = " - interval '1' day * " ~ var("return_maturity_days", 51) -%}
-    {%- set days = [] -%}
-    {%- for name, sources in kpi_days().items() -%}
-        {%- set table = relation_of(graph.nodes["model.otif." ~ name]) -%}
-        {%- for day in sources -%}
-            {%- do days.append(
-                "select " ~ day ~ " as period_date from " ~ table ~ " where order_id in (select order_id from " ~ orders ~ ")"
-            ) -%}
-            {%- do days.append("select " ~ day ~ " as period_date from " ~ changes_of(name ~ "__gone")) -%}
+{% macro kpi_days_changed(node) -%}
+    {%- set found = namespace(sql="select cast(null as date) as period_date where false") -%}
+    {%- if execute and is_build_incremental() -%}
+        {%- set returnable = " - interval '1' day * " ~ var("return_maturity_days", 51) -%}
+        {%- set days = [] -%}
+        {%- for name, sources in kpi_days().items() -%}
+            {%- set table = relation_of(graph.nodes["model.otif." ~ name]) -%}
+            {%- for day in sources -%}
+                {%- do days.append(
+                    "select " ~ day ~ " as period_date from " ~ table ~ " where order_id in (select order_id from orders)"
+                ) -%}
+                {%- do days.append("select " ~ day ~ " as period_date from " ~ changes_of(name ~ "__gone")) -%}
+            {%- endfor -%}
         {%- endfor -%}
-    {%- endfor -%}
-    {%- do days.append("select period_date from " ~ changes_of("kpi_rows_of_others")) -%}
-    {%- do days.append("select " ~ company_date(just_before(as_of())) ~ " as period_date") -%}
-    {%- do days.append("select " ~ company_date(just_before(since_as_of())) ~ " as period_date") -%}
-    {%- set too_old = "cast(unnest(range(" ~ company_date(since_as_of()) ~ returnable ~ ", " ~ as_of_date() ~ returnable
-        ~ ", interval '1' day)) + interval '1' day as date)" -%}
-    {%- do days.append("select " ~ too_old ~ " as period_date") -%}
-    {{ return("select period_date from (" ~ days | join(" union ") ~ ") as days where period_date is not null") }}
+        {%- do days.append("select period_date from " ~ changes_of("kpi_rows_of_others")) -%}
+        {%- do days.append("select " ~ company_date(just_before(as_of())) ~ " as period_date") -%}
+        {%- do days.append("select " ~ company_date(just_before(since_as_of())) ~ " as period_date") -%}
+        {%- set too_old = "cast(unnest(range(" ~ company_date(since_as_of()) ~ returnable ~ ", " ~ as_of_date()
+            ~ returnable ~ ", interval '1' day)) + interval '1' day as date)" -%}
+        {%- do days.append("select " ~ too_old ~ " as period_date") -%}
+        {%- set orders = "(" ~ orders_to_rebuild(node) ~ " union " ~ kpi_orders_matured() ~ ")" -%}
+        {%- set found.sql = "select cast(null as date) as period_date" -%}
+        {%- if not is_whole(orders) -%}
+            {%- set found.sql = "with orders as " ~ orders ~ " select period_date from (" ~ days | join(" union ")
+                ~ ") as days where period_date is not null" -%}
+        {%- endif -%}
+    {%- endif -%}
+    {{ return(found.sql) }}
 {%- endmacro %}
 
 {#- The columns of a KPI row in their order. A row that has no day belongs to no figure. -#}
@@ -173,4 +187,22 @@
         {{ kpi }}_provisional as is_provisional,
         period_date
     from {{ relation }}
+{%- endmacro %}
+
+{#- KPIs that stand side by side, added up by day and dimensions. -#}
+{% macro kpi_wide_sums(model) -%}
+    select
+        period_date,
+        {{ dimensions() }},
+        coalesce(currency, '(none)') as currency,
+    {%- for kpi in fromjson(kpi_wide_facts())[model] %}
+        cast(sum(case when {{ kpi }}_reason is null then {{ kpi }}_numerator end) as double) as {{ kpi }}_numerator,
+        cast(sum(case when {{ kpi }}_reason is null then {{ kpi }}_denominator end) as double) as {{ kpi }}_denominator,
+        count(case when {{ kpi }}_reason is null then 1 end) as {{ kpi }}_observations,
+        max(case when {{ kpi }}_reason is null and {{ kpi }}_provisional then 1 else 0 end) = 1
+            as {{ kpi }}_provisional{{ "," if not loop.last }}
+    {%- endfor %}
+    from {{ ref('kpi_facts_wide_of_' ~ model) }}
+    where period_date is not null
+    group by all
 {%- endmacro %}

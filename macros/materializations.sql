@@ -41,6 +41,8 @@
 
 {% materialization view, adapter="duckdb", supported_languages=["sql"] -%}
     {%- do clear_the_way("view") -%}
+    {%- do graph.setdefault("queries", {}).update({model.unique_id: sql}) -%}
+    {%- if config.get("contract").enforced -%} {%- do get_assert_columns_equivalent(sql) -%} {%- endif -%}
     {% call statement("main") -%} create or replace view {{ this }} as ({{ sql }}) {%- endcall %}
     {%- do adapter.commit() -%}
     {{ return({"relations": [this.incorporate(type="view")]}) }}

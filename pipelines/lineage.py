@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from storage.duck import Connection
+from storage.publish import PUBLIC_SCHEMAS
 
 _ROWS: Final = "kpi_facts"
 _STAGES: Final = ("kpi_facts_of_stages", "kpi_durations")
@@ -62,16 +63,19 @@ class RowModel:
         return _hash("\n".join(parts))
 
 
-def published_views(results: Sequence[Mapping[str, Any]]) -> dict[str, str]:
-    """Return the views of KPI rows to publish: qualified name → compiled query, in the order they were made.
+def published_views(manifest_path: Path, results: Sequence[Mapping[str, Any]]) -> dict[str, str]:
+    """Return the views to publish: qualified name → compiled query, in the order they were made.
 
     Args:
+        manifest_path: dbt's manifest of the same run.
         results: dbt's run results.
     """
+    nodes = json.loads(manifest_path.read_text(encoding="utf-8"))["nodes"]
+    made = [(nodes[row["unique_id"]], row) for row in results if row["unique_id"].startswith("model.")]
     return {
-        f"metrics.{name}": row["compiled_code"]
-        for row in results
-        if (name := row["unique_id"].rsplit(".", 1)[-1]).startswith(_ROWS) and row["unique_id"].startswith("model.")
+        f"{node['schema']}.{node['alias']}": row["compiled_code"]
+        for node, row in made
+        if node["config"]["materialized"] == "view" and node["schema"] in PUBLIC_SCHEMAS
     }
 
 

@@ -97,13 +97,14 @@ def build(
             finally:
                 connection.close()
         stamp = f"{as_of:%Y%m%dT%H%M%S}-{time.time_ns():020d}"
-        models = row_models(_target(settings) / "manifest.json", results, build_variables(settings))
+        manifest = _target(settings) / "manifest.json"
+        models = row_models(manifest, results, build_variables(settings))
         connection = connect(settings.database)
         write_lineage(connection, models)
         restated = record_restatements(settings, connection, publication_id=stamp)
         (youngest,) = connection.execute("select max(last_event_at) from marts.data_freshness").fetchone() or (None,)
         connection.close()
-        publication = publish(settings, publication_id=stamp, views=published_views(results))
+        publication = publish(settings, publication_id=stamp, views=published_views(manifest, results))
         _complete(settings, plan, publication.name)
     nodes = [(row["unique_id"].split(".")[0], row["status"], row["unique_id"].split(".")[2]) for row in results]
     return BuildReport(

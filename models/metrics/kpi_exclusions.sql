@@ -1,5 +1,6 @@
-{{ config(materialized='by_day', fixed_inputs=['kpi_rows_of_others']) }}
+{{ config(materialized='by_day') }}
 {#- What was left out of a KPI, and why: nothing disappears in silence. -#}
+-- depends_on: {{ ref('kpi_days_changed') }}
 with excluded as (
     {%- for model in kpi_fact_models_by_order().split() %}
         select

@@ -1,31 +1,48 @@
-{{ config(materialized='by_day', fixed_inputs=['kpi_rows_of_others']) }}
+{{ config(materialized='view', by_day=true) }}
 {#-
-    The service KPIs (kpi_rows_of_service) and others that share their rows (kpi_facts_wide_of_*) are added up side by side
-    and then told per KPI, the rest row by row.
+    The sums, told per KPI: in kpi_sums_of_* KPIs that share their rows stand side by side, so that a day and its dimensions
+    are written once for all of them.
 -#}
-{% set service = ["orders_due", "lines_due"] %}
-{% set wide = fromjson(kpi_wide_facts()) %}
-with
-{%- for model, kpis in wide.items() %}
-
-    {{ model }}_sums as (
+{% set sums = {
+    "orders_due": fromjson(service_order_kpis()).keys() | list,
+    "lines_due": fromjson(service_line_kpis()).keys() | list,
+} %}
+{%- for model, kpis in sums.items() %}
+    {%- for kpi in kpis %}
         select
+            '{{ kpi }}' as kpi_id,
+            profile_id,
+            is_headline,
             period_date,
             {{ dimensions() }},
-            coalesce(currency, '(none)') as currency,
-        {%- for kpi in kpis %}
-            sum(case when {{ kpi }}_reason is null then {{ kpi }}_numerator end) as {{ kpi }}_numerator,
-            sum(case when {{ kpi }}_reason is null then {{ kpi }}_denominator end) as {{ kpi }}_denominator,
-            count(case when {{ kpi }}_reason is null then 1 end) as {{ kpi }}_observations,
-            max(case when {{ kpi }}_reason is null and {{ kpi }}_provisional then 1 else 0 end)
-                as {{ kpi }}_provisional{{ "," if not loop.last }}
-        {%- endfor %}
-        from {{ ref('kpi_facts_wide_of_' ~ model) }}
-        where period_date is not null
-        group by all
-    ){{ "," if not loop.last }}
+            currency,
+            {{ kpi }}_numerator as numerator,
+            {{ kpi }}_denominator as denominator,
+            {{ kpi }}_observations as observations,
+            is_provisional
+        from {{ ref('kpi_sums_of_' ~ model) }}
+        where {{ kpi }}_observations > 0
+        union all
+    {%- endfor %}
 {%- endfor %}
-
+{%- for model, kpis in fromjson(kpi_wide_facts()).items() %}
+    {%- for kpi in kpis %}
+        select
+            '{{ kpi }}' as kpi_id,
+            '' as profile_id,
+            false as is_headline,
+            period_date,
+            {{ dimensions() }},
+            currency,
+            {{ kpi }}_numerator as numerator,
+            {{ kpi }}_denominator as denominator,
+            {{ kpi }}_observations as observations,
+            {{ kpi }}_provisional as is_provisional
+        from {{ ref('kpi_sums_of_' ~ model) }}
+        where {{ kpi }}_observations > 0
+        union all
+    {%- endfor %}
+{%- endfor %}
 select
     kpi_id,
     profile_id,
@@ -37,42 +54,7 @@ select
     denominator,
     observations,
     is_provisional
-from {{ ref('kpi_rows_of_service') }}
-{% for model, kpis in wide.items() %}
-    {%- for kpi in kpis %}
-        union all
-        select
-            '{{ kpi }}' as kpi_id,
-            '' as profile_id,
-            false as is_headline,
-            period_date,
-            {{ dimensions() }},
-            currency,
-            cast({{ kpi }}_numerator as double) as numerator,
-            cast({{ kpi }}_denominator as double) as denominator,
-            cast({{ kpi }}_observations as bigint) as observations,
-            {{ kpi }}_provisional = 1 as is_provisional
-        from {{ model }}_sums
-        where {{ kpi }}_observations > 0
-    {%- endfor %}
-{%- endfor %}
-{% for model in kpi_fact_models_by_order().split() if model not in service and model not in wide %}
-    union all
-    select
-        kpi_id,
-        profile_id,
-        is_headline,
-        period_date,
-        {{ dimensions() }},
-        currency,
-        sum(numerator) as numerator,
-        sum(denominator) as denominator,
-        cast(sum(observations) as bigint) as observations,
-        max(case when is_provisional then 1 else 0 end) = 1 as is_provisional
-    from {{ ref('kpi_facts_of_' ~ model) }}
-    where exclusion_reason is null
-    group by all
-{% endfor %}
+from {{ ref('kpi_sums_of_single_kpis') }}
 union all
 select
     kpi_id,

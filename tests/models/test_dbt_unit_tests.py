@@ -17,7 +17,8 @@ GOLDEN = {
     "test_int_service_units_windowed__golden_orders",
     "test_int_service_units_assessed__golden_orders",
     "test_int_service_orders_assessed__golden_orders",
-    "test_kpi_rows_of_service__golden_orders",
+    "test_kpi_sums_of_orders_due__golden_orders",
+    "test_kpi_sums_of_lines_due__golden_orders",
     "test_fct_receivables__dso_of_the_golden_case",
     "test_int_order_lines_ship_due__the_cut_off_decides_the_operating_day",
 }

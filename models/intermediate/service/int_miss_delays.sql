@@ -1,4 +1,4 @@
-{{ config(materialized='incremental') }}
+{{ config(materialized='view', by_order=true) }}
 {#-
     Hours that each step cost a missed line beyond what it should have taken, and why the step was slow. Units that no
     node was told to ship have one delay only: what kept them. Grain is order_id, line_id, profile_id.
@@ -122,6 +122,7 @@ select
     {{ hours_between('ways.window_end_at', 'ways.delivered_by') }} as late_hours,
     ways.is_waiting,
     ways.is_short_at_release,
+    ways.accepted_at is null or ways.delivered_at is null as is_under_way,
     ways.pieces_early > 0 and ways.is_complete_by_end as is_early
 from stretched as ways
 left join stock

@@ -1,4 +1,4 @@
-{{ config(materialized='incremental') }}
+{{ config(materialized='incremental', ticks='is_under_way') }}
 {#-
     The blame for a miss, shared by Shapley over the steps of the line's way: a step's share is how often it turns "in
     time" into "missed" when the delays are added one after the other, over all orders of adding them. All delays less
@@ -95,7 +95,7 @@ shared as (
                 then {{ {"hold": "case when delays.hold_hours >= delays.wait_hours then 1 else 0 end",
                              "wait": "case when delays.hold_hours >= delays.wait_hours then 0 else 1 end"}.get(step, 0) }}
             when delays.slow_steps = 1 then case when delays.{{ step }}_hours > 0 then 1 else 0 end
-            else coalesce(shapley.{{ step }}_share, 0)
+            else round(coalesce(shapley.{{ step }}_share, 0), 9)
         end as {{ step }}_share{{ "," if not loop.last }}
     {%- endfor %}
     from delays
@@ -104,6 +104,24 @@ shared as (
             delays.order_id = shapley.order_id
             and delays.line_id = shapley.line_id
             and delays.profile_id = shapley.profile_id
+),
+
+-- The step with the largest share, of equals the one that cost most hours, then the earliest.
+told as (
+    select
+        *,
+        case
+            {%- for step in steps[:-1] %}
+                when
+                    true
+                    {%- for other in steps[loop.index:] %}
+                        and ({{ step }}_share, {{ step }}_hours) >= ({{ other }}_share, {{ other }}_hours)
+                    {%- endfor %}
+                    then {{ loop.index }}
+            {%- endfor %}
+            else {{ steps | length }}
+        end as main_step
+    from shared
 )
 
 select
@@ -116,8 +134,10 @@ select
     'early_delivery' as miss_cause,
     'arrived before the window' as miss_evidence,
     cast(0 as double) as hours,
-    cast(1 as double) as share
-from shared
+    cast(1 as double) as share,
+    is_under_way,
+    true as is_main
+from told
 where is_early
 union all
 select
@@ -130,8 +150,10 @@ select
     'unknown' as miss_cause,
     'no step of the way shows a loss' as miss_evidence,
     cast(0 as double) as hours,
-    cast(1 as double) as share
-from shared
+    cast(1 as double) as share,
+    is_under_way,
+    true as is_main
+from told
 where not is_early and slow_steps = 0
 {%- set causes = {
     "hold": "case
@@ -182,7 +204,9 @@ where not is_early and slow_steps = 0
         {{ causes[step] }} as miss_cause,
         {{ words[step] }} as miss_evidence,
         {{ step }}_hours as hours,
-        round({{ step }}_share, 9) as share
-    from shared
+        {{ step }}_share as share,
+        is_under_way,
+        main_step = {{ loop.index }} as is_main
+    from told
     where {{ step }}_share > 0
 {% endfor %}

@@ -1,4 +1,4 @@
-{{ config(materialized='incremental', ticks='accepted_at is null or delivered_at is null') }}
+{{ config(materialized='view', by_order=true) }}
 {#-
     The way of every missed line's last missing piece: when it was ready, released, packed, handed over and delivered,
     and what each step should have reached. Grain is order_id, line_id, profile_id.

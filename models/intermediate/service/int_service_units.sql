@@ -1,4 +1,4 @@
-{{ config(materialized='incremental') }}
+{{ config(materialized='view', by_order=true) }}
 {#-
     What is judged: every order line, and an order without known lines as a whole, under an empty line. Where the goods
     are delivered is the incoterm's word: at the handover to the carrier, at a port, or (also where none is told) at the
@@ -8,15 +8,18 @@ with units as (
     select
         order_id,
         line_id,
+        sku,
         source,
         order_type,
-        channel,
-        customer_id,
+        currency,
+        {{ dimensions() }},
         clock_zone,
         exclusion_reason,
         base_original,
         base_revised,
         quantity_shipped_first,
+        unit_price,
+        unit_cost,
         is_quantity_known,
         captured_date,
         requested_at,
@@ -31,15 +34,25 @@ with units as (
     select
         orders.order_id,
         '' as line_id,
+        cast(null as varchar) as sku,
         orders.source,
         orders.order_type,
+        orders.currency,
         orders.channel,
+        orders.channel_type,
         orders.customer_id,
+        '(none)' as node_id,
+        '(none)' as carrier,
+        orders.region,
+        '(none)' as category,
+        '(none)' as seller_id,
         orders.clock_zone,
         orders.exclusion_reason,
         cast(null as decimal(18, 3)) as base_original,
         cast(null as decimal(18, 3)) as base_revised,
         cast(null as decimal(18, 3)) as quantity_shipped_first,
+        cast(null as decimal(18, 4)) as unit_price,
+        cast(null as decimal(18, 4)) as unit_cost,
         false as is_quantity_known,
         orders.captured_date,
         orders.requested_at,

@@ -1,10 +1,14 @@
-{{ config(materialized='incremental') }}
+{{ config(materialized='incremental', ticks='is_provisional or (not is_due and window_end_at <= as_of)') }}
 {#-
     The verdict per unit of judgement and profile (K1, G7, G11): units inside the window and by its end, capped at the
     base, and pieces inside the window. A piece that left but has not arrived is a piece outside the window; a line
     from which nothing left has no piece. Flags are null while not due, when excluded, or where not measurable.
 -#}
-with measured as (
+with windowed as (
+    select * from {{ ref('int_service_units_windowed') }}
+),
+
+measured as (
     select
         windowed.order_id,
         windowed.line_id,
@@ -18,7 +22,7 @@ with measured as (
         windowed.window_start_at,
         windowed.window_end_at,
         pieces.is_shipped
-    from {{ ref('int_service_units_windowed') }} as windowed
+    from windowed
     inner join {{ ref('int_order_line_pieces_matched') }} as pieces
         on windowed.order_id = pieces.order_id and windowed.line_id = pieces.line_id
     where windowed.window_end_at is not null
@@ -67,7 +71,7 @@ judged as (
         coalesce(summed.quantity_by_end, 0) as arrived_by_end,
         windowed.base_quantity * (1 - windowed.tolerance_low) as enough,
         windowed.base_quantity * (1 + windowed.tolerance_high) as too_much
-    from {{ ref('int_service_units_windowed') }} as windowed
+    from windowed
     left join summed
         on
             windowed.order_id = summed.order_id
@@ -79,6 +83,10 @@ select
     order_id,
     line_id,
     profile_id,
+    sku,
+    currency,
+    {{ dimensions() }},
+    measured_event,
     exclusion_reason,
     base_original,
     base_revised,
@@ -88,6 +96,11 @@ select
     cast(case when is_fill_known then least(arrived_by_end, base_quantity) end as decimal(18, 3)) as quantity_by_end,
     cast(case when is_fill_known then least(quantity_shipped_first, base_revised) end as decimal(18, 3))
         as quantity_first_pass,
+    quantity_unsure,
+    tolerance_low,
+    tolerance_high,
+    unit_price,
+    unit_cost,
     pieces,
     pieces_in_window,
     pieces_early,

@@ -5,76 +5,63 @@
     time or actor took is out: at worst it was ours, and short. Only units in doubt have a row; the verdicts in
     int_service_units_assessed always lie between the two.
 -#}
-with unproven as (
+with assessed as (
     select
-        windowed.order_id,
-        windowed.line_id,
-        windowed.profile_id,
+        *,
+        base_quantity * (1 - tolerance_low) as enough,
+        base_quantity * (1 + tolerance_high) as too_much
+    from {{ ref('int_service_units_assessed') }}
+    where
+        is_due
+        and (exclusion_reason is null or exclusion_reason in ('cancel_time_unknown', 'cancel_actor_unknown'))
+),
+
+unproven as (
+    select
+        assessed.order_id,
+        assessed.line_id,
+        assessed.profile_id,
         count(*) as pieces_unproven,
         coalesce(sum(pieces.quantity), 0) as quantity_unproven
-    from {{ ref('int_service_units_windowed') }} as windowed
+    from assessed
     inner join {{ ref('int_order_line_pieces_matched') }} as pieces
-        on windowed.order_id = pieces.order_id and windowed.line_id = pieces.line_id
+        on assessed.order_id = pieces.order_id and assessed.line_id = pieces.line_id
     where
-        windowed.is_due
-        and windowed.exclusion_reason is null
+        assessed.exclusion_reason is null
         and pieces.is_shipped
         and case
-            when windowed.measured_event = 'accepted' then pieces.accepted_at
+            when assessed.measured_event = 'accepted' then pieces.accepted_at
             else coalesce(pieces.delivered_at, pieces.arrived_at)
         end is null
-    group by windowed.order_id, windowed.line_id, windowed.profile_id
+    group by assessed.order_id, assessed.line_id, assessed.profile_id
 ),
 
 doubted as (
     select
-        windowed.order_id,
-        windowed.line_id,
-        windowed.profile_id,
-        windowed.base_quantity * (1 - windowed.tolerance_low) as enough,
-        windowed.base_quantity * (1 + windowed.tolerance_high) as too_much,
-        windowed.quantity_unsure,
+        assessed.*,
         coalesce(unproven.pieces_unproven, 0) as pieces_unproven,
         coalesce(unproven.quantity_unproven, 0) as quantity_unproven
-    from {{ ref('int_service_units_windowed') }} as windowed
+    from assessed
     left join unproven
         on
-            windowed.order_id = unproven.order_id
-            and windowed.line_id = unproven.line_id
-            and windowed.profile_id = unproven.profile_id
-    where windowed.is_due and (windowed.quantity_unsure > 0 or unproven.pieces_unproven > 0)
+            assessed.order_id = unproven.order_id
+            and assessed.line_id = unproven.line_id
+            and assessed.profile_id = unproven.profile_id
+    where assessed.quantity_unsure > 0 or unproven.pieces_unproven > 0
 )
 
 select
-    doubted.order_id,
-    doubted.line_id,
-    doubted.profile_id,
-    assessed.exclusion_reason is not null as is_left_out,
-    doubted.pieces_unproven,
-    cast(doubted.quantity_unproven as decimal(18, 3)) as quantity_unproven,
-    cast(doubted.quantity_unsure as decimal(18, 3)) as quantity_unsure,
-    assessed.is_in_full
-    or (
-        assessed.quantity_by_end < doubted.enough
-        and assessed.quantity_by_end + doubted.quantity_unproven >= doubted.enough
-    ) as is_in_full_best,
-    assessed.is_otif
-    or (
-        assessed.quantity_in_window < doubted.enough
-        and assessed.quantity_in_window + doubted.quantity_unproven >= doubted.enough
-    ) as is_otif_best,
-    assessed.is_in_full
-    and doubted.quantity_unsure = 0
-    and (doubted.too_much is null or assessed.quantity_by_end + doubted.quantity_unproven <= doubted.too_much)
+    order_id,
+    line_id,
+    profile_id,
+    exclusion_reason is not null as is_left_out,
+    pieces_unproven,
+    cast(quantity_unproven as decimal(18, 3)) as quantity_unproven,
+    quantity_unsure,
+    is_in_full or (quantity_by_end < enough and quantity_by_end + quantity_unproven >= enough) as is_in_full_best,
+    is_otif or (quantity_in_window < enough and quantity_in_window + quantity_unproven >= enough) as is_otif_best,
+    is_in_full and quantity_unsure = 0 and (too_much is null or quantity_by_end + quantity_unproven <= too_much)
         as is_in_full_worst,
-    assessed.is_otif
-    and doubted.quantity_unsure = 0
-    and (doubted.too_much is null or assessed.quantity_by_end + doubted.quantity_unproven <= doubted.too_much)
+    is_otif and quantity_unsure = 0 and (too_much is null or quantity_by_end + quantity_unproven <= too_much)
         as is_otif_worst
 from doubted
-inner join {{ ref('int_service_units_assessed') }} as assessed
-    on
-        doubted.order_id = assessed.order_id
-        and doubted.line_id = assessed.line_id
-        and doubted.profile_id = assessed.profile_id
-where assessed.exclusion_reason is null or assessed.exclusion_reason in ('cancel_time_unknown', 'cancel_actor_unknown')

@@ -1,5 +1,4 @@
-{{ config(materialized='incremental', fixed_inputs=['int_service_profiles_assigned'],
-    ticks='is_provisional or (not is_due and window_end_at <= as_of)') }}
+{{ config(materialized='view', by_order=true, fixed_inputs=['int_service_profiles_assigned']) }}
 {#-
     Every unit of judgement under every profile assigned to it: which window, which base, due or not, and why it is out
     (G3, G8, G9, G10).
@@ -170,6 +169,9 @@ select
     order_id,
     line_id,
     profile_id,
+    sku,
+    currency,
+    {{ dimensions() }},
     clock_zone,
     measured_event,
     judged_exclusion as exclusion_reason,
@@ -179,6 +181,8 @@ select
         as base_quantity,
     quantity_shipped_first,
     cast(quantity_unsure as decimal(18, 3)) as quantity_unsure,
+    unit_price,
+    unit_cost,
     tolerance_low,
     tolerance_high,
     is_headline,

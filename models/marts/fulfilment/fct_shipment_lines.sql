@@ -1,4 +1,4 @@
-{{ config(materialized='incremental') }}
+{{ config(materialized='view', by_order=true) }}
 select
     shipment_line_id,
     shipment_id,

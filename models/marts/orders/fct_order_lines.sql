@@ -1,4 +1,4 @@
-{{ config(materialized='incremental') }}
+{{ config(materialized='view', by_order=true) }}
 select
     order_id,
     line_id,

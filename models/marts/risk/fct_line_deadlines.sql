@@ -51,7 +51,7 @@ select
     assessed.order_id,
     assessed.line_id,
     assessed.profile_id,
-    windowed.measured_event,
+    assessed.measured_event,
     order_lines.sku,
     order_lines.source,
     order_lines.currency,
@@ -86,11 +86,6 @@ select
     assessed.window_start_at,
     assessed.window_end_at
 from {{ ref('int_service_units_assessed') }} as assessed
-inner join {{ ref('int_service_units_windowed') }} as windowed
-    on
-        assessed.order_id = windowed.order_id
-        and assessed.line_id = windowed.line_id
-        and assessed.profile_id = windowed.profile_id
 inner join {{ ref('int_order_lines_balanced') }} as order_lines
     on assessed.order_id = order_lines.order_id and assessed.line_id = order_lines.line_id
 left join lenses on assessed.profile_id = lenses.profile_id

@@ -1,11 +1,12 @@
-{{ config(materialized='incremental') }}
+{{ config(materialized='view', by_order=true) }}
+{#- The cause of a miss is the step that took most of the blame. -#}
 select
     assessed.order_id,
     assessed.line_id,
     assessed.profile_id,
-    order_lines.sku,
-    order_lines.currency,
-    {{ dimensions("order_lines.") }},
+    assessed.sku,
+    assessed.currency,
+    {{ dimensions("assessed.") }},
     assessed.exclusion_reason,
     misses.miss_cause,
     misses.miss_evidence,
@@ -15,8 +16,8 @@ select
     assessed.quantity_in_window,
     assessed.quantity_by_end,
     assessed.quantity_first_pass,
-    order_lines.unit_price,
-    order_lines.unit_cost,
+    assessed.unit_price,
+    assessed.unit_cost,
     assessed.is_headline,
     assessed.is_due,
     assessed.is_provisional,
@@ -28,11 +29,10 @@ select
     assessed.window_start_at,
     assessed.window_end_at
 from {{ ref('int_service_units_assessed') }} as assessed
-inner join {{ ref('int_order_lines_balanced') }} as order_lines
-    on assessed.order_id = order_lines.order_id and assessed.line_id = order_lines.line_id
-left join {{ ref('int_service_misses_explained') }} as misses
+left join {{ ref('int_miss_shares') }} as misses
     on
         assessed.order_id = misses.order_id
         and assessed.line_id = misses.line_id
         and assessed.profile_id = misses.profile_id
-where not assessed.is_bridge_step
+        and misses.is_main
+where assessed.line_id <> '' and not assessed.is_bridge_step

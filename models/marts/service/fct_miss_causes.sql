@@ -1,3 +1,4 @@
+{{ config(materialized='view', by_order=true) }}
 {#- Who answers for a miss, in shares that add up to one per missed line and profile. -#}
 select
     shares.order_id,
@@ -13,9 +14,9 @@ select
     shares.is_headline,
     assessed.due_date
 from {{ ref('int_miss_shares') }} as shares
-inner join {{ ref('fct_line_assessments') }} as assessed
+inner join {{ ref('int_service_units_assessed') }} as assessed
     on
         shares.order_id = assessed.order_id
         and shares.line_id = assessed.line_id
         and shares.profile_id = assessed.profile_id
-where assessed.is_due and assessed.exclusion_reason is null
+where assessed.line_id <> '' and assessed.is_due and assessed.exclusion_reason is null

@@ -7,7 +7,8 @@ with causes as (
         miss_cause,
         count(*) as lines_missed,
         min(miss_evidence) as miss_evidence
-    from {{ ref('int_service_misses_explained') }}
+    from {{ ref('int_miss_shares') }}
+    where is_main
     group by order_id, profile_id, miss_cause
 ),
 

@@ -14,10 +14,10 @@ with first_pass as (
         greatest(assessed.base_revised - coalesce(order_lines.quantity_shipped_first, 0), 0) as units_missing,
         greatest(coalesce(order_lines.quantity_shipped, 0) - coalesce(order_lines.quantity_shipped_first, 0), 0)
             as units_later
-    from {{ ref('fct_line_assessments') }} as assessed
+    from {{ ref('int_service_units_assessed') }} as assessed
     inner join {{ ref('fct_order_lines') }} as order_lines
         on assessed.order_id = order_lines.order_id and assessed.line_id = order_lines.line_id
-    where assessed.is_headline
+    where assessed.is_headline and not assessed.is_bridge_step and assessed.line_id <> ''
 ),
 
 flows as (

@@ -9,9 +9,10 @@ with assessed as (
             case when assessed.is_otif is null then 'no_shipped_quantity' end
         ) as reason,
         coalesce(assessed.due_date, {{ company_date('order_lines.captured_at') }}) as period_date
-    from {{ ref('fct_line_assessments') }} as assessed
+    from {{ ref('int_service_units_assessed') }} as assessed
     inner join {{ ref('fct_order_lines') }} as order_lines
         on assessed.order_id = order_lines.order_id and assessed.line_id = order_lines.line_id
+    where assessed.line_id <> '' and not assessed.is_bridge_step
 ),
 
 combined as (
