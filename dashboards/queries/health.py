@@ -2,15 +2,23 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
+from typing import Final
 from zoneinfo import ZoneInfo
 
 import polars as pl
 
 from dashboards.errors import PublicationError
-from dashboards.queries.frames import read
+from dashboards.queries.frames import has_table, read
 from storage.duck import Connection
+
+_DOUBTS: Final[Mapping[str, pl.DataType]] = {
+    **dict.fromkeys(("doubt", "source"), pl.String()),
+    **dict.fromkeys(("observations", "orders"), pl.Int64()),
+    **dict.fromkeys(("first_date", "last_date"), pl.Date()),
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +83,10 @@ def batches(connection: Connection, *, limit: int = 200) -> pl.DataFrame:
     return read(
         connection,
         """
-        select * replace (array_to_string(from_json(verdict, '["varchar"]'), '; ') as verdict)
+        select * replace (
+            case when json_valid(verdict) then array_to_string(from_json(verdict, '["varchar"]'), '; ') else verdict end
+                as verdict
+        )
         from marts.fct_batches
         order by landed_at desc, batch_id
         limit $limit
@@ -108,8 +119,11 @@ def doubts(connection: Connection) -> pl.DataFrame:
     """Return what the figures cannot be sure of, the most observations first.
 
     Returns:
-        doubt, source, observations, orders (null: not known), first_date, last_date.
+        doubt, source, observations, orders (null: not known), first_date, last_date. Empty for a publication of before
+        doubts were counted.
     """
+    if not has_table(connection, "marts", "data_doubt"):
+        return pl.DataFrame(schema=_DOUBTS)
     return read(
         connection,
         """
