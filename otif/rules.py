@@ -47,11 +47,13 @@ def todays_rules(settings: Settings) -> RuleSet:
 def adopt_rules(settings: Settings, *, by: str) -> RuleSetVersion:
     """Take today's rules over as the first version: later ones are compared with it and can be rolled back to it.
 
+    Where the OMS did not answer, the same call goes on where it stopped.
+
     Raises:
         LedgerError: There is an active version already.
         OutboundError: The OMS does not take it.
     """
-    from storage.ledger import open_ledger
+    from storage.ledger import VersionState, open_ledger
 
     rule_set_id, now = settings.oms.rule_set_id, datetime.now(tz=UTC)
     document = todays_rules(settings).to_document()
@@ -62,7 +64,8 @@ def adopt_rules(settings: Settings, *, by: str) -> RuleSetVersion:
             raise LedgerError(message)
         reason = "the rules in force when this began"
         version = ledger.propose_rule_set(rule_set_id, document, created_by=by, reason=reason, now=now)
-        ledger.approve_version(rule_set_id, version.version, by=by, now=now, note=reason)
+        if version.state is VersionState.PROPOSED:  # else an adoption before this one got no further
+            ledger.approve_version(rule_set_id, version.version, by=by, now=now, note=reason)
     push_rules(settings, rule_set_id=rule_set_id, version=version.version, by=by)
     with open_ledger(settings) as ledger:
         return ledger.get_version(rule_set_id, version.version)
