@@ -78,7 +78,7 @@ else:
     st.error(f"The rows give {value_text(found.recount.value, unit, currency=info.currency)}, not {shown}.")
 
 st.subheader("Rows", anchor=False)
-named = PARTS if found.kpi["denominator"] else PARTS | {"denominator": "Of nothing"}
+named = PARTS if found.kpi["denominator"] else PARTS | {"denominator": "Adding nothing"}
 labels = {part: f"{label} · {count_text(found.parts[part])}" for part, label in named.items()}
 part = st.segmented_control(
     "Part", list(PARTS), format_func=labels.__getitem__, default="numerator", key="passport_part",
