@@ -92,9 +92,20 @@ def _next(row: dict[str, Any]) -> str:
     from otif.render import money
 
     if row["probability_after"] is None:
-        return f"→ {row['action']}."
+        return f"→ {row['action']}.{_other(row)}"
+    cost = "" if not row["action_cost_amount"] else f", {money(row['action_cost_amount'])} more freight"
     worth = "" if row["action_value_amount"] is None else f", worth {money(row['action_value_amount'])}"
-    return f"→ {row['action']}: then {_chance(row['probability_after'])}{worth}."
+    return f"→ {row['action']}: then {_chance(row['probability_after'])}{cost}{worth}.{_other(row)}"
+
+
+def _other(row: dict[str, Any]) -> str:
+    """Say what the best other service would do, where it is not the next step but would leave a smaller chance."""
+    from dashboards.formats import other_service
+
+    chance, after = row["other_probability"], row["probability_after"]
+    if row["other_note"] is None or chance is None or (after is not None and chance >= after):
+        return ""
+    return f" Or by {other_service(row, row['currency'] or '')}"
 
 
 def _groups(frame: pl.DataFrame, by: str) -> RenderableType:

@@ -25,7 +25,9 @@ _TABLES: Final = {
         unavailable_reason varchar, reason varchar, action varchar, loss_basis varchar, lines_behind bigint,
         quantity decimal(18, 3), age_hours double, typical_hours double, slow_hours double, probability double,
         probability_after double, loss_amount decimal(18, 2), expected_loss_amount decimal(18, 2),
-        action_value_amount decimal(18, 2), is_headline boolean, entered_at timestamp, window_start_at timestamp,
+        action_cost_amount decimal(18, 2), action_value_amount decimal(18, 2), other_carrier varchar,
+        other_service varchar, other_note varchar, other_probability double, other_cost_amount decimal(18, 2),
+        other_value_amount decimal(18, 2), is_headline boolean, entered_at timestamp, window_start_at timestamp,
         window_end_at timestamp
     """,
     "risk_scores": """
@@ -106,7 +108,7 @@ def write_risks(connection: Connection, as_of: datetime) -> None:
     """
     history = read_history(connection)
     moment = as_of.replace(tzinfo=None)
-    for name, frame in predict(history, moment, read_worth(connection)).items():
+    for name, frame in predict(history, moment, read_worth(connection), read_rates(connection)).items():
         _write(connection, name, frame)
 
 
@@ -154,7 +156,6 @@ def read_worth(connection: Connection) -> pl.DataFrame:
         "order_id",
         "line_id",
         "profile_id",
-        "channel_type",
         "currency",
         "is_headline",
         pl.when(known)
@@ -169,51 +170,71 @@ def read_worth(connection: Connection) -> pl.DataFrame:
     )
 
 
-def predict(history: History, as_of: datetime, worth: pl.DataFrame) -> dict[str, pl.DataFrame]:
+def read_rates(connection: Connection) -> pl.DataFrame:
+    """Return the company's freight per unit by node, zone, carrier and service (`optimizer.risk.services.RATES`)."""
+    return _read(
+        connection,
+        """
+        select node_id, lane_zone, carrier, service, cast(cost_per_unit as double) * 100 as rate_cents,
+            currency as rate_currency
+        from marts.dim_lanes cross join marts.build_info
+        """,
+    )
+
+
+def predict(history: History, as_of: datetime, worth: pl.DataFrame, rates: pl.DataFrame) -> dict[str, pl.DataFrame]:
     """Return the tables of the step: name → frame with the columns of its contract.
 
     Args:
         history: What happened.
         as_of: Instant of the build (UTC, naive).
         worth: From `read_worth`.
+        rates: From `read_rates`; empty where the company tells no freight.
     """
     from optimizer.risk import Learner
 
     learner = Learner(history)
     thin = learner.too_thin(as_of)
-    lines = _unpredicted(learner, as_of, thin) if thin else _predicted(learner, as_of)
-    return {"fct_line_risks": _risks(learner, lines, as_of, worth), **_judged(learner, as_of, thin)}
+    lines, others = _unpredicted(learner, as_of, thin) if thin else _predicted(learner, as_of, rates)
+    return {"fct_line_risks": _risks(learner, lines, others, as_of, worth), **_judged(learner, as_of, thin)}
 
 
-def _unpredicted(learner: Learner, as_of: datetime, thin: str) -> pl.DataFrame:
+def _unpredicted(learner: Learner, as_of: datetime, thin: str) -> tuple[pl.DataFrame, pl.DataFrame]:
     import polars as pl
+
+    from optimizer.risk.services import OTHERS
 
     empty = {
         "age_hours": pl.Float64, "typical_hours": pl.Float64, "slow_hours": pl.Float64, "lines_behind": pl.Float64,
         "probability": pl.Float64, "probability_after": pl.Float64, "reason": pl.String, "action": pl.String,
     }  # fmt: skip
-    return learner.open_lines(as_of).with_columns(
+    lines = learner.open_lines(as_of).with_columns(
         *(pl.lit(None, kind).alias(name) for name, kind in empty.items()),
         pl.lit(f"too little history: {thin}").alias("unavailable_reason"),
     )
+    return lines, pl.DataFrame(schema=OTHERS)
 
 
-def _predicted(learner: Learner, as_of: datetime) -> pl.DataFrame:
+def _predicted(learner: Learner, as_of: datetime, rates: pl.DataFrame) -> tuple[pl.DataFrame, pl.DataFrame]:
     import polars as pl
 
-    from optimizer.risk import act
+    from optimizer.risk import act, other_services
 
     model = learner.model(as_of)
-    return act(model, model.predict(learner.open_lines(as_of))).with_columns(
+    lines = act(model, model.predict(learner.open_lines(as_of))).with_columns(
         pl.when(pl.col("probability").is_null())
         .then(pl.lit("no line has gone through this stage yet"))
         .alias("unavailable_reason")
     )
+    return lines, other_services(learner, model, lines, rates)
 
 
-def _risks(learner: Learner, lines: pl.DataFrame, as_of: datetime, worth: pl.DataFrame) -> pl.DataFrame:
+def _risks(
+    learner: Learner, lines: pl.DataFrame, others: pl.DataFrame, as_of: datetime, worth: pl.DataFrame
+) -> pl.DataFrame:
     import polars as pl
 
+    from optimizer.risk import choose
     from optimizer.risk.history import STAGES
 
     outcomes = (
@@ -240,23 +261,20 @@ def _risks(learner: Learner, lines: pl.DataFrame, as_of: datetime, worth: pl.Dat
         )
     )
     said = ("probability", "probability_after", "reason", "action")
+    known = told.with_columns(pl.when(pl.col("unavailable_reason").is_null()).then(name).alias(name) for name in said)
+    amounts = ("loss", "action_cost", "action_value", "other_cost", "other_value")
     return (
-        told.with_columns(
-            *(pl.when(pl.col("unavailable_reason").is_null()).then(name).alias(name) for name in said),
+        choose(known, others)
+        .with_columns(
             pl.col("stage").replace_strict(dict(enumerate(STAGES)), return_dtype=pl.String),
             pl.col("base_quantity").alias("quantity"),
-            (pl.col("loss_cents") / 100).alias("loss_amount"),
+            *((pl.col(f"{name}_cents") / 100).round(2).alias(f"{name}_amount") for name in amounts),
             *(
                 pl.when(pl.col(name).is_finite()).then(name).alias(name)
                 for name in ("age_hours", "typical_hours", "slow_hours")
             ),
         )
-        .with_columns(
-            (pl.col("probability") * pl.col("loss_amount")).round(2).alias("expected_loss_amount"),
-            ((pl.col("probability") - pl.col("probability_after")) * pl.col("loss_amount"))
-            .round(2)
-            .alias("action_value_amount"),
-        )
+        .with_columns((pl.col("probability") * pl.col("loss_amount")).round(2).alias("expected_loss_amount"))
         .sort("order_id", "line_id", "profile_id")
     )
 

@@ -6,7 +6,7 @@ import polars as pl
 import streamlit as st
 
 from dashboards import charts, components
-from dashboards.formats import MISSING, count_text, instant_text, money_text, value_text, words
+from dashboards.formats import MISSING, count_text, instant_text, money_text, other_service, value_text, words
 from dashboards.loading import ask
 from dashboards.queries import build_info, line_risks, risk_lenses, risk_reliability, risk_scores, risks_missing
 
@@ -93,6 +93,7 @@ else:
         told = [
             ("Chance of a miss", value_text(item["probability"], "ratio")),
             ("Once that is done", value_text(item["probability_after"], "ratio")),
+            ("More freight", money_text(item["action_cost_amount"], currency=info.currency)),
             ("Which is worth", money_text(item["action_value_amount"], currency=info.currency)),
             ("A miss costs", money_text(item["loss_amount"], currency=info.currency)),
             ("In this stage for", value_text(item["age_hours"], "hours")),
@@ -102,6 +103,8 @@ else:
             ("Due", instant_text(item["window_end_at"], info.zone)),
         ]
         components.facts([(name, text) for name, text in told if text != MISSING])
+        if item["other_note"]:
+            st.markdown("**By another carrier or service:** " + other_service(item, info.currency).replace("$", "\\$"))
         st.caption(f"Loss: {item['loss_basis']}.")
         st.page_link(
             "app_pages/order.py", label=f"Open order {item['order_id']}", icon=":material/arrow_forward:",

@@ -8,18 +8,18 @@ from typing import Final
 import polars as pl
 
 from dashboards.errors import QuestionError
-from dashboards.queries.frames import has_table, read
+from dashboards.queries.frames import columns_of, read
 from storage.duck import Connection
 
 GROUPS: Final = ("channel", "customer_id", "node_id", "carrier", "lane_zone", "stage", "profile_id", "action")
 """What lines at risk can be added up by."""
 
-NOT_PREDICTED: Final = "this publication holds no predictions; run `otif build` to make them"
+NOT_PREDICTED: Final = "this publication holds no predictions of this version; run `otif build` to make them"
 
 
 def risks_missing(connection: Connection) -> str:
-    """Return why the publication has no predictions at all; empty = it has a table of them."""
-    return "" if has_table(connection, "marts", "fct_line_risks") else NOT_PREDICTED
+    """Return why the publication has no predictions that can be read; empty = it has a table of them."""
+    return "" if "other_note" in columns_of(connection, "marts", "fct_line_risks") else NOT_PREDICTED
 
 
 def line_risks(connection: Connection, *, lens: str = "headline", limit: int | None = None) -> pl.DataFrame:

@@ -4,7 +4,9 @@
     learner = Learner(history)
     why_not = learner.too_thin(as_of)                             # a reason, or nothing
     model = learner.model(as_of)                                  # knows what was known at that instant only
-    lines = act(model, model.predict(learner.open_lines(as_of)))  # probability, reason, next step and its value
+    lines = act(model, model.predict(learner.open_lines(as_of)))  # probability, reason, next step and its effect
+    others = other_services(learner, model, lines, rates)         # what another carrier or service would make of it
+    lines = choose(lines, others)                                 # with what a miss costs: the better of both
     rows = judge(learner, as_of, weeks=6)                         # held-out weeks, each predicted from before it
 
 Belongs here: stage-time curves, calibration, judging, next steps.
@@ -17,5 +19,6 @@ from optimizer.risk.actions import act
 from optimizer.risk.history import History
 from optimizer.risk.judge import judge, reliability, scores
 from optimizer.risk.model import Learner, RiskModel
+from optimizer.risk.services import choose, other_services
 
-__all__ = ["History", "Learner", "RiskModel", "act", "judge", "reliability", "scores"]
+__all__ = ["History", "Learner", "RiskModel", "act", "choose", "judge", "other_services", "reliability", "scores"]

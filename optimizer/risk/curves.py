@@ -63,6 +63,22 @@ def quantile(hazard: Floats, share: float) -> float:
     return STEP_HOURS * float(after - (1.0 - share - curve[after]) / (before - curve[after]))
 
 
+def in_turn(first: Floats, then: Floats) -> Floats:
+    """Return the hazards of two stages that follow each other, independent of each other, as of one.
+
+    The first ends within a step at its middle on average, as in `chance_within`.
+    """
+    ends, done = -np.diff(survival(first)), 1.0 - survival(then)
+    by = np.convolve(ends, (done[:-1] + done[1:]) / 2)[:STEPS]
+    there = 1.0 - np.concatenate([[0.0], by])
+    left = np.divide(-np.diff(there), there[:-1], out=np.zeros(STEPS), where=there[:-1] > _NEARLY_ALL)
+    return np.clip(left, 0.0, 1.0)
+
+
+_NEARLY_ALL: Final = 1e-12
+"""Share still there below which a step counts as reached by nobody."""
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class Curves:
     """Curves of one stage for a hierarchy of groups.

@@ -32,8 +32,8 @@ MILESTONES: Final = pl.Schema(
 DEADLINES: Final = pl.Schema(
     {
         "order_id": pl.String(), "line_id": pl.String(), "profile_id": pl.String(), "measured_event": pl.String(),
-        "sku": pl.String(), "channel": pl.String(), "customer_id": pl.String(), "lane_zone": pl.String(),
-        "seller_id": pl.String(), "base_quantity": pl.Float64(), "is_missed": pl.Boolean(),
+        "sku": pl.String(), "channel": pl.String(), "channel_type": pl.String(), "customer_id": pl.String(),
+        "lane_zone": pl.String(), "seller_id": pl.String(), "base_quantity": pl.Float64(), "is_missed": pl.Boolean(),
         "captured_at": pl.Datetime("us"), "said_at": pl.Datetime("us"), "ship_window_start_at": pl.Datetime("us"),
         "window_start_at": pl.Datetime("us"), "window_end_at": pl.Datetime("us"), "is_headline": pl.Boolean(),
     }

@@ -61,16 +61,17 @@ class RiskModel:
     calibration: Calibration
     zone: str
 
-    def predict(self, rows: pl.DataFrame) -> pl.DataFrame:
+    def predict(self, rows: pl.DataFrame, *, by_service: bool = False) -> pl.DataFrame:
         """Return the rows with what the curves say of them and `probability` of a miss.
 
         Args:
             rows: From `snapshots`.
+            by_service: See `StageTimes.of`.
 
         Returns:
             The rows; `probability` is null where no line has gone through the stage yet.
         """
-        said = rows.hstack(self.times.of(rows, self.zone))
+        said = rows.hstack(self.times.of(rows, self.zone, by_service=by_service))
         return said.with_columns(probabilities(said, self.calibration).fill_nan(None))
 
 

@@ -9,7 +9,7 @@ from typing import Final
 import numpy as np
 import polars as pl
 
-from optimizer.risk.curves import STEP_HOURS, Curves, Floats, chance_within, learn, quantile, survival
+from optimizer.risk.curves import STEP_HOURS, Curves, Floats, Ints, chance_within, in_turn, learn, quantile, survival
 from optimizer.risk.history import STAGES, History
 
 HALF_LIFE_DAYS: Final = 28.0
@@ -42,19 +42,28 @@ REST_KEYS: Final[dict[str, tuple[tuple[str, ...], ...]]] = {
 """Groups of the curve from a stage's end to the measured event."""
 
 
+_ACCEPTED: Final = STAGES.index("accepted")
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class StageTimes:
-    """Curves per stage: how long it lasts, and how long it is from its end to the measured event."""
+    """Curves per stage: how long it lasts, and how long it is from its end to the measured event, or to the hand-over.
+
+    A stage that always ends with the hand-over has no curve to it.
+    """
 
     stage: dict[int, Curves]
     rest: dict[int, Curves]
+    to_carrier: dict[int, Curves]
 
-    def of(self, rows: pl.DataFrame, zone: str) -> pl.DataFrame:
+    def of(self, rows: pl.DataFrame, zone: str, *, by_service: bool = False) -> pl.DataFrame:
         """Say what the curves say of open lines.
 
         Args:
             rows: From `snapshots`.
             zone: Zone of weekdays.
+            by_service: The way from the hand-over is that of each row's carrier and service, whichever comes to carry
+                lines like it.
 
         Returns:
             Per row, in order: `age_hours`; `still_there` (share of lines that stay longer than its age); `chance` (to
@@ -82,11 +91,7 @@ class StageTimes:
                 out["chance"][lines] = np.nan
                 continue
             which = curves.rows(_keys(part, KEYS[STAGES[number]]))
-            rest = self.rest.get(int(number))
-            which_rest = np.zeros(len(lines), dtype=np.int64)
-            if rest is not None:
-                which_rest = rest.rows(_keys(part, REST_KEYS[STAGES[number]]))
-            table = None if rest is None else rest.table
+            table, which_rest = self._onward(int(number), part, by_service=by_service)
             ages = out["age_hours"][lines]
             for name, room in (("chance", slack), ("early", to_start)):
                 out[name][lines] = chance_within(
@@ -103,6 +108,24 @@ class StageTimes:
                 out["lines_behind"][lines[mine]] = curves.counts[group]
         return pl.DataFrame(out)
 
+    def _onward(self, number: int, part: pl.DataFrame, *, by_service: bool) -> tuple[Floats | None, Ints]:
+        """Return hazards from a stage's end to the measured event, and the row of each line."""
+        transit = self.stage.get(_ACCEPTED)
+        if by_service and transit is not None and number < _ACCEPTED:
+            # Nobody knows yet on which weekday it will be handed over.
+            unsaid = part.with_columns(pl.lit(None, pl.String).alias("k_day"))
+            which = transit.rows(_keys(unsaid, KEYS["accepted"]))
+            before = self.to_carrier.get(number)
+            if before is None:
+                return transit.table, which
+            pairs = np.column_stack([before.rows(_keys(part, REST_KEYS[STAGES[number]])), which])
+            kinds, found = np.unique(pairs, axis=0, return_inverse=True)
+            return np.vstack([in_turn(before.table[a], transit.table[b]) for a, b in kinds]), found.ravel()
+        rest = self.rest.get(number)
+        if rest is None:
+            return None, np.zeros(len(part), dtype=np.int64)
+        return rest.table, rest.rows(_keys(part, REST_KEYS[STAGES[number]]))
+
 
 def learn_stages(history: History, passed: pl.DataFrame, until: datetime) -> StageTimes:
     """Learn all curves from what was known at an instant; lines still in a stage count as censored there."""
@@ -111,6 +134,7 @@ def learn_stages(history: History, passed: pl.DataFrame, until: datetime) -> Sta
     measured = pl.when(pl.col("measured_known") <= now).then("measured_at")
     stage: dict[int, Curves] = {}
     rest: dict[int, Curves] = {}
+    to_carrier: dict[int, Curves] = {}
     for number, milestone in enumerate(STAGES):
         later = [
             pl.when(pl.col(f"{name}_known") <= now).then(f"{name}_at") for name in STAGES[number + 1 :]
@@ -124,6 +148,7 @@ def learn_stages(history: History, passed: pl.DataFrame, until: datetime) -> Sta
                 entered.alias("entered_at"),
                 pl.min_horizontal(*later).alias("left_at"),
                 measured.alias("done_at"),
+                pl.when(pl.col("accepted_known") <= now).then("accepted_at").alias("handed_at"),
                 ((pl.col("lost_known") <= now).fill_null(value=False)).alias("is_lost"),
                 now.alias("at"),
             )
@@ -139,7 +164,9 @@ def learn_stages(history: History, passed: pl.DataFrame, until: datetime) -> Sta
             onward = spells.filter(pl.col("left_at").is_not_null())
             if not onward.is_empty():
                 rest[number] = _curves(onward, "left_at", "done_at", REST_KEYS[milestone], until)
-    return StageTimes(stage, rest)
+            if (onward["handed_at"] > onward["left_at"]).any():
+                to_carrier[number] = _curves(onward, "left_at", "handed_at", REST_KEYS[milestone], until)
+    return StageTimes(stage, rest, to_carrier)
 
 
 def _curves(spells: pl.DataFrame, start: str, end: str, levels: tuple[tuple[str, ...], ...], until: datetime) -> Curves:

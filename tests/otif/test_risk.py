@@ -16,8 +16,9 @@ from dashboards.errors import QuestionError
 from dashboards.queries import line_risks, risk_groups, risk_lenses, risk_reliability, risk_scores, risks_missing
 from optimizer.risk import History
 from optimizer.risk.history import DEADLINES, MILESTONES
+from optimizer.risk.services import RATES
 from otif.cli import app
-from otif.cli_risk import how_good
+from otif.cli_risk import _next, how_good
 from otif.risk import _write, predict
 from storage.duck import Connection, connect
 from storage.publish import open_published
@@ -26,6 +27,7 @@ from storage.settings import Settings
 START = datetime(2026, 3, 2, tzinfo=UTC).replace(tzinfo=None)
 DAYS = 84
 NOW = START + timedelta(days=DAYS - 4)
+NO_RATES = pl.DataFrame(schema=RATES)
 
 
 def company() -> History:
@@ -39,11 +41,11 @@ def company() -> History:
         end = captured + timedelta(days=5)
         for milestone, reached in (("captured", captured), ("accepted", accepted), ("delivered", delivered)):
             stones.append((order, "1", "p", milestone, "n", "c", "s", "", 1.0, reached, reached))
-        row = (order, "1", "promise", "delivered", "A", "dtc", "(none)", "z", None, 1.0, delivered >= end)
+        row = (order, "1", "promise", "delivered", "A", "dtc", "dtc", "(none)", "z", None, 1.0, delivered >= end)
         dates = (captured, captured, None, None, end)
         deadlines.append((*row, *dates, True))
         if number % 40 == 0 or number >= (DAYS - 6) * 8:
-            hand_over = (order, "1", "hand_over", "accepted", *row[4:10], accepted >= end)
+            hand_over = (order, "1", "hand_over", "accepted", *row[4:11], accepted >= end)
             deadlines.append((*hand_over, *dates, False))
     return History.from_frames(
         pl.DataFrame(stones, schema=MILESTONES, orient="row"), pl.DataFrame(deadlines, schema=DEADLINES, orient="row")
@@ -54,7 +56,6 @@ def worth(history: History) -> pl.DataFrame:
     """A miss costs $ 10 under the promise, and nobody knows what under the other lens."""
     rows = history.units.join(history.lenses, on="unit").select("order_id", "line_id", "profile_id", "is_headline")
     return rows.with_columns(
-        pl.lit("dtc").alias("channel_type"),
         pl.lit("USD").alias("currency"),
         pl.when("is_headline").then(1_000).cast(pl.Int64).alias("loss_cents"),
         pl.lit("by agreement").alias("loss_basis"),
@@ -64,7 +65,7 @@ def worth(history: History) -> pl.DataFrame:
 def publication(history: History) -> Connection:
     connection = connect()
     connection.execute("create schema marts")
-    for name, frame in predict(history, NOW, worth(history)).items():
+    for name, frame in predict(history, NOW, worth(history), NO_RATES).items():
         _write(connection, name, frame)
     return connection
 
@@ -130,7 +131,7 @@ def test_too_little_history_gives_reasons_instead_of_numbers() -> None:
     connection = connect()
     connection.execute("create schema marts")
     moment = START + timedelta(days=12)
-    for name, frame in predict(history, moment, worth(history)).items():
+    for name, frame in predict(history, moment, worth(history), NO_RATES).items():
         _write(connection, name, frame)
     lines = line_risks(connection)
     assert len(lines) > 10
@@ -145,6 +146,34 @@ def test_too_little_history_gives_reasons_instead_of_numbers() -> None:
 def test_a_publication_of_before_says_how_to_get_predictions() -> None:
     with connect() as connection:
         assert "otif build" in risks_missing(connection)
+        connection.execute("create schema marts")
+        connection.execute("create table marts.fct_line_risks as select 0.5 as probability, 'Release it' as action")
+        assert "otif build" in risks_missing(connection)
+
+
+def test_the_command_tells_the_next_step_and_a_surer_service_with_what_it_costs() -> None:
+    step = {
+        "action": "Release it to a node now", "probability_after": 0.5, "action_cost_amount": None,
+        "action_value_amount": 3.0, "currency": "USD", "other_carrier": "fast", "other_service": "express",
+        "other_probability": 0.1, "other_cost_amount": 10.0, "other_note": "its freight costs more than it saves",
+    }  # fmt: skip
+    surer = "Or by fast express: 10.0%, $10 more freight; its freight costs more than it saves."
+    assert _next(step) == f"→ Release it to a node now: then 50%, worth $ 3. {surer}"
+    assert _next(step | {"probability_after": None}) == f"→ Release it to a node now. {surer}"
+    assert _next(step | {"other_probability": 0.6}) == "→ Release it to a node now: then 50%, worth $ 3."
+    taken = {
+        "action": "Ship it by fast express", "probability_after": 0.1, "action_cost_amount": 3.0,
+        "action_value_amount": 4.0, "other_note": None,
+    }  # fmt: skip
+    assert _next(step | taken) == "→ Ship it by fast express: then 10%, $ 3 more freight, worth $ 4."
+
+
+def test_lines_that_one_carrier_brings_have_no_other_service_and_say_so(published: Connection) -> None:
+    lines = line_risks(published)
+    assert lines["other_carrier"].is_null().all()
+    told = {"no other service has carried such lines from its node", "it is under way"}
+    assert set(lines["other_note"].unique()) == told
+    assert lines["action_cost_amount"].is_null().all()
 
 
 def test_the_sample_company_is_foretold_better_than_by_its_usual_share(sample_home: Path) -> None:

@@ -28,7 +28,8 @@ def stone(order: int | str, milestone: str, reached: datetime, **more: object) -
 def deadline(order: int | str, captured: datetime, end: datetime, **more: object) -> dict[str, object]:
     row: dict[str, object] = {
         "order_id": str(order), "line_id": "1", "profile_id": "promise", "measured_event": "delivered", "sku": "A",
-        "channel": "dtc", "customer_id": "(none)", "lane_zone": "north", "seller_id": None, "base_quantity": 1.0,
+        "channel": "dtc", "channel_type": "dtc", "customer_id": "(none)", "lane_zone": "north", "seller_id": None,
+        "base_quantity": 1.0,
         "is_missed": None, "captured_at": captured, "said_at": captured, "ship_window_start_at": None,
         "window_start_at": None, "window_end_at": end, "is_headline": True,
     }  # fmt: skip
