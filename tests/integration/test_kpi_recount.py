@@ -686,10 +686,6 @@ def carriers(company: Company) -> Sums:
     return {"carrier_on_time": (on_time, len(due))}
 
 
-def _day_end(company: Company, line: Line) -> datetime | None:
-    return _operating_day(company, line.node, line.released) if line.released and line.node else None
-
-
 def handover(company: Company) -> Sums:
     count = Tally()
     for order in company.counted.values():
@@ -718,18 +714,22 @@ def cut_offs(company: Company) -> Sums:
     return {"cut_off_adherence": (sum(in_time), len(in_time))}
 
 
-def _promises_of_nodes(company: Company, order: Order, number: str, line: Line) -> Iterator[tuple[str, datetime, bool]]:
-    """Yield the nodes that answer for a line, with the end of the day by which and whether it was handed over."""
+def _nodes_of(company: Company, line: Line, told: list[Event]) -> Iterator[tuple[str, datetime, list[Event], bool]]:
+    """Yield the nodes that answer for a line: the end of the day by which, what each did of it and if it owes some."""
     is_parted = sum(units for _, units in line.asked.values()) <= line.base
-    for node in {*line.asked, *(piece["node"] for piece in line.pieces)}:
+    for node in {*line.asked, *(piece["node"] for piece in told)}:
         released, units = line.asked.get(node, (line.released, 0.0))
-        pieces = [piece for piece in line.pieces if piece["node"] == node]
+        pieces = [piece for piece in told if piece["node"] == node]
         shipped = sum(piece["quantity"] for piece in pieces)
         is_owed = bool(line.open) and (shipped < units if is_parted and node in line.asked else node == line.node)
         is_elsewhere = not pieces and not is_owed and (bool(line.left) or node != line.node)
-        if released is None or is_elsewhere:
-            continue
-        end = _operating_day(company, node, released)
+        if released is not None and not is_elsewhere:
+            yield node, _operating_day(company, node, released), pieces, is_owed
+
+
+def _promises_of_nodes(company: Company, order: Order, number: str, line: Line) -> Iterator[tuple[str, datetime, bool]]:
+    """Yield the nodes that answer for a line, with the end of the day by which and whether it was handed over."""
+    for node, end, pieces, is_owed in _nodes_of(company, line, line.pieces):
         held = [since for (place, _), since in order.open_holds.items() if place in (None, number) and since]
         called_off = max((cancel.at for cancel, taken in line.taken() if taken), default=None)
         if called_off is None:
@@ -744,7 +744,11 @@ def _promises_of_nodes(company: Company, order: Order, number: str, line: Line) 
 def _handed_over(company: Company, order: Order, number: str) -> tuple[datetime, bool] | None:
     """When a line was due with the carrier, and whether all of it was; None = it is not judged."""
     line = order.lines[number]
-    end = line.ship_by or _day_end(company, line)
+    if line.ship_by is None:
+        ends = {node: end for node, end, *_ in _nodes_of(company, line, line.left)}
+    else:
+        ends = dict.fromkeys([piece["node"] for piece in line.left], line.ship_by)
+    end = line.ship_by or max(ends.values(), default=None)
     if end is None:
         return None
 
@@ -753,7 +757,7 @@ def _handed_over(company: Company, order: Order, number: str) -> tuple[datetime,
 
     if line.base - line.cancelled(excused) <= 0 or (order.held_by(number) in CUSTOMER_HOLDS and not line.left):
         return None
-    in_time = [bool(piece["accepted"]) and piece["accepted"] < end for piece in line.left]
+    in_time = [bool(piece["accepted"]) and piece["accepted"] < ends[piece["node"]] for piece in line.left]
     return end, bool(in_time) and all(in_time) and not line.open
 
 

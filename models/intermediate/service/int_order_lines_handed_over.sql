@@ -1,8 +1,9 @@
 {{ config(materialized='incremental', ticks='not is_ship_due and ship_due_at <= as_of') }}
 {#-
     Was the line with the carrier before its ship-by instant (K2)? Everything that left must have been scanned, nothing
-    may be open. Cancellations are excused as in the service engine, against the ship-by instant; a line that waits for
-    the customer (address, payment) is not ours to ship.
+    may be open; without a stated instant every node's pieces must have met that node's own day. Cancellations are excused
+    as in the service engine, against the ship-by instant; a line that waits for the customer (address, payment) is not
+    ours to ship.
 -#}
 with cancellations as (
     select
@@ -36,6 +37,7 @@ decided as (
     select
         order_lines.*,
         coalesce(covered.has_accepted, false) as has_accepted,
+        coalesce(parted.is_in_time, order_lines.last_accepted_at < order_lines.ship_due_at) as is_in_time,
         case
             when order_lines.exclusion_reason is not null then order_lines.exclusion_reason
             when order_lines.order_type = 'replacement' then 'replacement'
@@ -51,6 +53,8 @@ decided as (
     from {{ ref('int_order_lines_balanced') }} as order_lines
     left join cancellations
         on order_lines.order_id = cancellations.order_id and order_lines.line_id = cancellations.line_id
+    left join {{ ref('int_order_lines_parted') }} as parted
+        on order_lines.order_id = parted.order_id and order_lines.line_id = parted.line_id
     left join {{ ref('int_order_sources_covered') }} as covered
         on order_lines.source = covered.source and order_lines.channel = covered.channel
 )
@@ -65,11 +69,11 @@ select
     coalesce(ship_due_at <= {{ as_of() }}, false) as is_ship_due,
     pieces_shipped > 0
     and pieces_accepted = pieces_shipped
-    and last_accepted_at < ship_due_at
+    and is_in_time
     and coalesce(open_quantity, 0) = 0 as is_handed_over,
     -- Late only because a piece that left was never scanned.
     pieces_shipped > pieces_accepted
-    and coalesce(last_accepted_at < ship_due_at, true)
+    and coalesce(is_in_time, true)
     and coalesce(open_quantity, 0) = 0 as is_unproven,
     cast({{ to_local(just_before('ship_due_at'), 'ship_zone') }} as date) as ship_due_date,
     captured_date,
