@@ -206,3 +206,18 @@
     where period_date is not null
     group by all
 {%- endmacro %}
+
+{#- The last ship day of which retailers have billed what they will: Walmart bills a month five weeks after its end. -#}
+{% macro deductions_settled_until() -%}
+    {{ add_days(as_of_date(), '-' ~ var('chargeback_maturity_days', 66)) }}
+{%- endmacro %}
+
+{#- The trouble that a fine or deduction is about; null = one that no landed fact proves. -#}
+{% macro claim_kind(violation) -%}
+    case
+        when {{ violation }} in ('late_arrive', 'late_ship', 'early_arrive', 'early_ship') then 'arrival'
+        when {{ violation }} in ('asn_late', 'asn_missing') then 'notice'
+        when {{ violation }} = 'over_ship' then 'over'
+        when {{ violation }} = 'short_ship' then 'short'
+    end
+{%- endmacro %}

@@ -40,8 +40,8 @@ _DOUBTED: Final = (
     "value_fill", "line_fill", "on_time_ship", "ship_by_adherence", "carrier_on_time", "perfect_order",
     "perfect_on_time", "perfect_in_full", "cancellation_rate_customer", "cancellation_rate_seller",
     "cancellation_rate_fraud", "cancellation_rate_retailer", "asn_timeliness", "asn_accuracy", "ack_timeliness",
-    "chargeback_rate", "return_rate", "return_rate_choice", "return_rate_fulfilment", "return_rate_product",
-    "return_rate_refused", "damage_rate",
+    "chargeback_rate", "chargeback_amount", "return_rate", "return_rate_choice", "return_rate_fulfilment",
+    "return_rate_product", "return_rate_refused", "damage_rate",
 )  # fmt: skip
 """KPIs whose doubt `metrics.kpi_doubts` weighs; of the others nothing is said about their worst and best case."""
 
@@ -299,9 +299,11 @@ def _with_doubts(
     joined = values.join(doubts, on=question.keys, how="left", nulls_equal=True, validate="1:1").with_columns(
         pl.col(amounts).fill_null(0)
     )
-    is_weighed = pl.col("kpi_id").is_in(_DOUBTED) & (pl.col("denominator") != 0)
-    low = (pl.col("numerator") - pl.col("met_unproven")) / (pl.col("denominator") + pl.col("left_out"))
-    high = (pl.col("numerator") + pl.col("missed_unproven")) / pl.col("denominator")
+    is_amount = pl.col("kpi_id") == "chargeback_amount"
+    is_weighed = pl.col("kpi_id").is_in(_DOUBTED) & ((pl.col("denominator") != 0) | is_amount)
+    base = pl.when(is_amount).then(1.0).otherwise(pl.col("denominator"))
+    low = (pl.col("numerator") - pl.col("met_unproven")) / (base + pl.col("left_out"))
+    high = (pl.col("numerator") + pl.col("missed_unproven")) / base
     return joined.with_columns(
         lowest=pl.when(is_weighed).then(low),
         highest=pl.when(is_weighed).then(high),

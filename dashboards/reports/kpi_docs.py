@@ -26,6 +26,13 @@ Some rows are judged although a word is missing. `metrics.kpi_doubts` counts the
   in time (OTIF, on time, in full, fill rates, perfect order, on-time ship, ship-by, carrier on time).
 - what was cancelled at an unknown time or by an unknown actor is left out: at worst it was ours, and a miss.
 - an order cancelled by nobody in particular is in none of the cancellation rates by actor: it may belong to each.
+- fines that the rule book sets on known failures are no deductions before a retailer bills them: until 66 days after
+  the shipment (a month and five weeks) at worst they all come (chargeback rate, chargebacks). Goods that left without
+  an invoice, or on one that states no amount, are not in what deductions are compared with: at best they were.
+- goods on their way back, or refunded, and returns of no order that we know count as no return: at worst they were one,
+  of the day they came where nobody knows the sale.
+- a shipment whose notice nobody answered is in time as far as we know; notices and answers with a strange number may be
+  those that are missing (ASN timeliness and accuracy, acknowledgements).
 
 Worst ≤ value ≤ best where higher is better, the other way round where lower is. Records nobody could read, repeated
 events, orphans and order numbers that match nothing are counted by source and day (`marts.data_doubt`) and move no

@@ -48,6 +48,10 @@
 {% set actor_kpis = [
     "cancellation_rate_customer", "cancellation_rate_seller", "cancellation_rate_fraud", "cancellation_rate_retailer",
 ] %}
+{% set return_kpis = [
+    "return_rate", "return_rate_choice", "return_rate_fulfilment", "return_rate_product", "return_rate_refused",
+    "damage_rate",
+] %}
 with orders as (
     select
         assessed.*,
@@ -362,7 +366,8 @@ acknowledged as (
         on unanswered.document_key = maybe_answered.document_key
 ),
 
--- Goods that left for accounts without an invoice are missing from what deductions are compared with.
+-- Goods that left for accounts without an invoice, or on one without an amount, are missing from what deductions are
+-- compared with.
 uninvoiced as (
     select
         'chargeback_rate' as kpi_id,
@@ -373,7 +378,7 @@ uninvoiced as (
         orders.currency,
         0 as met_unproven,
         0 as missed_unproven,
-        goods.amount as left_out
+        greatest(goods.amount - coalesce(invoiced.amount, 0), 0) as left_out
     from {{ ref('fct_orders') }} as orders
     inner join (
         select
@@ -384,8 +389,55 @@ uninvoiced as (
         group by order_id
     ) as goods
         on orders.order_id = goods.order_id
-    left join {{ ref('fct_invoices') }} as invoices on orders.order_id = invoices.order_id
-    where orders.accepted_at is not null and not orders.is_excluded and invoices.order_id is null
+    left join (
+        select
+            order_id,
+            sum(amount) as amount,
+            count(*) = count(amount) as is_known
+        from {{ ref('fct_invoices') }}
+        group by order_id
+    ) as invoiced
+        on orders.order_id = invoiced.order_id
+    where orders.accepted_at is not null and not orders.is_excluded and not coalesce(invoiced.is_known, false)
+),
+
+-- Fines that the rule book sets on known failures and no retailer has billed yet. Once what they bill is settled, what
+-- was not billed will not be.
+fined as (
+    select
+        fines.order_id,
+        fines.currency,
+        min(fines.ship_week) as ship_week,
+        cast(sum(fines.fine_amount) as double) as amount
+    from {{ ref('fct_expected_fines') }} as fines
+    left join (
+        select distinct
+            order_id,
+            {{ claim_kind('violation') }} as claim_kind
+        from {{ ref('fct_deductions') }}
+    ) as billed
+        on fines.order_id = billed.order_id and {{ claim_kind('fines.violation') }} = billed.claim_kind
+    where fines.fine_amount > 0 and billed.order_id is null
+    group by fines.order_id, fines.currency
+),
+
+accrued as (
+    {%- for kpi in ["chargeback_rate", "chargeback_amount"] %}
+        select
+            '{{ kpi }}' as kpi_id,
+            '' as profile_id,
+            false as is_headline,
+            coalesce({{ company_date('orders.accepted_at') }}, fined.ship_week) as period_date,
+            {{ kpi_dimensions("orders.", absent=["carrier", "category", "seller_id"]) }},
+            fined.currency,
+            0 as met_unproven,
+            fined.amount as missed_unproven,
+            0 as left_out
+        from fined
+        inner join {{ ref('fct_orders') }} as orders on fined.order_id = orders.order_id
+        where coalesce({{ company_date('orders.accepted_at') }}, fined.ship_week) > {{ deductions_settled_until() }}
+        {{ "union all" if not loop.last }}
+    {%- endfor %}
 ),
 
 -- On their way back or refunded, and not booked as received; and what came back for a reason that no class knows.
@@ -415,11 +467,44 @@ coming_back as (
     group by returns.order_id, returns.line_id
 ),
 
+-- Returns of no line that we know of came back of something: nobody can say of which day's goods, so they are in doubt
+-- on the day they came.
+strays as (
+    select
+        returns.*,
+        reasons.reason_class,
+        {{ company_date('coalesce(returns.received_at, returns.in_transit_at, returns.refunded_at)') }} as told_date
+    from {{ ref('fct_returns') }} as returns
+    left join {{ ref('fct_order_lines') }} as order_lines
+        on returns.order_id = order_lines.order_id and returns.line_id = order_lines.line_id
+    left join {{ ref('return_reasons') }} as reasons on lower(returns.reason) = reasons.reason
+    where order_lines.order_id is null
+),
+
+astray as (
+    {%- for kpi in return_kpis %}
+        select
+            '{{ kpi }}' as kpi_id,
+            '' as profile_id,
+            false as is_headline,
+            told_date as period_date,
+            {{ kpi_dimensions() }},
+            currency,
+            0 as met_unproven,
+            quantity as missed_unproven,
+            0 as left_out
+        from strays
+        {%- if kpi == "damage_rate" %}
+            where coalesce(reason_class, 'damaged') = 'damaged'
+        {%- elif kpi != "return_rate" %}
+            where reason_class is null or reason_class in ({{ fromjson(return_classes())[kpi] }})
+        {%- endif %}
+        {{ "union all" if not loop.last }}
+    {%- endfor %}
+),
+
 returned as (
-    {%- for kpi in [
-        "return_rate", "return_rate_choice", "return_rate_fulfilment", "return_rate_product", "return_rate_refused",
-        "damage_rate",
-    ] %}
+    {%- for kpi in return_kpis %}
         select
             '{{ kpi }}' as kpi_id,
             '' as profile_id,
@@ -440,7 +525,7 @@ returned as (
 combined as (
     {%- for part in [
         "service", "perfect", "shipping", "carried", "cancelled", "notices", "uncounted", "acknowledged", "uninvoiced",
-        "returned",
+        "accrued", "returned", "astray",
     ] %}
         select * from {{ part }}
         {{ "union all" if not loop.last }}

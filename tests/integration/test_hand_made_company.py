@@ -121,6 +121,28 @@ class _Maker:
                 last = max(last, accepted)
         return left, last
 
+    def unknown(self) -> None:
+        """Invoice goods without an amount, and get back what nobody knows an order of."""
+        order = {"order_id": "U1", "line_id": "1", "quantity": 7}
+        captured = datetime(2026, 1, 5)  # noqa: DTZ001
+        self.say("order", "order.captured", captured, "edi", channel="wholesale", customer_id="acme", currency="CAD",
+                 sku="SKU-1", unit_price=10, unit_cost=4, clock_zone="America/Chicago", ship_window_start_at=None,
+                 **order)  # fmt: skip
+        self.say("order", "order.released", captured + HOUR, "wms", node_id="east", **order)
+        piece = order | {"shipment_id": "U1", "node_id": "east", "carrier": "swift", "tracking_number": "TU1"}
+        for kind, hours in (("packed", 2), ("carrier.accepted", 3), ("delivered", 50)):
+            self.say("shipment", kind, captured + hours * HOUR, "wms", **piece)
+        account = {"order_id": "U1", "customer_id": "acme", "currency": "CAD"}
+        for line, amount in (("1", 20), ("2", None)):
+            self.say("finance", "invoice.sent", captured + 3 * DAY, "edi", document_id="IU1", line_id=line,
+                     amount=amount, **account)  # fmt: skip
+        self.say("finance", "cash.applied", captured + 30 * DAY, "edi", document_id="PU1", reference_id="IU1",
+                 amount=50, **account)  # fmt: skip
+        for number, quantity, reason in (("RX1", 3, "changed_mind"), ("RX2", 2, None)):
+            words = {"rma_id": number, "order_id": f"nobody's {number}", "line_id": "1", "quantity": quantity}
+            self.say("return", "rma.created", captured, "returns", reason=reason, **words)
+            self.say("return", "return.received", captured + 9 * DAY, "returns", reason=reason, **words)
+
     def _papers(self, name: str, number: int, gone: list[tuple[list[int], datetime]], last: datetime) -> None:
         dice = self.dice
         invoiced = self.after(last, -5, 90)
@@ -180,6 +202,7 @@ def events() -> dict[str, list[Event]]:
     maker = _Maker(11)
     for number in range(240):
         maker.order(number)
+    maker.unknown()
     return maker.events
 
 
@@ -199,7 +222,7 @@ def built(tmp_path_factory: pytest.TempPathFactory, land: Land, events: dict[str
         prepare_landing(connection)
         for family, rows in events.items():
             land(connection, family, rows[::-1])
-    make_models(settings, AS_OF.replace(tzinfo=UTC), "+kpi_values", "+kpi_durations", "+kpi_doubts")
+    make_models(settings, AS_OF.replace(tzinfo=UTC), "+kpi_values", "+kpi_durations", "+kpi_doubts", "+kpi_exclusions")
     with closing(connect(settings.database, read_only=True)) as connection:
         yield connection
 
@@ -369,12 +392,16 @@ def receivables(events: dict[str, list[Event]]) -> dict[str, float]:
     """Days of sales outstanding per currency: walk back whole months until what is owed is used up."""
     owed: dict[str, float] = defaultdict(float)
     sales: dict[str, dict[tuple[int, int], float]] = defaultdict(lambda: defaultdict(float))
+    unknown = {e["currency"] for e in _told(events, "finance", "invoice.sent") if e["amount"] is None}
     for event in _told(events, "finance", "invoice.sent"):
+        if event["currency"] in unknown:
+            continue
         day = _local(event["event_at"])
         owed[event["currency"]] += event["amount"]
         sales[event["currency"]][day.year, day.month] += event["amount"]
     for event in _told(events, "finance", "cash.applied", "deduction.taken"):
-        owed[event["currency"]] -= event["amount"]
+        if event["currency"] not in unknown:
+            owed[event["currency"]] -= event["amount"]
     found = {}
     today = _local(AS_OF)
     for currency, rest in owed.items():
@@ -451,7 +478,10 @@ def test_doubt_of_returns_and_chargebacks_is_that_of_a_recount(
 ) -> None:
     received = {event["rma_id"] for event in _told(events, "return", "return.received")}
     on_their_way = [e for e in _told(events, "return", "return.in_transit") if e["rma_id"] not in received]
-    invoiced = {event["order_id"] for event in _told(events, "finance", "invoice.sent")}
+    invoices = _told(events, "finance", "invoice.sent")
+    unknown = {event["document_id"] for event in invoices if event["amount"] is None}
+    invoiced = {event["order_id"] for event in invoices if event["document_id"] not in unknown}
+    astray = [event for event in _told(events, "return", "return.received") if event["rma_id"].startswith("RX")]
     orders: dict[str, list[Event]] = defaultdict(list)
     for (name, _), line in _lines(events).items():
         if line["channel"] == "wholesale" and name not in invoiced:
@@ -469,9 +499,49 @@ def test_doubt_of_returns_and_chargebacks_is_that_of_a_recount(
     doubts = {kpi: (missed, left_out) for kpi, missed, left_out in rows}
     assert on_their_way
     assert uninvoiced
-    assert doubts["return_rate"] == (len(on_their_way), 0)
-    assert doubts["return_rate_choice"] == (len(on_their_way), 0)
+    assert unknown
+    came = len(on_their_way) + sum(event["quantity"] for event in astray)
+    assert came > len(on_their_way)
+    assert doubts["return_rate"] == (came, 0)
+    assert doubts["return_rate_choice"] == (came, 0)
+    assert doubts["return_rate_product"] == (sum(event["quantity"] for event in astray if not event["reason"]), 0)
     assert doubts["chargeback_rate"] == (0, uninvoiced)
+
+
+def test_an_invoice_without_an_amount_is_left_out_with_its_reason(built: Connection) -> None:
+    assert built.execute(
+        "select row_key, denominator, exclusion_reason from metrics.kpi_facts_of_deductions "
+        "where kpi_id = 'chargeback_rate' and currency = 'CAD'"
+    ).fetchall() == [("invoice IU1", None, "no_amount")]
+    assert built.execute(
+        "select kpi_id, observations from metrics.kpi_exclusions where exclusion_reason = 'no_amount' order by 1"
+    ).fetchall() == [("chargeback_rate", 1), ("dso_count_back", 1), ("dso_simple", 1)]
+
+
+def handed_over(events: dict[str, list[Event]]) -> dict[str, tuple[float, float]]:
+    """Orders whose nodes all gave the carrier what they had to by their own day, over those whose days are past."""
+    orders: dict[str, list[tuple[datetime, bool]]] = defaultdict(list)
+    waiting = {name for name, kind in _held(events) if kind in ("address", "payment")}
+    for (name, _), line in _lines(events).items():
+        nodes = {event["node_id"] for event in [*line["asked"], *line["left"]]}
+        if not nodes or nodes - NODES.keys() or (name in waiting and not line["left"]):
+            continue
+        gone = line | {"pieces": {piece["shipment_id"]: piece for piece in line["left"]}}
+        cases = [case for case in (_case(gone, node) for node in nodes) if not case["elsewhere"]]
+        end = max(case["end"] for case in cases)
+        cancel = line["cancel"]
+        if not (cancel and cancel["actor"] == "customer" and cancel["event_at"] < end):
+            orders[name].append((end, line["open"] <= 0 and all(case["kept"] for case in cases)))
+    due = [lines for lines in orders.values() if max(end for end, _ in lines) <= AS_OF]
+    return {"on_time_ship": (sum(all(is_kept for _, is_kept in lines) for lines in due), len(due))}
+
+
+def test_orders_are_with_the_carrier_in_time_if_each_node_met_its_own_day(
+    built: Connection, events: dict[str, list[Event]]
+) -> None:
+    counted = handed_over(events)
+    assert 0 < counted["on_time_ship"][0] < counted["on_time_ship"][1]
+    assert _figures(built, *counted) == counted
 
 
 def _figures(built: Connection, *kpis: str) -> dict[str, tuple[float, float]]:

@@ -5,17 +5,21 @@ from __future__ import annotations
 import csv
 from collections import defaultdict
 from collections.abc import Iterator
+from datetime import UTC, date, datetime, timedelta
 from decimal import ROUND_HALF_UP, Decimal
 from pathlib import Path
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import pytest
 
+from dashboards.queries import kpi_table
 from storage.duck import Connection
 from storage.publish import open_published
 from storage.settings import Settings
 
 CENT = Decimal("0.01")
+DAY = timedelta(days=1)
 
 
 def rule_fine(rule: dict[str, str], base: Decimal, score: Decimal | None) -> Decimal | None:
@@ -90,6 +94,41 @@ def test_every_accrued_fine_follows_from_its_rule(project_root: Path, published:
             assert expected is None or row["is_gated"] or row["base_amount"] == 0
         else:
             assert abs(expected - row["fine_amount"]) < CENT, row  # type: ignore[operator]
+
+
+@pytest.mark.slow
+def test_accrued_fines_that_nobody_billed_are_what_chargebacks_may_come_to(published: Connection) -> None:
+    kinds = {
+        "late_arrive": "arrival", "late_ship": "arrival", "early_arrive": "arrival", "early_ship": "arrival",
+        "asn_late": "notice", "asn_missing": "notice", "over_ship": "over", "short_ship": "short",
+    }  # fmt: skip
+    billed = {
+        (row["order_id"], kinds.get(row["violation"])) for row in rows(published, "select * from marts.fct_deductions")
+    }
+    [info] = rows(published, "select as_of, company_zone from marts.build_info")
+    zone = ZoneInfo(info["company_zone"])
+
+    def local(moment: datetime) -> date:
+        return moment.replace(tzinfo=UTC).astimezone(zone).date()
+
+    left = {row["order_id"]: row["accepted_at"] for row in rows(published, "select * from marts.fct_orders")}
+    accrued: dict[str, Decimal] = defaultdict(Decimal)
+    for fine in rows(published, "select * from marts.fct_expected_fines where fine_amount > 0"):
+        day = local(left[fine["order_id"]]) if left[fine["order_id"]] else fine["ship_week"]
+        if (fine["order_id"], kinds[fine["violation"]]) not in billed and local(info["as_of"]) - day < 66 * DAY:
+            accrued[fine["currency"]] += fine["fine_amount"]
+    assert accrued
+    for kpi in ("chargeback_rate", "chargeback_amount"):
+        found = rows(
+            published,
+            "select currency, sum(missed_unproven) as amount from metrics.kpi_doubts "
+            f"where kpi_id = '{kpi}' group by 1 having amount > 0",
+        )
+        assert {row["currency"]: row["amount"] for row in found} == {
+            currency: pytest.approx(float(amount)) for currency, amount in accrued.items()
+        }
+    amount = kpi_table(published, kpis=["chargeback_amount"]).row(0, named=True)
+    assert amount["worst"] == pytest.approx(amount["value"] + float(sum(accrued.values())))
 
 
 @pytest.mark.slow

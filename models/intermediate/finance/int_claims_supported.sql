@@ -50,12 +50,7 @@ notices as (
 fines as (
     select
         order_id,
-        case
-            when violation in ('late_arrive', 'early_arrive') then 'arrival'
-            when violation like 'asn%' then 'notice'
-            when violation = 'over_ship' then 'over'
-            else 'short'
-        end as claim_kind,
+        {{ claim_kind('violation') }} as claim_kind,
         sum(fine_amount) as fine_amount,
         sum(case when fine_amount is null then 1 else 0 end) as unknown_fines,
         max(rule_key) as rule_key,

@@ -16,7 +16,11 @@ rolled_up as (
         max(source) as source,
         count(distinct order_id) as order_count,
         sum(case when is_total then amount end) as amount_total,
-        sum(case when not is_total then coalesce(amount, quantity * unit_price) end) as amount_lines,
+        -- Lines of which one has neither amount nor price add up to no total.
+        case
+            when count(case when not is_total and coalesce(amount, quantity * unit_price) is null then 1 end) = 0
+                then sum(case when not is_total then coalesce(amount, quantity * unit_price) end)
+        end as amount_lines,
         sum(case when not is_total then quantity end) as quantity,
         min(invoiced_at) as invoiced_at
     from {{ ref('int_invoice_lines_latest') }}

@@ -45,7 +45,7 @@ payments as (
 billed as (
     select
         order_id,
-        sum(amount) as amount,
+        case when count(*) = count(amount) then sum(amount) end as amount,
         {{ join_text('invoice_id', ', ') }} as document_ids,
         min(invoiced_at) as invoiced_at,
         bool_or(is_rejected) as is_rejected
@@ -285,6 +285,7 @@ links as (
         case
             when cash_at is not null and paid_amount + coalesce(deducted_amount, 0) < billed_amount - 0.01
                 then 'short_paid'
+            when cash_at is not null and invoice_ids is not null and billed_amount is null then 'unavailable'
             when cash_at is not null then 'ok'
             when not is_payment_told then 'unavailable'
             else 'not_due'
@@ -294,6 +295,8 @@ links as (
                 then
                     {{ as_text('paid_amount') }} || ' paid of ' || {{ as_text('billed_amount') }} || ' invoiced, '
                     || {{ as_text('coalesce(deducted_amount, 0)') }} || ' deducted with a reason'
+            when cash_at is not null and invoice_ids is not null and billed_amount is null
+                then 'an invoice states no amount'
             when not is_payment_told then 'no source tells of payments'
         end as note,
         payment_ids as document_ids,

@@ -7,7 +7,7 @@ select
     coalesce(orders.node_id, '(none)') as node_id,
     coalesce(orders.region, '(none)') as region,
     coalesce(invoices.currency, orders.currency, '{{ var("company_currency") }}') as currency,
-    cast(coalesce(invoices.amount, 0) as decimal(18, 4)) as amount,
+    invoices.amount,
     invoices.quantity,
     invoices.rejected_at is not null as is_rejected,
     -- The cohort of every figure on money: the day the goods left, and the invoice's day where that is unknown.

@@ -8,16 +8,21 @@
 with invoiced as (
     select
         currency,
-        sum(amount) as invoiced_amount,
-        sum(
-            case
-                when
-                    {{ company_date('invoiced_at') }} < {{ as_of_date() }}
-                    and {{ company_date('invoiced_at') }} >= {{ add_days(as_of_date(), '-90') }}
-                    then amount
-                else 0
-            end
-        ) as sales_90_days
+        -- What nobody knows the amount of leaves no sum.
+        case when count(*) = count(amount) then sum(amount) end as invoiced_amount,
+        case
+            when count(*) = count(amount)
+                then
+                    sum(
+                        case
+                            when
+                                {{ company_date('invoiced_at') }} < {{ as_of_date() }}
+                                and {{ company_date('invoiced_at') }} >= {{ add_days(as_of_date(), '-90') }}
+                                then amount
+                            else 0
+                        end
+                    )
+        end as sales_90_days
     from {{ ref('fct_invoices') }}
     where channel_type = 'wholesale' and not is_rejected
     group by currency
@@ -49,9 +54,15 @@ owed as (
         coalesce(paid.payments, 0) as payments,
         coalesce(paid.paid_amount, 0) as paid_amount,
         coalesce(deducted.deducted_amount, 0) as deducted_amount,
-        greatest(
-            invoiced.invoiced_amount - coalesce(paid.paid_amount, 0) - coalesce(deducted.deducted_amount, 0), 0
-        ) as receivable_amount
+        case
+            when invoiced.invoiced_amount is not null
+                then
+                    greatest(
+                        invoiced.invoiced_amount - coalesce(paid.paid_amount, 0)
+                        - coalesce(deducted.deducted_amount, 0),
+                        0
+                    )
+        end as receivable_amount
     from invoiced
     left join paid on invoiced.currency = paid.currency
     left join deducted on invoiced.currency = deducted.currency
@@ -85,7 +96,9 @@ select
     cast(owed.receivable_amount as decimal(18, 4)) as receivable_amount,
     cast(owed.sales_90_days as decimal(18, 4)) as sales_90_days,
     cast(owed.payments as bigint) as payments,
-    case when owed.payments > 0 then cast(walked.count_back_days as double) end as count_back_days,
+    case
+        when owed.payments > 0 and owed.receivable_amount is not null then cast(walked.count_back_days as double)
+    end as count_back_days,
     case
         when owed.payments > 0 and owed.sales_90_days > 0
             then cast(owed.receivable_amount as double) / cast(owed.sales_90_days as double) * 90

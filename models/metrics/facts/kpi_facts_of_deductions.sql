@@ -1,8 +1,6 @@
 {{ config(schema='metrics', materialized='view', contract={'enforced': false}) }}
 {#- What retailers deducted, over what they were invoiced, and what was won back (K19). Amounts of different currencies
     never meet in one row. Grain is kpi_id, row_kind, invoice_id or deduction_id. -#}
-{#- Retailers bill their deductions weeks after the goods left. -#}
-{% set settle_days = var('chargeback_maturity_days', 42) %}
 with combined as (
     -- A week with invoices and no deduction has cost nothing: it is a figure.
     {%- for kpi, base in [("chargeback_rate", "amount"), ("chargeback_amount", "0")] %}
@@ -16,11 +14,15 @@ with combined as (
             cast(null as varchar) as service,
             {{ kpi_dimensions(absent=["carrier", "category", "seller_id"]) }},
             currency,
-            cast(null as varchar) as exclusion_reason,
+            {%- if kpi == "chargeback_rate" %}
+                case when amount is null then 'no_amount' end as exclusion_reason,
+            {%- else %}
+                cast(null as varchar) as exclusion_reason,
+            {%- endif %}
             0 as numerator,
             {{ base }} as denominator,
             {{ 1 if kpi == "chargeback_rate" else 0 }} as counted,
-            shipped_date > {{ add_days(as_of_date(), '-' ~ settle_days) }} as is_provisional,
+            shipped_date > {{ deductions_settled_until() }} as is_provisional,
             shipped_date as period_date
         from {{ ref('fct_invoices') }}
         {%- if kpi == "chargeback_amount" %}
@@ -43,7 +45,7 @@ with combined as (
             amount as numerator,
             0 as denominator,
             {{ 0 if kpi == "chargeback_rate" else 1 }} as counted,
-            shipped_date > {{ add_days(as_of_date(), '-' ~ settle_days) }} as is_provisional,
+            shipped_date > {{ deductions_settled_until() }} as is_provisional,
             shipped_date as period_date
         from {{ ref('fct_deductions') }}
         union all

@@ -17,7 +17,11 @@ with combined as (
                 '(none)' as {{ name }},
             {%- endfor %}
             currency,
-            case when {{ days }} is null then 'no_payment_or_sale' end as exclusion_reason,
+            case
+                when {{ days }} is not null then null
+                when receivable_amount is null then 'no_amount'
+                else 'no_payment_or_sale'
+            end as exclusion_reason,
             {{ days }} as numerator,
             0 as denominator,
             false as is_provisional,
