@@ -10,7 +10,7 @@ import polars as pl
 import streamlit as st
 
 from dashboards.formats import instant_text, value_text, words
-from dashboards.queries import BuildInfo
+from dashboards.queries import BuildInfo, Why, drivers_table
 from dashboards.reports.facts import Tile
 
 # Greys are transparent ink, so that one stylesheet serves light and dark.
@@ -182,6 +182,26 @@ def stage_table(frame: pl.DataFrame) -> None:
     hours = st.column_config.NumberColumn
     columns = {"stage": "Stage", "value": hours("Median h", format="%.1f"), "p90": hours("p90 h", format="%.1f")}
     table(stages, columns | {"p95": hours("p95 h", format="%.1f"), "observations": "n", "excluded": "Open or invalid"})
+
+
+def moved(why: Why) -> None:
+    """Say what moved a KPI: the change, the places that stand out, the parts that add up to it."""
+    change, verdict, parts = why.sentences()
+    st.markdown(f"**{change}** {verdict}")
+    drivers = drivers_table(why)
+    if not drivers.is_empty():
+        rate = st.column_config.NumberColumn
+        table(
+            drivers.with_columns(pl.col("effect") * 100),
+            {
+                "driver": "Place",
+                "share": rate("Share", format="percent"),
+                "expected": rate("Expected", format="percent"),
+                "now": rate("Now", format="percent"),
+                "effect": rate("Effect, points", format="%+.1f"),
+            },
+        )
+    st.caption(parts)
 
 
 def nothing(text: str) -> None:

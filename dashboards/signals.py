@@ -14,7 +14,9 @@ from typing import Final, Literal
 
 _NATURAL: Final = 2.66
 _RANGE: Final = 3.268
-_BASELINE: Final = 12
+BASELINE: Final = 12
+"""Points that the limits rest on, at most: the first of the history."""
+
 _FIRM: Final = 10
 _LEAST: Final = 6
 _RUN: Final = 8
@@ -105,7 +107,7 @@ def read_latest(values: Sequence[float], *, materiality: float = 0.0) -> Reading
     before = values[:-1]
     if len(before) < _LEAST:
         return Reading(state="unknown", rule="", limits=None)
-    limits = natural_limits(before[:_BASELINE])
+    limits = natural_limits(before[:BASELINE])
     rule = _rule(values, limits)
     if rule and abs(values[-1] - limits.mean) >= materiality:
         return Reading(state="signal", rule=rule, limits=limits)

@@ -12,6 +12,7 @@ from dashboards.decisions import open_proposals
 from dashboards.formats import day_text, money_text, words
 from dashboards.loading import ask, later, ledger, settings_of_run
 from dashboards.queries import at_risk, build_info, exceptions_list, kpi_table, miss_causes, risks_ahead, week_named
+from dashboards.reports.moves import signal_moved
 from dashboards.reports.narrative import late_feeds, without_causes
 from dashboards.reports.pages import snapshot_tiles, week_page
 from dashboards.reports.tiles import cohort_days, judge, tile_catalogue, weekly_history
@@ -63,6 +64,8 @@ if chosen:
             width="stretch",
         )
         st.caption(f"{reading.comment.capitalize()}. Band: natural limits; dashed: target; orange: provisional.")
+        if moved := ask(signal_moved, kpi_id=chosen, week=name):
+            components.moved(moved)
     first, last = ask(cohort_days, kpi_id=chosen, week=week)
     if chosen == "cycle_time":
         components.stage_table(ask(kpi_table, kpis=[chosen], date_from=first, date_to=last))

@@ -20,7 +20,7 @@ from dashboards.queries.health import (
 from dashboards.queries.inventory import available_to_promise, backorder_recoveries
 from dashboards.queries.kpis import GRAINS, kpi_table
 from dashboards.queries.passport import Figure, Passport, members, number_passport, recounted
-from dashboards.queries.periods import Week, week_containing, week_named
+from dashboards.queries.periods import Week, joined, week_containing, week_named, weeks_named
 from dashboards.queries.restatements import CAUSES, Restated, restated_rate, restatements
 from dashboards.queries.risk import (
     line_risks,
@@ -33,7 +33,7 @@ from dashboards.queries.risk import (
 )
 from dashboards.queries.scorecards import clocks_missing, credit_claims, scorecard, sla_cases
 from dashboards.queries.series import ChangePart, change_parts, kpi_series, miss_causes
-from dashboards.queries.why import Why, causes_moved, drivers_table, why_moved
+from dashboards.queries.why import USUAL_WEEKS, Why, causes_moved, drivers_table, weeks_before, why_moved
 from dashboards.queries.work import (
     at_risk,
     disputes_expiring,
@@ -49,6 +49,7 @@ __all__ = [
     "CAUSES",
     "DIMENSIONS",
     "GRAINS",
+    "USUAL_WEEKS",
     "BuildInfo",
     "ChangePart",
     "Figure",
@@ -73,6 +74,7 @@ __all__ = [
     "drivers_table",
     "exceptions_list",
     "freshness",
+    "joined",
     "kpi_series",
     "kpi_table",
     "lens_bridge",
@@ -98,6 +100,8 @@ __all__ = [
     "sla_cases",
     "week_containing",
     "week_named",
+    "weeks_before",
+    "weeks_named",
     "why_moved",
     "with_period_names",
     "year_on_year",

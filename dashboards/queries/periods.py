@@ -19,7 +19,7 @@ _NAME: Final = re.compile(r"^(\d{4})-?W(\d{2})$")
 
 @dataclass(frozen=True, slots=True)
 class Week:
-    """One reporting week.
+    """One reporting week, or several in a row (`joined`).
 
     Attributes:
         name: ISO-like name, e.g. 2026-W46.
@@ -31,8 +31,13 @@ class Week:
     start: date
     end: date
 
+    @property
+    def weeks(self) -> int:
+        """How many weeks it is."""
+        return ((self.end - self.start).days + 1) // 7
+
     def back(self, weeks: int) -> Week:
-        """Return the week that lies `weeks` before this one."""
+        """Return the week that lies `weeks` before this one's first."""
         start = self.start - timedelta(weeks=weeks)
         monday = start + timedelta(days=1) if start.isoweekday() == 7 else start
         return Week(name=_name(monday), start=start, end=start + timedelta(days=6))
@@ -71,6 +76,33 @@ def week_named(name: str, *, week_start: str = "monday") -> Week:
         message = f"week {name!r}: expected an ISO week such as 2026-W46"
         raise QuestionError(message)
     return week_containing(monday, week_start=week_start)
+
+
+def weeks_named(name: str, *, week_start: str = "monday") -> Week:
+    """Return a week, or the weeks from one to another (`2026-W40:2026-W46`), as one period.
+
+    Raises:
+        QuestionError: Not weeks, or the last comes before the first.
+
+    >>> weeks_named("2026-W40:2026-W46")
+    Week(name='2026-W40 to 2026-W46', start=datetime.date(2026, 9, 28), end=datetime.date(2026, 11, 15))
+    """
+    first, _, last = name.partition(":")
+    start = week_named(first, week_start=week_start)
+    if not last:
+        return start
+    end = week_named(last, week_start=week_start)
+    if end.start < start.start:
+        message = f"weeks {name!r}: {end.name} comes before {start.name}; expected FIRST:LAST"
+        raise QuestionError(message)
+    return joined(start, end)
+
+
+def joined(first: Week, last: Week) -> Week:
+    """Return the period from one week to another."""
+    if first == last:
+        return first
+    return Week(name=f"{first.name} to {last.name}", start=first.start, end=last.end)
 
 
 FISCAL_GRAINS: Final = ("fiscal_month", "fiscal_quarter", "fiscal_year")

@@ -1,4 +1,4 @@
-"""Why a KPI moved: the rows of the weeks before and of the week asked about, handed to the search for drivers."""
+"""Why a KPI moved: the rows of two periods, usually a week and those before it, handed to the search for drivers."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from dashboards.errors import QuestionError
 from dashboards.queries.dimensions import STORED
 from dashboards.queries.frames import read
 from dashboards.queries.kpis import HEADLINE, NO_INTERVAL
-from dashboards.queries.periods import Week
+from dashboards.queries.periods import Week, joined
 from dashboards.queries.restatements import CAUSES, Restated, restated_rate
 from dashboards.queries.series import miss_causes
 from storage.duck import Connection
@@ -36,8 +36,8 @@ class Why:
 
     Attributes:
         kpi_name: The KPI.
-        week: Week asked about.
-        weeks: Weeks of history.
+        week: Week (or weeks) asked about.
+        history: Weeks it is compared with.
         is_better_higher: Whether up is good; null where the catalogue does not say.
         explanation: The parts of the change.
         restated_before: What the current publication changed in the weeks before; null where nothing (or no headline).
@@ -46,11 +46,18 @@ class Why:
 
     kpi_name: str
     week: Week
-    weeks: int
+    history: Week
     is_better_higher: bool | None
     explanation: Explanation
     restated_before: Restated | None = None
     restated_now: Restated | None = None
+
+    @property
+    def history_words(self) -> str:
+        """The weeks compared with: `the 8 weeks before`, or their names."""
+        if self.history != weeks_before(self.week, self.history.weeks):
+            return self.history.name
+        return f"the {self.history.weeks} weeks before" if self.history.weeks > 1 else "the week before"
 
     def sentences(self) -> tuple[str, ...]:
         """Say it in words: the change, the verdict, what the parts add."""
@@ -59,7 +66,7 @@ class Why:
         good = None if self.is_better_higher is None else (change > 0) == self.is_better_higher
         trend = "" if abs(change) < 0.0005 or good is None else ", better" if good else ", worse"
         first = (
-            f"{self.kpi_name}: {found.before:.1%} in the {self.weeks} weeks before, {found.now:.1%} "
+            f"{self.kpi_name}: {found.before:.1%} in {self.history_words}, {found.now:.1%} "
             f"in {self.week.name} ({_points(change)}{trend})."
         )
         parts = [f"mix {_points(found.mix)}"]
@@ -72,7 +79,7 @@ class Why:
         """Say what was published before and what changed it since; the parts add up."""
         told = []
         for name, restated in (
-            (f"the {self.weeks} weeks before", self.restated_before),
+            (self.history_words, self.restated_before),
             (self.week.name, self.restated_now),
         ):
             if restated is None:
@@ -89,21 +96,30 @@ def _points(value: float, digits: int = 1) -> str:
     return f"{value * 100:+.{digits}f} points"
 
 
+def weeks_before(week: Week, weeks: int = USUAL_WEEKS) -> Week:
+    """Return the weeks right before a week, as one period."""
+    return joined(week.back(weeks), week.back(1))
+
+
 def why_moved(
-    connection: Connection, kpi_id: str, *, week: Week, weeks: int = USUAL_WEEKS, lens: str = HEADLINE
+    connection: Connection, kpi_id: str, *, week: Week, history: Week | None = None, lens: str = HEADLINE
 ) -> Why:
-    """Explain a week's change of a ratio against the weeks before.
+    """Explain a week's change of a ratio against other weeks.
 
     Args:
         connection: Open publication.
         kpi_id: A KPI with unit ratio.
-        week: Week asked about.
-        weeks: Weeks of history.
+        week: Week (or weeks) asked about.
+        history: Weeks to compare with, all of them before; null for the eight before.
         lens: `headline`, or a service profile id.
 
     Raises:
-        QuestionError: Unknown KPI or lens, no ratio, or nothing was observed in one of the periods.
+        QuestionError: Unknown KPI or lens, no ratio, nothing was observed in one of the periods, or they overlap.
     """
+    history = history or weeks_before(week)
+    if history.end >= week.start:
+        message = f"{week.name} is compared with weeks before it; {history.name} is not before it"
+        raise QuestionError(message)
     catalogue = read(
         connection,
         "select kpi_name, unit, higher_is_better from metrics.kpi_catalogue where kpi_id = $kpi",
@@ -122,33 +138,30 @@ def why_moved(
             "Ask a KPI of orders or lines, e.g. otif or line_fill"
         )
         raise QuestionError(message)
-    rows = _rows(connection, kpi_id, week=week, weeks=weeks, lens=lens)
-    history, now = (rows.filter(pl.col("is_now") == is_now) for is_now in (False, True))
-    for name, frame in ((f"the {weeks} weeks before {week.name}", history), (week.name, now)):
+    rows = _rows(connection, kpi_id, week=week, history=history, lens=lens)
+    before, now = (rows.filter(pl.col("is_now") == is_now) for is_now in (False, True))
+    for period, frame in ((history, before), (week, now)):
         if not frame["denominator"].sum():
-            message = f"{kpi_id} under lens {lens}: nothing was observed in {name}"
+            message = f"{kpi_id} under lens {lens}: nothing was observed in {period.name}"
             raise QuestionError(message)
-    explanation = explain_change(history, now, STORED)
+    explanation = explain_change(before, now, STORED)
     restated = [
         restated_rate(
             connection,
             kpi_id,
             numerator=float(frame["numerator"].sum()),
             denominator=float(frame["denominator"].sum()),
-            first=first,
-            last=last,
+            first=period.start,
+            last=period.end,
         )
         if lens == HEADLINE
         else None
-        for frame, first, last in (
-            (history, week.back(weeks).start, week.back(1).end),
-            (now, week.start, week.end),
-        )
+        for frame, period in ((before, history), (now, week))
     ]
-    return Why(kpi["kpi_name"], week, weeks, kpi["higher_is_better"], explanation, restated[0], restated[1])
+    return Why(kpi["kpi_name"], week, history, kpi["higher_is_better"], explanation, restated[0], restated[1])
 
 
-def _rows(connection: Connection, kpi_id: str, *, week: Week, weeks: int, lens: str) -> pl.DataFrame:
+def _rows(connection: Connection, kpi_id: str, *, week: Week, history: Week, lens: str) -> pl.DataFrame:
     """Return sums by week and place."""
     return read(
         connection,
@@ -162,28 +175,39 @@ def _rows(connection: Connection, kpi_id: str, *, week: Week, weeks: int, lens: 
         from metrics.kpi_values
         where
             kpi_id = $kpi and (profile_id = '' or ($lens = '{HEADLINE}' and is_headline) or profile_id = $lens)
-            and period_date between $first and $end
+            and (period_date between $first and $last or period_date between $start and $end)
         group by all
         having sum(denominator) > 0
         """,
-        {"kpi": kpi_id, "lens": lens, "first": week.back(weeks).start, "start": week.start, "end": week.end},
+        {
+            "kpi": kpi_id,
+            "lens": lens,
+            "first": history.start,
+            "last": history.end,
+            "start": week.start,
+            "end": week.end,
+        },
     )
 
 
 def causes_moved(
-    connection: Connection, kpi_id: str, *, week: Week, weeks: int = USUAL_WEEKS, lens: str = HEADLINE
+    connection: Connection, kpi_id: str, *, week: Week, history: Week | None = None, lens: str = HEADLINE
 ) -> pl.DataFrame:
-    """Return missed orders by accountable cause in a week and in the weeks before, what grew most first.
+    """Return missed orders by accountable cause in a week and in the weeks compared with, what grew most first.
 
     Causes are judged by the headline profile; for other lenses and KPIs the answer is empty.
 
     Returns:
-        miss_cause, orders (this week), usual (a week, mean of the weeks before).
+        miss_cause, orders (then), usual (in so many weeks of the history, on average).
     """
-    earlier = miss_causes(connection, date_from=week.back(weeks).start, date_to=week.back(1).end)
+    history = history or weeks_before(week)
+    earlier = miss_causes(connection, date_from=history.start, date_to=history.end)
     now = miss_causes(connection, date_from=week.start, date_to=week.end)
     both = now.select("miss_cause", "orders").join(
-        earlier.select("miss_cause", usual=pl.col("orders") / weeks), on="miss_cause", how="full", coalesce=True
+        earlier.select("miss_cause", usual=pl.col("orders") * week.weeks / history.weeks),
+        on="miss_cause",
+        how="full",
+        coalesce=True,
     )
     asked = kpi_id in MISS_KPIS and lens == HEADLINE
     return (

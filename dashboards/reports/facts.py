@@ -120,6 +120,34 @@ class BridgeFacts:
 
 
 @dataclass(frozen=True, slots=True)
+class DriverFacts:
+    """A place that explains part of a change."""
+
+    place: str
+    share: str
+    expected: str
+    now: str
+    effect: str
+
+
+@dataclass(frozen=True, slots=True)
+class MoveFacts:
+    """What moved the leading KPI since the weeks that its natural limits rest on, if its week is a signal.
+
+    Attributes:
+        change: The change in words.
+        verdict: What kind of change it is.
+        parts: The parts, which add up to the change.
+        drivers: Places that stand out.
+    """
+
+    change: str
+    verdict: str
+    parts: str
+    drivers: tuple[DriverFacts, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class RiskFacts:
     """Open work of one channel needed in the next fortnight, against free stock, and the misses expected of it."""
 
@@ -194,3 +222,4 @@ class WeeklyFacts:
     restatements: tuple[RestatementFacts, ...] = ()
     restatements_total: int = 0
     without_causes: str = ""
+    moved: MoveFacts | None = None

@@ -12,6 +12,7 @@ import polars as pl
 from dashboards.formats import MISSING, change_text, count_text, counted, day_text, money_text, value_text, words
 from dashboards.queries import (
     CAUSES,
+    USUAL_WEEKS,
     BuildInfo,
     Week,
     at_risk,
@@ -23,6 +24,7 @@ from dashboards.queries import (
     restatements,
     risks_ahead,
     week_containing,
+    weeks_before,
 )
 from dashboards.reports.facts import (
     ActionFacts,
@@ -44,7 +46,6 @@ _HOURS_TOLD: Final = 120.0
 
 _MOST_EXCEPTIONS: Final = 5
 _MOST_ACTIONS: Final = 3
-_USUAL_WEEKS: Final = 6
 _RISK_DAYS: Final = 14
 _DISPUTE_DAYS: Final = 7
 _RESTATED: Final = 5
@@ -134,13 +135,14 @@ def without_causes(tiles: Sequence[Tile]) -> str:
 def causes(connection: Connection, week: Week, info: BuildInfo) -> tuple[CauseFacts, ...]:
     """Return the causes of the week's missed orders, with how many orders a usual week has."""
     now = miss_causes(connection, date_from=week.start, date_to=week.end)
-    earlier = miss_causes(connection, date_from=week.back(_USUAL_WEEKS).start, date_to=week.back(1).end)
+    before = weeks_before(week)
+    earlier = miss_causes(connection, date_from=before.start, date_to=before.end)
     usual = dict(zip(earlier["miss_cause"], earlier["orders"], strict=True))
     return tuple(
         CauseFacts(
             cause=row["miss_cause"],
             orders=row["orders"],
-            usual=usual.get(row["miss_cause"], 0) / _USUAL_WEEKS,
+            usual=usual.get(row["miss_cause"], 0) / USUAL_WEEKS,
             value=money_text(row["value"], currency=info.currency),
         )
         for row in now.head(8).iter_rows(named=True)

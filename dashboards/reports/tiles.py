@@ -12,10 +12,10 @@ from typing import Any, Final
 import polars as pl
 
 from dashboards.formats import change_text, count_text, day_text, value_text
-from dashboards.queries import BuildInfo, Week, kpi_table, week_containing
+from dashboards.queries import BuildInfo, Week, joined, kpi_table, week_containing
 from dashboards.queries.frames import read
 from dashboards.reports.facts import Tile, TrendFacts, Verdict
-from dashboards.signals import Reading, read_latest
+from dashboards.signals import BASELINE, Reading, read_latest
 from storage.duck import Connection
 
 HISTORY_WEEKS: Final = 56
@@ -90,13 +90,27 @@ def whole_order(frame: pl.DataFrame) -> pl.DataFrame:
 
 def judge(history: pl.DataFrame, unit: str) -> Reading:
     """Judge the last week of a history; leading thin weeks (a data feed starting up) do not count."""
+    known = _judged(history)
+    return read_latest(known["value"].to_list() or [0.0], materiality=_MATERIALITY.get(unit, 0.0))
+
+
+def limits_weeks(history: pl.DataFrame, week: Week) -> Week | None:
+    """Return the weeks that the natural limits of a week rest on, as one period; null where it cannot be judged."""
+    starts = [start for start in _judged(history)["period"].to_list() if start < week.start][:BASELINE]
+    if not starts:
+        return None
+    first, last = (week.back((week.start - start).days // 7) for start in (starts[0], starts[-1]))
+    return joined(first, last)
+
+
+def _judged(history: pl.DataFrame) -> pl.DataFrame:
+    """Return the weeks with a value, from the first one of usual size on."""
     known = history.filter(pl.col("value").is_not_null())
     if known.is_empty():
-        return read_latest([0.0])
+        return known
     usual = float(known["observations"].cast(pl.Float64).median() or 0.0)  # type: ignore[arg-type]
     full = (known["observations"] >= usual * _FULL_WEEK).to_list()
-    first = full.index(True) if True in full else 0
-    return read_latest(known["value"].to_list()[first:], materiality=_MATERIALITY.get(unit, 0.0))
+    return known[full.index(True) if True in full else 0 :]
 
 
 def build_tile(connection: Connection, kpi: dict[str, Any], week: Week, info: BuildInfo) -> tuple[Tile, Reading | None]:

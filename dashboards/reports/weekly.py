@@ -18,6 +18,7 @@ from dashboards.formats import counted, day_text, words
 from dashboards.queries import BuildInfo, Week, build_info, freshness, week_containing, week_named
 from dashboards.reports import narrative
 from dashboards.reports.facts import DefinitionFacts, Header, Proposal, TrendFacts, WeeklyFacts
+from dashboards.reports.moves import moved_facts
 from dashboards.reports.pictures import ReportImage, cause_chart, page_ink, png, svg, trend_chart
 from dashboards.reports.tiles import build_tile, build_trend, tile_catalogue
 from storage.duck import Connection
@@ -109,6 +110,7 @@ def collect_facts(
         restatements=restated,
         restatements_total=restated_total,
         without_causes=narrative.without_causes(tiles),
+        moved=moved_facts(connection, kpi_id=lead.kpi_id, week=week.name) if lead else None,
     )
 
 

@@ -21,6 +21,8 @@ from dashboards.queries import (
     order_header,
     week_containing,
     week_named,
+    weeks_named,
+    why_moved,
 )
 from storage.duck import Connection, connect
 
@@ -200,3 +202,21 @@ def test_misses_are_counted_per_cause(connection: Connection) -> None:
 def test_freshness_counts_hours_behind_the_as_of_instant(connection: Connection) -> None:
     rows = freshness(connection)
     assert dict(zip(rows["source"], rows["hours_behind"], strict=True)) == {"carrier": 96.0, "shopify": 1.0}
+
+
+@pytest.mark.parametrize(
+    ("name", "words"), [("2026-W46:2026-W40", "comes before"), ("2026-W40:x", "ISO week"), ("2026-W60", "ISO week")]
+)
+def test_weeks_that_are_none_are_refused(name: str, words: str) -> None:
+    with pytest.raises(QuestionError, match=words):
+        weeks_named(name)
+
+
+def test_a_week_is_compared_with_weeks_before_it_only(connection: Connection) -> None:
+    week = weeks_named("2026-W45:2026-W46")
+    with pytest.raises(QuestionError, match="not before it"):
+        why_moved(connection, "otif", week=week, history=weeks_named("2026-W45"))
+    found = why_moved(connection, "otif", week=week, history=weeks_named("2026-W30:2026-W33"))
+    # 560 orders in two weeks, of which wholesale missed 49 more than usual.
+    assert found.explanation.now - found.explanation.before == pytest.approx(-49 / 560)
+    assert found.sentences()[0].startswith("OTIF: 90.0% in 2026-W30 to 2026-W33, 81.2% in 2026-W45 to 2026-W46 (-8.8")

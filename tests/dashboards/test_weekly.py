@@ -12,8 +12,9 @@ from pathlib import Path
 import pytest
 
 from dashboards.errors import QuestionError
-from dashboards.queries import change_parts, kpi_table, week_named
+from dashboards.queries import change_parts, kpi_table, week_named, weeks_named
 from dashboards.reports import Proposal, WeeklyReport, build_weekly
+from dashboards.reports.moves import signal_moved
 from dashboards.reports.narrative import without_causes
 from dashboards.reports.pages import snapshot_tiles
 from dashboards.reports.tiles import cohort_days
@@ -111,6 +112,37 @@ def test_the_text_says_what_the_page_says(report: WeeklyReport) -> None:
     for word in ("Move 120 units from dc_columbus", "LATE FEED: Carrier 96 h behind", "Carrier transit: 1", "+$4,200"):
         assert word in report.text
     assert "<" not in report.text.replace("<b>", "")
+
+
+def test_a_signal_tells_the_place_that_moved_against_the_weeks_its_limits_rest_on(
+    report: WeeklyReport, connection: Connection
+) -> None:
+    found = signal_moved(connection, kpi_id="otif", week="2026-W46")
+    assert found is not None
+    assert found.history == weeks_named("2026-W17:2026-W28")
+    [driver] = found.explanation.drivers
+    # 70 of 140 wholesale orders instead of 119: 49 of the 280 of the week.
+    assert (driver.words, driver.rate_now) == ("channel wholesale", 0.5)
+    assert driver.effect == pytest.approx(-49 / 280, abs=0.001)
+    for body in (report.html, report.mail_html, report.text):
+        assert "90.0% in 2026-W17 to 2026-W28, 72.5% in 2026-W46" in body
+        assert "channel wholesale" in body
+
+
+@pytest.mark.parametrize(
+    ("kpi_id", "week", "why_not"),
+    [
+        ("otif", "2026-W45", "a routine week"),
+        ("otif", "2026-W17", "the first week of all"),
+        ("otif", "2027-W10", "a week without orders"),
+        ("unit_fill_revised", "2026-W46", "units of a line stand and fall together"),
+        ("backorder_value", "2026-W46", "money is no rate"),
+    ],
+)
+def test_what_is_no_signal_or_no_rate_of_orders_is_not_explained(
+    connection: Connection, kpi_id: str, week: str, why_not: str
+) -> None:
+    assert signal_moved(connection, kpi_id=kpi_id, week=week) is None, why_not
 
 
 def test_without_a_week_the_last_complete_one_is_told(connection: Connection) -> None:
