@@ -192,12 +192,12 @@ def moved(why: Why) -> None:
     if not drivers.is_empty():
         rate = st.column_config.NumberColumn
         table(
-            drivers.with_columns(pl.col("effect") * 100),
+            drivers.with_columns(pl.col("share", "expected", "now", "effect") * 100),
             {
                 "driver": "Place",
-                "share": rate("Share", format="percent"),
-                "expected": rate("Expected", format="percent"),
-                "now": rate("Now", format="percent"),
+                "share": rate("Share", format="%.0f%%"),
+                "expected": rate("Expected", format="%.1f%%"),
+                "now": rate("Now", format="%.1f%%"),
                 "effect": rate("Effect, points", format="%+.1f"),
             },
         )

@@ -7,7 +7,8 @@ history. The distance is the difference of arcsine roots (Anscombe), which has t
 the scatter between weeks that the history of its dimensions shows. The best explanation is taken, its rows are expected
 to be as bad as they were, and the rest is asked again, until nothing is left that stands out among all places asked
 (Bonferroni). A place and its parts compete, as in Adtributor and Squeeze: a part is told where the rest of the place
-did not move, the wider place where its rest moved too, and what other drivers account for is dropped in the end.
+did not move, the wider place where its rest moved too, and what other drivers account for is dropped in the end. Where
+all moved, but one place further than the others, that place is told first, and the others share only what is left.
 
 Effects add up exactly: history → mix → each driver → the change that all places share → chance = now.
 """
@@ -229,14 +230,14 @@ class _Search:
                 best.grouping.is_asked[best.code] = False
                 steps.append(best)
             else:
-                steps.append(None)
+                steps.append(self._apart(groupings, moved, is_told, threshold, float(np.sign(whole))))
         for step in list(steps):
             if step is None:
                 continue
             others = [other for other in steps if other is not step]
-            moved, _, _ = self._replayed(others, rates)
-            past = self._past(step.grouping, step.code)
-            left = self._distance(step.grouping.codes == step.code, moved, step.grouping.variance, past)
+            rows, past = step.grouping.codes == step.code, self._past(step.grouping, step.code)
+            moved, _, _ = self._replayed(others, rates, rows)
+            left = self._distance(rows, moved, step.grouping.variance, past)
             if abs(left) < min(threshold, _NEEDLESS * abs(step.distance)):
                 steps = others
         _, _, effects = self._replayed(steps, rates)
@@ -245,9 +246,11 @@ class _Search:
         return drivers, sum(effect for step, effect in zip(steps, effects, strict=True) if step is None)
 
     def _replayed(
-        self, steps: Sequence[_Found | None], rates: Floats
+        self, steps: Sequence[_Found | None], rates: Floats, aside: npt.NDArray[np.bool_] | None = None
     ) -> tuple[Floats, npt.NDArray[np.bool_], list[float]]:
         """Let places (None: all that is not told yet) be as bad as they were, in turn.
+
+        What all share is learnt without the rows `aside`, and expected of them too.
 
         Returns:
             The rates then, which rows a place told of, and what each step added to the whole rate.
@@ -256,16 +259,20 @@ class _Search:
         effects = []
         for step in steps:
             rows = ~is_told if step is None else (step.grouping.codes == step.code) & ~is_told
-            rates, effect = self._moved(rates, rows)
+            like = rows & ~aside if step is None and aside is not None else rows
+            rates, effect = self._moved(rates, rows, like)
             effects.append(effect)
             if step is not None:
                 is_told |= rows
         return rates, is_told, effects
 
-    def _moved(self, rates: Floats, rows: npt.NDArray[np.bool_]) -> tuple[Floats, float]:
-        """Let rows be as bad as they were; return the rates then and what it adds to the whole rate."""
-        moved = rates.copy()
-        moved[rows] = _shifted(rates[rows], self._d[rows], float(self._n[rows].sum()))
+    def _moved(
+        self, rates: Floats, rows: npt.NDArray[np.bool_], like: npt.NDArray[np.bool_] | None = None
+    ) -> tuple[Floats, float]:
+        """Let rows be as bad as they (or the rows `like`) were; return the rates then and what it adds to the whole."""
+        moved, those = rates.copy(), rows if like is None else like
+        sums = (float(values[those].sum()) for values in (self._d, self._d * rates, self._n))
+        moved[rows] = _shifted(rates[rows], *sums)
         return moved, float(self._d @ (moved - rates)) / float(self._d.sum())
 
     def _best(self, groupings: Sequence[_Grouping], rates: Floats, is_told: npt.NDArray[np.bool_]) -> _Found | None:
@@ -273,17 +280,49 @@ class _Search:
         best: _Found | None = None
         best_score = 0.0
         for grouping in groupings:
-            volume, seen = grouping.sum(self._d * ~is_told), grouping.sum(self._n * ~is_told)
-            history = grouping.past_volume, grouping.past_seen, grouping.past_expected
-            expected = _levelled(history, grouping.sum(rates * self._d * ~is_told), volume)
-            depth = len(grouping.names)
-            distance = _distances(expected, seen, volume, grouping.past_volume, grouping.variance)
-            distance[~grouping.is_asked | (volume < LEAST_VOLUME)] = 0.0
-            # Pairs are many more than single members: each is asked at the price of its number.
-            score = distance**2 / 2 - (depth - 1) * np.log(max(int(grouping.is_asked.sum()), 1))
+            distance = self._asked(grouping, rates, is_told)
+            score = _score(grouping, distance)
             code = int(np.argmax(score))
             if score[code] > best_score + 1e-9:
                 best_score, best = float(score[code]), _Found(grouping, code, float(distance[code]))
+        return best
+
+    def _asked(self, grouping: _Grouping, rates: Floats, is_told: npt.NDArray[np.bool_]) -> Floats:
+        """Return how far each place is from what is expected of its rows that no driver tells of yet."""
+        volume, seen = grouping.sum(self._d * ~is_told), grouping.sum(self._n * ~is_told)
+        history = grouping.past_volume, grouping.past_seen, grouping.past_expected
+        expected = _levelled(history, grouping.sum(rates * self._d * ~is_told), volume)
+        distance = _distances(expected, seen, volume, grouping.past_volume, grouping.variance)
+        distance[~grouping.is_asked | (volume < LEAST_VOLUME)] = 0.0
+        return distance
+
+    def _apart(
+        self,
+        groupings: Sequence[_Grouping],
+        rates: Floats,
+        is_told: npt.NDArray[np.bool_],
+        threshold: float,
+        direction: float,
+    ) -> _Found | None:
+        """Return the place that moved furthest beyond the whole; null where all places moved alike.
+
+        Told after the whole, it would leave the others a share of its own fall.
+        """
+        alike, _ = self._moved(rates, ~is_told)
+        rest = self._best(groupings, alike, is_told)
+        if rest is None or abs(rest.distance) < threshold:
+            return None
+        best: _Found | None = None
+        best_score = 0.0
+        for grouping in groupings:
+            distance, beyond = (self._asked(grouping, values, is_told) * direction for values in (rates, alike))
+            beyond[(distance < threshold) | (beyond < _ALONG)] = 0.0
+            score = _score(grouping, beyond)
+            code = int(np.argmax(score))
+            if score[code] > best_score + 1e-9:
+                best_score, best = float(score[code]), _Found(grouping, code, float(distance[code]) * direction)
+        if best is not None:
+            best.grouping.is_asked[best.code] = False
         return best
 
     def _narrowed(
@@ -503,6 +542,12 @@ class _Search:
         return np.diff(gap)[asked] ** 2 / 2, (chance[:, 1:] + chance[:, :-1])[asked] / 2
 
 
+def _score(grouping: _Grouping, distance: Floats) -> Floats:
+    """Return what places speak for themselves; pairs are many more than members, and asked at the price of that."""
+    found: Floats = distance**2 / 2 - (len(grouping.names) - 1) * np.log(max(int(grouping.is_asked.sum()), 1))
+    return found
+
+
 def _levelled_scatter(gaps: Floats, chance: Floats, usual: float) -> float:
     """Return the variance beyond chance that gives the steps their median; few steps trust the usual one."""
     low, high = 0.0, 0.25
@@ -573,12 +618,11 @@ def _distances(expected: Floats, seen: Floats, volume: Floats, past_volume: Floa
     return found
 
 
-def _shifted(rates: Floats, volume: Floats, seen: float) -> Floats:
-    """Return rates moved so that their sum is what was seen: a fault hits, and a repair spares, all rows alike.
+def _shifted(rates: Floats, whole: float, expected: float, seen: float) -> Floats:
+    """Return rates moved as far as a volume whose expectation is known and of which something else was seen.
 
     A fault takes the same share of what would have gone well from every row, a repair of what would have gone wrong.
     """
-    whole, expected = float(volume.sum()), float(volume @ rates)
     if seen <= expected:
         return rates * (seen / expected if expected > 0 else 1.0)
     return 1 - (1 - rates) * ((whole - seen) / (whole - expected) if whole > expected else 1.0)

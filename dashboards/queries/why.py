@@ -28,6 +28,7 @@ _VERDICTS: Final = {
     "outside": "That is more than chance, but no place stands out: the cause lies outside these dimensions.",
     "drivers": "What stands out:",
 }
+_BESIDE: Final = "What stands out, beside a change that all places share (a rule, a system, a SKU's stock):"
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +74,8 @@ class Why:
         parts += [f"{driver.words} {_points(driver.effect)}" for driver in found.drivers]
         parts += [f"shared by all {_points(found.shared)}"] if found.shared else []
         total = f"{_points(change)} = " + " · ".join([*parts, f"chance {_points(found.chance)}"])
-        return first, _VERDICTS[found.verdict], total
+        verdict = _BESIDE if found.drivers and found.shared else _VERDICTS[found.verdict]
+        return first, verdict, total
 
     def restatements(self) -> tuple[str, ...]:
         """Say what was published before and what changed it since; the parts add up."""

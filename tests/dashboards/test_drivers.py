@@ -123,6 +123,20 @@ def test_what_all_places_share_lies_outside_the_data() -> None:
     assert found.shared == pytest.approx(-0.15, abs=0.03)
 
 
+@pytest.mark.parametrize("seed", range(5))
+def test_where_all_fell_the_place_that_fell_further_is_told_and_the_others_share_the_rest(seed: int) -> None:
+    def rate(week: int, node_id: str, **_: str) -> float:
+        return (0.5 if node_id == "West" else 0.8) if week == 8 else 0.95
+
+    found = explained(orders(seed, rate=rate))
+    [driver] = found.drivers
+    assert driver.words == "node West"
+    assert driver.effect == pytest.approx(0.35 * (0.5 - 0.95), abs=0.02)
+    # What the others share is their own fall, not a share of West's.
+    assert found.shared == pytest.approx(0.65 * (0.8 - 0.95), abs=0.02)
+    assert total(found) == pytest.approx(found.now - found.before)
+
+
 def test_what_never_shipped_is_no_place() -> None:
     found = explained(orders(6, rate=lambda week, node_id, **_: 0.0 if node_id == "(none)" and week == 8 else 0.9))
     assert all(member != "(none)" for driver in found.drivers for _, member in driver.place)
