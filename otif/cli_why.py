@@ -69,10 +69,10 @@ def why(
     for sentence in found.restatements():
         print(sentence)
     if signal and signal.history != history:
-        change = (signal.explanation.now - signal.explanation.before) * 100
+        apart = (signal.explanation.now - signal.explanation.before) * 100
         print(
             f"But the snapshot shows a signal: against {signal.history_words}, on which its limits rest, the change is "
-            f"{change:+.1f} points. See --against limits"
+            f"{apart:+.1f} points. See --against limits"
         )
     if not causes.is_empty():
         console.print(_causes_table(causes, history.weeks))
