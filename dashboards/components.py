@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from html import escape
 from typing import Any, Final
+from urllib.parse import urlencode
 
 import polars as pl
 import streamlit as st
@@ -184,21 +185,30 @@ def stage_table(frame: pl.DataFrame) -> None:
     table(stages, columns | {"p95": hours("p95 h", format="%.1f"), "observations": "n", "excluded": "Open or invalid"})
 
 
-def moved(why: Why) -> None:
-    """Say what moved a KPI: the change, the places that stand out, the parts that add up to it."""
+def moved(why: Why, *, kpi: str) -> None:
+    """Say what moved a KPI: the change, the places that stand out and the rows behind each, the parts that add up."""
     change, verdict, parts = why.sentences()
     st.markdown(f"**{change}** {verdict}")
     drivers = drivers_table(why)
     if not drivers.is_empty():
         rate = st.column_config.NumberColumn
         table(
-            drivers.with_columns(pl.col("share", "expected", "now", "effect") * 100),
+            drivers.with_columns(
+                pl.col("share", "expected", "now", "effect") * 100,
+                rows=pl.Series(
+                    [
+                        "passport?" + urlencode({"kpi": kpi, "week": why.week.name, **dict(driver.place)})
+                        for driver in why.explanation.drivers
+                    ]
+                ),
+            ),
             {
                 "driver": "Place",
                 "share": rate("Share", format="%.0f%%"),
                 "expected": rate("Expected", format="%.1f%%"),
                 "now": rate("Now", format="%.1f%%"),
                 "effect": rate("Effect, points", format="%+.1f"),
+                "rows": st.column_config.LinkColumn("Rows", display_text="show"),
             },
         )
     st.caption(parts)

@@ -373,7 +373,11 @@ class _Search:
             inside = grouping.sum(self._d * rows)
             around = int(np.argmax(inside))
             wide = (grouping.codes == around) & ~is_told
-            if inside[around] < _WITHIN * volume or float(self._d[wide].sum()) * _WITHIN <= volume:
+            if (
+                not grouping.is_asked[around]
+                or inside[around] < _WITHIN * volume
+                or float(self._d[wide].sum()) * _WITHIN <= volume
+            ):
                 continue
             rest = self._distance(wide & ~rows, rates, grouping.variance, self._past(grouping, around, own, code))
             if rest * direction <= best_rest:

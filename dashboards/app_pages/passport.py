@@ -24,31 +24,39 @@ components.page_header("Passport", info)
 catalogue = {row["kpi_id"]: row for row in ask(availability).iter_rows(named=True)}
 newest = last_week(info)
 weeks = [newest.back(n).name for n in range(26)]
-linked = (st.query_params.get("kpi", ""), st.query_params.get("week", ""))
-if linked != st.session_state.get("passport_linked") and any(linked):
-    st.session_state["passport_linked"] = linked
-    if linked[0] in catalogue:
-        st.session_state["passport_kpi"] = linked[0]
-    if linked[1] in weeks:
-        st.session_state["passport_week"] = linked[1]
+linked = {key: st.query_params[key] for key in ("kpi", "week", *DIMENSIONS) if key in st.query_params}
+if linked and linked != st.session_state.get("passport_linked"):
+    if linked.get("kpi") in catalogue:
+        st.session_state["passport_kpi"] = linked["kpi"]
+    if linked.get("week") in weeks:
+        st.session_state["passport_week"] = linked["week"]
+    asked_of = {key: member for key, member in linked.items() if key in DIMENSIONS}
+    places = {key: member for key, member in asked_of.items() if member in ask(members, dimension=key)}
+    st.session_state["passport_dimensions"] = list(places)
+    for dimension, member in places.items():
+        st.session_state[f"passport_{dimension}"] = member
 
 with st.container(horizontal=True, vertical_alignment="bottom"):
     kpi = st.selectbox(
         "KPI", list(catalogue), format_func=lambda key: catalogue[key]["kpi_name"], key="passport_kpi", width=260
     )
     name = st.selectbox("Week", weeks, key="passport_week", width=140)
-    dimension = st.selectbox(
-        "Where", ["everywhere", *DIMENSIONS], format_func=words, key="passport_dimension", width=180
-    )
-    where = {}
-    if dimension != "everywhere":
-        member = st.selectbox(words(dimension), ask(members, dimension=dimension), key="passport_member", width=200)
-        where = {dimension: member} if member else {}
+    dimensions = st.multiselect(
+        "Where", DIMENSIONS, format_func=words, key="passport_dimensions", placeholder="everywhere", max_selections=2,
+        width=260,
+    )  # fmt: skip
+    chosen = {
+        dimension: st.selectbox(
+            words(dimension), ask(members, dimension=dimension), key=f"passport_{dimension}", width=180
+        )
+        for dimension in dimensions
+    }
+    where = {dimension: member for dimension, member in chosen.items() if member}
 if not kpi:
     components.nothing("There is no KPI in this publication.")
     st.stop()
-st.query_params.update({"kpi": kpi, "week": name})
-st.session_state["passport_linked"] = (kpi, name)
+st.session_state["passport_linked"] = {"kpi": kpi, "week": name, **where}
+st.query_params.from_dict(st.session_state["passport_linked"])
 first, last = ask(cohort_days, kpi_id=kpi, week=week_named(name, week_start=info.week_start))
 asked = {"kpi_id": kpi, "where": where, "date_from": first, "date_to": last}
 try:

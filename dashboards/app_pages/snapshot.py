@@ -65,7 +65,7 @@ if chosen:
         )
         st.caption(f"{reading.comment.capitalize()}. Band: natural limits; dashed: target; orange: provisional.")
         if moved := ask(signal_moved, kpi_id=chosen, week=name):
-            components.moved(moved)
+            components.moved(moved, kpi=chosen)
     first, last = ask(cohort_days, kpi_id=chosen, week=week)
     if chosen == "cycle_time":
         components.stage_table(ask(kpi_table, kpis=[chosen], date_from=first, date_to=last))

@@ -32,10 +32,16 @@ def home(workspace: Path, tmp_path: Path) -> Path:
     return Path(shutil.copytree(workspace, tmp_path / "home"))
 
 
-def open_page(name: str, home: Path, monkeypatch: pytest.MonkeyPatch) -> AppTest:
+def open_page(
+    name: str, home: Path, monkeypatch: pytest.MonkeyPatch, *, query: dict[str, str] | None = None
+) -> AppTest:
     monkeypatch.setenv("OTIF_HOME", str(home))
     app = AppTest.from_file(str(APP), default_timeout=60).run()
-    return app if name == "snapshot" else app.switch_page(f"app_pages/{name}.py").run()
+    if name != "snapshot":
+        app.switch_page(f"app_pages/{name}.py")
+    for key, value in (query or {}).items():
+        app.query_params[key] = value
+    return app if name == "snapshot" and not query else app.run()
 
 
 def markup(app: AppTest) -> str:
@@ -164,6 +170,16 @@ def test_a_passport_recounts_and_lists_what_was_left_out(home: Path, monkeypatch
     assert "72.5%" in markup(app)
     assert any("exactly this number" in line.value for line in app.markdown)
     assert "Left out · 7" in app.segmented_control(key="passport_part").options
+
+
+def test_a_link_to_a_place_opens_the_passport_of_its_rows(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked = {"kpi": "otif", "week": "2026-W46", "channel": "wholesale", "node_id": "dc_columbus", "carrier": "nobody"}
+    app = open_page("passport", home, monkeypatch, query=asked)
+    assert app.multiselect(key="passport_dimensions").value == ["channel", "node_id"]
+    # 70 of 140 wholesale orders of the week; a carrier that nobody knows is left aside.
+    assert "In the numerator · 70" in app.segmented_control(key="passport_part").options
+    app.multiselect(key="passport_dimensions").set_value([]).run()
+    assert "In the numerator · 203" in app.segmented_control(key="passport_part").options
 
 
 def test_a_passport_that_does_not_recount_says_so(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
