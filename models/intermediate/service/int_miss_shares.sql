@@ -110,6 +110,7 @@ shared as (
 told as (
     select
         *,
+        {{ steps | join('_share + ') }}_share as all_shares,
         case
             {%- for step in steps[:-1] %}
                 when
@@ -204,7 +205,12 @@ where not is_early and slow_steps = 0
         {{ causes[step] }} as miss_cause,
         {{ words[step] }} as miss_evidence,
         {{ step }}_hours as hours,
-        {{ step }}_share as share,
+        -- The main step takes what rounding left over.
+        case
+            when main_step = {{ loop.index }}
+                then round(1 - (all_shares - {{ step }}_share), 9)
+            else {{ step }}_share
+        end as share,
         is_under_way,
         main_step = {{ loop.index }} as is_main
     from told

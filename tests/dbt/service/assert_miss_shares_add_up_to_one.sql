@@ -6,4 +6,4 @@ select
     sum(share) as shares
 from {{ ref('fct_miss_causes') }}
 group by order_id, line_id, profile_id
-having abs(sum(share) - 1) > 0.000001
+having abs(sum(share) - 1) > 0.000000000001
