@@ -4,7 +4,7 @@ log-odds of a miss = rise · ln p − fall · ln(1 − p) + offset + Σ coeffici
 
 with p the curves' chance of a miss, and situations that the curves cannot know (on hold, no stock behind it …). It is
 learned on days that the curves had not seen, and leans on changing nothing: a line comes again on each of its days and
-the lines of an order share their fate, so that thousands of rows are some dozens of orders. They weigh accordingly.
+the lines of an order share their fate, so that thousands of rows are some dozens of orders.
 """
 
 from __future__ import annotations
@@ -13,7 +13,6 @@ from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
-import polars as pl
 
 from optimizer.risk.curves import Floats
 
@@ -23,11 +22,8 @@ FLOOR: Final = 0.002
 FEWEST: Final = 200
 """Rows below which nothing is learned."""
 
-RIDGE: Final = 10.0
-"""Pull towards changing nothing, in rows that share no fate (chosen with ALIKE on simulated seeds 1 to 10 but 7)."""
-
-ALIKE: Final = 0.2
-"""How far the rows of an order (its lines on their days) share their fate: correlation of their outcomes."""
+RIDGE: Final = 100.0
+"""Pull towards changing nothing, in rows (chosen on two simulated companies, seeds 7 and 21)."""
 
 _STEPS: Final = 50
 _BACK: Final = 12
@@ -61,39 +57,27 @@ class Calibration:
         return np.clip(_logistic(odds), FLOOR, 1 - FLOOR)
 
 
-def weights_of(orders: pl.Series) -> Floats:
-    """Return the weight of each row: n rows of an order count as n / (1 + (n − 1) · ALIKE) that share no fate (Kish).
-
-    Args:
-        orders: The order of each row.
-    """
-    rows = pl.DataFrame({"order": orders}).select(pl.len().over("order")).to_series().to_numpy()
-    weights: Floats = 1.0 / (1.0 + (rows - 1.0) * ALIKE)
-    return weights
-
-
-def fit_calibration(chance: Floats, situations: Floats, outcome: Floats, weights: Floats) -> Calibration:
+def fit_calibration(chance: Floats, situations: Floats, outcome: Floats) -> Calibration:
     """Learn the coefficients by penalised maximum likelihood.
 
     Args:
         chance: What the curves say: chance of a miss.
         situations: Rows × situations.
         outcome: 1 = missed, 0 = kept.
-        weights: What each row counts for.
     """
     known = ~np.isnan(chance)
     if int(known.sum()) < FEWEST:
         return Calibration()
-    design, outcome, weights = _design(chance, situations)[known], outcome[known], weights[known]
+    design, outcome = _design(chance, situations)[known], outcome[known]
     start = np.array([1.0, 1.0] + [0.0] * (design.shape[1] - 2))
-    found, loss = start, _loss(design, outcome, weights, start, start)
+    found, loss = start, _loss(design, outcome, start, start)
     for _ in range(_STEPS):
         said = _logistic(design @ found)
-        bend = design.T @ (design * (weights * said * (1 - said))[:, None]) + RIDGE * np.eye(len(found))
-        step = np.linalg.solve(bend, design.T @ (weights * (outcome - said)) - RIDGE * (found - start))
+        bend = design.T @ (design * (said * (1 - said))[:, None]) + RIDGE * np.eye(len(found))
+        step = np.linalg.solve(bend, design.T @ (outcome - said) - RIDGE * (found - start))
         size, before = 1.0, loss
         for _ in range(_BACK):
-            loss = _loss(design, outcome, weights, found + size * step, start)
+            loss = _loss(design, outcome, found + size * step, start)
             if loss <= before:
                 break
             size /= 2
@@ -121,7 +105,7 @@ def _logistic(odds: Floats) -> Floats:
     return chance
 
 
-def _loss(design: Floats, outcome: Floats, weights: Floats, found: Floats, start: Floats) -> float:
+def _loss(design: Floats, outcome: Floats, found: Floats, start: Floats) -> float:
     odds = design @ found
-    fit = float(weights @ (np.logaddexp(0.0, odds) - outcome * odds))
+    fit = float((np.logaddexp(0.0, odds) - outcome * odds).sum())
     return fit + RIDGE / 2 * float(((found - start) ** 2).sum())

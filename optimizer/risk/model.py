@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 import polars as pl
 
-from optimizer.risk.calibrate import Calibration, fit_calibration, log_odds, weights_of
+from optimizer.risk.calibrate import Calibration, fit_calibration, log_odds
 from optimizer.risk.curves import Floats
 from optimizer.risk.history import STAGES, History, passings
 from optimizer.risk.snapshots import snapshots
@@ -110,8 +110,7 @@ class Learner:
         starts = [until - timedelta(days=7 * back) for back in range(CALIBRATE_WEEKS + EARLIER_WEEKS, 0, -1)]
         seen = pl.concat([self.week(start).rows for start in starts])
         rows = decided(seen, until).filter(pl.col("window_end_at") > until - timedelta(days=7 * CALIBRATE_WEEKS))
-        outcome = rows["is_missed"].cast(pl.Float64).to_numpy()
-        return fit_calibration(miss_chance(rows), situations(rows), outcome, weights_of(rows["order_id"]))
+        return fit_calibration(miss_chance(rows), situations(rows), rows["is_missed"].cast(pl.Float64).to_numpy())
 
     def model(self, until: datetime) -> RiskModel:
         """Fit on what was known at an instant."""

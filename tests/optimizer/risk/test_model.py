@@ -9,7 +9,7 @@ import polars as pl
 import pytest
 
 from optimizer.risk import History, Learner, act, judge, reliability, scores
-from optimizer.risk.calibrate import ALIKE, FLOOR, Calibration, fit_calibration, weights_of
+from optimizer.risk.calibrate import FLOOR, Calibration, fit_calibration
 from optimizer.risk.history import DEADLINES, MILESTONES, passings
 
 START = datetime(2026, 3, 2, tzinfo=UTC).replace(tzinfo=None)
@@ -238,7 +238,7 @@ def test_too_little_history_is_said_with_its_numbers() -> None:
 
 def test_a_calibration_that_has_nothing_to_learn_from_changes_nothing() -> None:
     chance, none = np.array([0.1, 0.5, 0.9]), np.zeros((3, 2))
-    assert fit_calibration(chance, none, np.array([0.0, 1.0, 1.0]), np.ones(3)) == Calibration()
+    assert fit_calibration(chance, none, np.array([0.0, 1.0, 1.0])) == Calibration()
     assert Calibration()(chance, none) == pytest.approx(chance)
     assert Calibration()(np.array([0.0, 1.0]), none[:2]) == pytest.approx([FLOOR, 1 - FLOOR])
 
@@ -249,27 +249,9 @@ def test_a_score_that_says_too_much_is_brought_down() -> None:
     outcome = (draw.random(len(truth)) < truth).astype(float)
     none = np.zeros((len(truth), 1))
     said = np.clip(truth * 1.8, 0, 0.95)
-    calibrated = fit_calibration(said, none, outcome, np.ones(len(truth)))(said, none)
+    calibrated = fit_calibration(said, none, outcome)(said, none)
     assert abs(calibrated.mean() - outcome.mean()) < 0.02
     assert ((calibrated - outcome) ** 2).mean() < ((said - outcome) ** 2).mean()
-
-
-def test_many_rows_of_one_order_count_for_few() -> None:
-    draw = np.random.default_rng(5)
-    said = np.full(400, 0.2)
-    outcome = (draw.random(400) < 0.2).astype(float)
-    orders = [f"order {number}" for number in range(400)]
-    # One more order missed: ten lines on thirty days.
-    many_said, many_outcome = np.concatenate([said, np.full(300, 0.2)]), np.concatenate([outcome, np.ones(300)])
-    many_orders = pl.Series([*orders, *["large"] * 300])
-    weights = weights_of(many_orders)
-    assert weights[:400].tolist() == [1.0] * 400
-    assert weights[400:].sum() == pytest.approx(300 / (1 + 299 * ALIKE))
-    assert weights[400:].sum() < 5
-    few, many = np.zeros((400, 1)), np.zeros((700, 1))
-    before = fit_calibration(said, few, outcome, weights_of(pl.Series(orders)))(said, few)[0]
-    assert abs(fit_calibration(many_said, many, many_outcome, weights)(said, few)[0] - before) < 0.02
-    assert fit_calibration(many_said, many, many_outcome, np.ones(700))(said, few)[0] - before > 0.2
 
 
 def test_a_company_without_orders_has_no_open_lines() -> None:
