@@ -182,7 +182,7 @@ def stage_table(frame: pl.DataFrame) -> None:
     stages = shown.with_columns(stage=pl.Series([words(stage) for stage in shown["stage_id"]], dtype=pl.String))
     hours = st.column_config.NumberColumn
     columns = {"stage": "Stage", "value": hours("Median h", format="%.1f"), "p90": hours("p90 h", format="%.1f")}
-    table(stages, columns | {"p95": hours("p95 h", format="%.1f"), "observations": "n", "excluded": "Open or invalid"})
+    table(stages, columns | {"p95": hours("p95 h", format="%.1f"), "observations": "n", "excluded": "Left out"})
 
 
 def moved(why: Why, *, kpi: str) -> None:

@@ -113,12 +113,13 @@ def kpi_table(
 
     Returns:
         kpi_id, kpi_name, unit, lens, period (first day), the dimensions, stage_id, value, worst, best, p90, p95,
-        km_median (see `stage_rows`), numerator, denominator, observations, doubtful, excluded, low and high (Wilson
-        95 % on observations), target, meets_target, is_provisional, is_available, reason. For KPIs of hours the value
-        is the median of finished stages, `excluded` counts stages still open or with impossible times. `excluded` is
-        null where the publication does not know it by the asked dimensions. `worst` and `best` are the value if every
-        row in doubt (`doubtful`, see `metrics.kpi_doubts`) had gone badly or well; where lower is better, worst is the
-        higher one.
+        km_median (see `stage_rows`), numerator, denominator, observations, doubtful, excluded, still_open, low and
+        high (Wilson 95 % on observations), target, meets_target, is_provisional, is_available, reason. For KPIs of
+        hours the value is the median of finished stages, `excluded` counts stages still open (`still_open` of them),
+        with impossible times, or of what ended otherwise (cancelled). `excluded` is null where the publication does not
+        know it by the asked dimensions.
+        `worst` and `best` are the value if every row in doubt (`doubtful`, see `metrics.kpi_doubts`) had gone badly or
+        well; where lower is better, worst is the higher one.
 
     Raises:
         QuestionError: Unknown KPI, dimension, grain or lens.
@@ -444,6 +445,7 @@ def _with_verdict(rows: pl.DataFrame) -> pl.DataFrame:
 def _arrange(rows: pl.DataFrame, question: _Question) -> pl.DataFrame:
     optional = {
         "stage_id": pl.String, "p90": pl.Float64, "p95": pl.Float64, "km_median": pl.Float64, "stage_order": pl.Int64,
+        "still_open": pl.Int64,
     }  # fmt: skip
     missing = {name: pl.lit(None, dtype=kind) for name, kind in optional.items() if name not in rows.columns}
     ordered = rows.with_columns(**missing).sort(
@@ -451,6 +453,6 @@ def _arrange(rows: pl.DataFrame, question: _Question) -> pl.DataFrame:
     )
     return ordered.select(
         "kpi_id", "kpi_name", "unit", "lens", "period", *question.by, "stage_id", "value", "worst", "best", "p90",
-        "p95", "km_median", "numerator", "denominator", "observations", "doubtful", "excluded", "low", "high", "target",
-        "meets_target", "is_provisional", "is_available", "reason",
+        "p95", "km_median", "numerator", "denominator", "observations", "doubtful", "excluded", "still_open", "low",
+        "high", "target", "meets_target", "is_provisional", "is_available", "reason",
     )  # fmt: skip

@@ -2,7 +2,8 @@
 
 Stages are cohorts by the day they began with (capture, for orders). A stage that is still open cannot be measured yet:
 plain percentiles leave it out and flatter while many are open, so their count stands beside the percentiles and so does
-the Kaplan-Meier median, which counts an open stage as lasting at least until now.
+the Kaplan-Meier median, which counts an open stage as lasting at least until now. Of an order that was cancelled, or a
+return that is not put on the shelf again, no end will come: it leaves the cohort and is counted beside it as well.
 """
 
 from __future__ import annotations
@@ -48,7 +49,7 @@ def stage_rows(
         with stages as (
             select
                 kpi_id, {period} as period{selected(known)}, stage_id, display_order,
-                is_valid and hours is not null as is_measured,
+                is_valid and hours is not null as is_measured, censored_hours is not null as is_open,
                 case when is_valid then coalesce(hours, censored_hours) end as lasted
             from {relation("metrics.kpi_durations", known)}
             where list_contains($kpis, kpi_id)
@@ -87,7 +88,7 @@ def stage_rows(
                 quantile_cont(lasted, 0.9) filter (is_measured) as p90,
                 quantile_cont(lasted, 0.95) filter (is_measured) as p95,
                 count(*) filter (is_measured) as observations,
-                count(*) filter (not is_measured) as excluded
+                count(*) filter (not is_measured) as excluded, count(*) filter (is_open) as still_open
             from stages
             group by all
         )

@@ -74,7 +74,7 @@ def weekly_history(connection: Connection, kpi_id: str, week: Week) -> pl.DataFr
 
 
 def _is_settled() -> pl.Expr:
-    return pl.col("observations") >= _SETTLED * (pl.col("observations") + pl.col("excluded").fill_null(0))
+    return pl.col("observations") >= _SETTLED * (pl.col("observations") + pl.col("still_open").fill_null(0))
 
 
 def whole_order(frame: pl.DataFrame) -> pl.DataFrame:

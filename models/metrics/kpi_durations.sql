@@ -1,11 +1,12 @@
 {{ config(
-    materialized='incremental', orderless=true, ticks='ended_at is null',
+    materialized='incremental', orderless=true, ticks='ended_at is null and exclusion_reason is null',
     fixed_inputs=['int_receipts_consolidated']
 ) }}
 {#-
     Every stage that a KPI of hours measures: orders (K5), returns (K9), receipts (K13). An open stage has no end and no
     hours; how long it has been open stands in censored_hours, so that Kaplan-Meier figures can use it. Negative times
-    are kept as not valid and belong to the data quality list.
+    are kept as not valid and belong to the data quality list. What ends otherwise (a cancelled order, a return that is
+    not put on the shelf again) leaves the cohort with its reason: it has neither.
 -#}
 with order_stages as (
     select
@@ -17,6 +18,7 @@ with order_stages as (
         cast(null as varchar) as sku,
         {{ dimensions() }},
         display_order,
+        exclusion_reason,
         captured_date as cohort_date,
         started_at,
         ended_at
@@ -85,6 +87,7 @@ net_stages as (
         cast(null as varchar) as sku,
         {{ dimensions("stages.") }},
         stages.display_order + 100 as display_order,
+        stages.exclusion_reason,
         stages.captured_date as cohort_date,
         least(
             {{ add_hours('stages.net_started_at', 'coalesce(customer_holds.hold_hours, 0)') }},
@@ -106,15 +109,17 @@ return_stages as (
             sku,
             {{ kpi_dimensions() }},
             {{ loop.index }} as display_order,
+            {%- if finish == "restocked_at" %}
+                case when coalesce(disposition, 'restock_a') <> 'restock_a' then 'not_restocked' end
+                    as exclusion_reason,
+            {%- else %}
+                cast(null as varchar) as exclusion_reason,
+            {%- endif %}
             {{ company_date(start) }} as cohort_date,
             {{ start }} as started_at,
             {{ finish }} as ended_at
         from {{ ref('fct_returns') }}
-        where
-            {{ start }} is not null
-            {%- if finish == "restocked_at" %}
-                and coalesce(disposition, 'restock_a') = 'restock_a'
-            {%- endif %}
+        where {{ start }} is not null
         {{ "union all" if not loop.last }}
     {%- endfor %}
 ),
@@ -136,6 +141,7 @@ receipt_stages as (
         coalesce(skus.category, '(none)') as category,
         '(none)' as seller_id,
         1 as display_order,
+        cast(null as varchar) as exclusion_reason,
         {{ company_date('receipts.checked_in_at') }} as cohort_date,
         receipts.checked_in_at as started_at,
         receipts.received_at as ended_at
@@ -165,9 +171,15 @@ select
     sku,
     {{ dimensions() }},
     cast(display_order as bigint) as display_order,
-    cast({{ hours_between('started_at', 'ended_at') }} as double) as hours,
+    exclusion_reason,
     cast(
-        case when ended_at is null then greatest({{ hours_between('started_at', as_of()) }}, 0) end as double
+        case when exclusion_reason is null then {{ hours_between('started_at', 'ended_at') }} end as double
+    ) as hours,
+    cast(
+        case
+            when ended_at is null and exclusion_reason is null
+                then greatest({{ hours_between('started_at', as_of()) }}, 0)
+        end as double
     ) as censored_hours,
     coalesce(ended_at >= started_at, true) as is_valid,
     cohort_date,

@@ -41,7 +41,25 @@ def test_the_median_counts_open_stages_as_lasting_at_least_until_now(stays: Stay
     rows = stage_rows(connection, kpis=["cycle_time"], by=["node_id"], period="null", date_from=None, date_to=None)
     assert rows["km_median"].to_list() == [survival_median(stays)]
     assert rows["observations"].to_list() == [sum(is_over for _, is_over in stays)]
-    assert rows["excluded"].to_list() == [sum(not is_over for _, is_over in stays)]
+    assert rows["excluded"].to_list() == rows["still_open"].to_list() == [sum(not is_over for _, is_over in stays)]
+
+
+def test_what_ended_otherwise_is_left_out_and_not_open() -> None:
+    connection = connect()
+    connection.execute(
+        "create schema metrics; create table metrics.kpi_durations (kpi_id varchar, stage_id varchar, "
+        "display_order bigint, hours double, censored_hours double, is_valid boolean, cohort_date date)"
+    )
+    connection.execute(
+        "insert into metrics.kpi_durations values "
+        "('cycle_time', 's', 1, 5, null, true, date '2026-01-05'), "
+        "('cycle_time', 's', 1, null, 9, true, date '2026-01-05'), "
+        "('cycle_time', 's', 1, null, null, true, date '2026-01-05')"
+    )
+    [row] = stage_rows(connection, kpis=["cycle_time"], by=[], period="null", date_from=None, date_to=None).iter_rows(
+        named=True
+    )
+    assert (row["observations"], row["excluded"], row["still_open"], row["km_median"]) == (1, 2, 1, 5)
 
 
 def test_a_median_beside_many_open_stages_is_later_than_that_of_the_ended_ones() -> None:

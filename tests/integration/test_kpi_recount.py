@@ -60,6 +60,8 @@ class Line:
     most: float
     """Largest total that the buyer ever asked for."""
     buyer_difference: float = 0
+    cut_difference: float = 0
+    """What our changes for want of stock took, less what we gave back."""
     cancels: list[Cancel] = field(default_factory=list)
     zeroed: Cancel | None = None
     """Who changed it to nothing."""
@@ -79,6 +81,11 @@ class Line:
     def base(self) -> float:
         """What the buyer wants after his own changes."""
         return max(min(self.original + self.buyer_difference, self.most), 0)
+
+    @property
+    def cut(self) -> float:
+        """What is gone for want of stock, as far as the buyer still wants it."""
+        return max(min(self.cut_difference, self.base - self.total), 0)
 
     @property
     def left(self) -> list[Event]:
@@ -112,6 +119,8 @@ class Line:
         if actor == "customer":
             self.buyer_difference += total - self.total
             self.most = max(self.most, total)
+        if actor == "seller_oos" or (actor == "seller_other" and total > self.total):
+            self.cut_difference += self.total - total
         if total != self.total:
             self.zeroed = None if total else Cancel(at, actor, None)
         self.total = total
@@ -567,7 +576,9 @@ def flow(company: Company) -> Sums:
         for order in released
     )
     lines = [(order, line) for order in company.orders.values() for line in order.lines.values()]
-    oversold = sum(min(line.cancelled(lambda _, actor: actor == "seller_oos"), line.original) for _, line in lines)
+    oversold = sum(
+        min(line.cut + line.cancelled(lambda _, actor: actor == "seller_oos"), line.original) for _, line in lines
+    )
     promised = [(first, latest) for first, latest in (_promised(*pair) for pair in lines) if first]
     return {
         "cancellation_rate": (len(actors), captured),

@@ -233,19 +233,17 @@ def _percentile(hours: list[float], share: float) -> float:
 def _stage_hours(
     orders: list[dict[str, object]], by: tuple[str, ...]
 ) -> dict[tuple[object, ...], tuple[list[float], int]]:
-    """Return (group, stage) → sorted hours of finished stages, and how many are open or impossible."""
+    """Return (group, stage) → sorted hours of finished stages, and how many are open, impossible or cancelled."""
     hours: dict[tuple[object, ...], list[float]] = {}
     left_out: dict[tuple[object, ...], int] = {}
     for order in orders:
-        if order["is_cancelled"]:
-            continue
         for stage, (start, end) in STAGES.items():
             if order[start] is None:
                 continue
             key = (*_key(order, _local_day(order["captured"]), by), stage)
             hours.setdefault(key, [])
             left_out.setdefault(key, 0)
-            if order[end] is None or order[end] < order[start]:
+            if order["is_cancelled"] or order[end] is None or order[end] < order[start]:
                 left_out[key] += 1
             else:
                 hours[key].append((order[end] - order[start]) / timedelta(hours=1))

@@ -4,7 +4,8 @@
     nothing and late arrivals fall into place; where a partner tells only the difference, it counts from the last total
     before it. Only the buyer's own changes move the revised base: each one by its difference to the total before it. A
     buyer who raises a total that the seller had cut does not raise the base above the largest total ever asked for. Who
-    takes the total to zero has cancelled the line, whatever his message calls it.
+    takes the total to zero has cancelled the line, whatever his message calls it. What we cut for want of stock is what
+    our own changes took and nobody gave back.
 -#}
 with told as (
     select
@@ -74,6 +75,10 @@ revised as (
             as buyer_difference,
         coalesce(max(case when event_type = 'order.captured' or actor = 'customer' then total end), 0)
             as most_asked_for,
+        -coalesce(sum(case
+            when event_type = 'order.changed' and (actor = 'seller_oos' or (actor = 'seller_other' and difference > 0))
+                then difference
+        end), 0) as cut_difference,
         {{ last_known('total', "case when event_type = 'order.captured' then 0 else event_order end") }}
             as current_total,
         {%- set is_zeroed = "event_type = 'order.changed' and total = 0 and difference < 0" %}
@@ -91,6 +96,11 @@ select
     cast(base_original as decimal(18, 3)) as base_original,
     cast(greatest(least(base_original + buyer_difference, most_asked_for), 0) as decimal(18, 3)) as base_revised,
     cast(current_total as decimal(18, 3)) as current_total,
+    cast(
+        greatest(least(
+            cut_difference, least(base_original + buyer_difference, most_asked_for) - current_total
+        ), 0) as decimal(18, 3)
+    ) as quantity_cut,
     case when current_total = 0 then zeroed_by end as zeroed_by,
     case when current_total = 0 then zeroed_time_quality end as zeroed_time_quality,
     case when current_total = 0 then zeroed_at end as zeroed_at,

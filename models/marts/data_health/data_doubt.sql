@@ -90,7 +90,10 @@ impossible_stages as (
     from {{ ref('fct_order_stages') }} as stages
     inner join {{ ref('stages') }} as definitions on stages.stage_id = definitions.stage_id
     inner join {{ ref('fct_orders') }} as orders on stages.order_id = orders.order_id
-    where not stages.is_valid and definitions.to_milestone <> 'invoiced'
+    where
+        not stages.is_valid
+        and stages.exclusion_reason is null
+        and definitions.to_milestone <> 'invoiced'
     group by orders.source, {{ company_date('stages.started_at') }}
 )
 

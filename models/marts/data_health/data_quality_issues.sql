@@ -10,7 +10,10 @@ with negative_durations as (
     from {{ ref('fct_order_stages') }} as stages
     inner join {{ ref('stages') }} as definitions on stages.stage_id = definitions.stage_id
     -- An invoice may be written before the goods arrive.
-    where not stages.is_valid and definitions.to_milestone <> 'invoiced'
+    where
+        not stages.is_valid
+        and stages.exclusion_reason is null
+        and definitions.to_milestone <> 'invoiced'
 ),
 
 unknown_shipments as (

@@ -1,12 +1,19 @@
 {{ config(materialized='incremental') }}
 {#-
-    A stage has begun when its first milestone has passed. Orders that ended in a cancellation leave the cohort, and a
-    milestone that no order of a source and channel ever reaches is not waited for.
+    A stage has begun when its first milestone has passed. Orders that ended in a cancellation leave the cohort, with the
+    reason, and a milestone that no order of a source and channel ever reaches is not waited for.
 -#}
 with orders as (
-    select *
+    select
+        *,
+        coalesce(
+            exclusion_reason,
+            case
+                when order_type = 'replacement' then 'replacement'
+                when order_status = 'cancelled' then 'cancelled'
+            end
+        ) as stage_exclusion_reason
     from {{ ref('fct_orders') }}
-    where not is_excluded and order_type <> 'replacement' and order_status <> 'cancelled'
 ),
 
 milestones as (
@@ -27,6 +34,7 @@ select
     orders.order_id,
     stages.stage_id,
     {{ dimensions("orders.") }},
+    orders.stage_exclusion_reason as exclusion_reason,
     stages.display_order,
     {{ hours_between('started.reached_at', 'ended.reached_at') }} as hours,
     coalesce(ended.reached_at >= started.reached_at, true) as is_valid,

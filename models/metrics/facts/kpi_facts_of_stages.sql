@@ -15,6 +15,7 @@ with combined as (
         {{ dimensions() }},
         cast(null as varchar) as currency,
         case
+            when exclusion_reason is not null then exclusion_reason
             when not is_valid then 'ends_before_it_starts'
             when hours is null then 'open'
         end as exclusion_reason,

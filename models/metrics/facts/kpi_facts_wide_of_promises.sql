@@ -1,12 +1,27 @@
 {{ config(schema='metrics', materialized='view', contract={'enforced': false}) }}
 {#- Every line captured: was it oversold, did its promise slip (K12)? Grain is order_id, line_id. -#}
-with out_of_stock as (
+with taken_back as (
     select
         order_id,
         line_id,
-        sum(quantity_cancelled) as quantity
+        quantity_cancelled as quantity
     from {{ ref('int_order_cancellations_resolved') }}
     where actor = 'seller_oos'
+    union all
+    select
+        order_id,
+        line_id,
+        quantity_cut as quantity
+    from {{ ref('int_order_quantities_revised') }}
+    where quantity_cut > 0
+),
+
+out_of_stock as (
+    select
+        order_id,
+        line_id,
+        sum(quantity) as quantity
+    from taken_back
     group by order_id, line_id
 ),
 
