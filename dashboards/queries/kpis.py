@@ -45,6 +45,12 @@ _DOUBTED: Final = (
 )  # fmt: skip
 """KPIs whose doubt `metrics.kpi_doubts` weighs; of the others nothing is said about their worst and best case."""
 
+_OF_MONEY: Final = (
+    "otif_value", "value_fill", "backorder_value", "backorder_value_over_7d", "chargeback_rate", "chargeback_amount",
+    "dispute_recovery", "freight_share", "dso_count_back", "dso_simple",
+)  # fmt: skip
+"""KPIs whose sums are amounts, or days of them: those of two currencies are no sum."""
+
 INDEX: Final = "perfect_order_index"
 INDEX_PARTS: Final = ("perfect_in_full", "perfect_on_time", "perfect_documents", "perfect_condition")
 _Z: Final = 1.959963984540054
@@ -99,7 +105,8 @@ def kpi_table(
     """Return KPIs with target, interval and availability.
 
     One row per KPI, period, dimension values (and stage, for cycle time). An unavailable KPI is one row with a null
-    value and the reason; an available KPI without rows likewise says that nothing was observed.
+    value and the reason; an available KPI without rows likewise says that nothing was observed, and a row that would
+    add up amounts of several currencies that they are no sum.
 
     Args:
         connection: Open publication.
@@ -248,21 +255,36 @@ def _sums(connection: Connection, question: _Question) -> pl.DataFrame:
         select
             kpi_id, {period} as period{dimensions}, max(profile_id) <> '' as has_lens,
             sum(numerator) as numerator, sum(denominator) as denominator,
-            cast(sum(observations) as bigint) as observations, bool_or(is_provisional) as is_provisional
+            cast(sum(observations) as bigint) as observations, bool_or(is_provisional) as is_provisional,
+            string_agg(distinct currency, ' and ' order by currency) filter (
+                list_contains($money, kpi_id) and (numerator <> 0 or denominator <> 0)
+            ) as currencies
         from {question.relation}
         where list_contains($kpis, kpi_id) and {_lens_sql(question)} and {_where("period_date")}
             {"and exclusion_reason is null and row_kind <> 'stage'" if question.is_of_rows else ""}
         group by all
         order by all
         """,
-        parameters,
+        parameters | {"money": list(_OF_MONEY)},
     )
     values = _with_doubts(connection, values, question, period=period, dimensions=dimensions, parameters=parameters)
     excluded = _excluded(connection, question, period=period, dimensions=dimensions, parameters=parameters)
+    values = _without_mixed_money(values)
     if excluded is None:
         return values.with_columns(excluded=pl.lit(None, dtype=pl.Int64))
     joined = values.join(excluded, on=question.keys, how="left", nulls_equal=True, validate="1:1")
     return joined.with_columns(pl.col("excluded").fill_null(0))
+
+
+def _without_mixed_money(values: pl.DataFrame) -> pl.DataFrame:
+    """Take the sums from rows that add up amounts of several currencies, and say so."""
+    is_mixed = pl.col("currencies").str.contains(" and ", literal=True).fill_null(value=False)
+    kept = [
+        pl.when(~is_mixed).then(pl.col(name)).alias(name)
+        for name in ("numerator", "denominator", "lowest", "highest", "doubtful")
+    ]
+    words = pl.format("amounts in {} do not add up: ask for one currency, or by currency", "currencies")
+    return values.with_columns(*kept, mixed=pl.when(is_mixed).then(words)).drop("currencies")
 
 
 def _with_doubts(
@@ -387,7 +409,7 @@ def _with_catalogue(sums: pl.DataFrame, catalogue: pl.DataFrame, question: _Ques
     return rows.with_columns(
         value=pl.coalesce("value", pl.when(pl.col("unit") == "ratio").then(ratio).otherwise(amount)),
         reason=pl.when(silent)
-        .then(pl.coalesce("reason", pl.lit(_NOTHING_DUE)))
+        .then(pl.coalesce("reason", "mixed", pl.lit(_NOTHING_DUE)))
         .otherwise(pl.when(pl.col("is_available")).then(None).otherwise(pl.col("reason"))),
         observations=pl.col("observations").fill_null(0),
         is_provisional=pl.col("is_provisional").fill_null(value=False),

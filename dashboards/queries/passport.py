@@ -247,6 +247,9 @@ def _published(
     if not row["is_available"]:
         message = f"{kpi_id} is unavailable: {row['reason']}"
         raise QuestionError(message)
+    if row["reason"] and row["observations"]:
+        message = f"{kpi_id}: {row['reason']}"
+        raise QuestionError(message)
     is_summed = catalogue["unit"] not in ("hours", "index")
     return (
         Figure(

@@ -17,6 +17,7 @@ from dashboards.queries import (
     kpi_series,
     kpi_table,
     miss_causes,
+    number_passport,
     order_events,
     order_header,
     week_containing,
@@ -84,6 +85,25 @@ def test_kpis_whose_doubt_is_not_weighed_have_no_cases(connection: Connection) -
     row = one(kpi_table(connection, kpis=["backorder_value"]))
     assert row["value"] is not None
     assert (row["worst"], row["best"], row["doubtful"]) == (None, None, None)
+
+
+def test_amounts_of_two_currencies_are_no_sum(workspace: Path, tmp_path: Path) -> None:
+    [published] = (workspace / "var" / "published").glob("*.duckdb")
+    trading = connect(Path(shutil.copy(published, tmp_path)))
+    trading.execute(
+        "insert into metrics.kpi_values select * replace ('EUR' as currency, 700 as numerator) "
+        "from metrics.kpi_values where kpi_id = 'backorder_value'"
+    )
+    whole = one(kpi_table(trading, kpis=["backorder_value"]))
+    parts = kpi_table(trading, kpis=["backorder_value"], by=["currency"])
+    others = kpi_table(trading, kpis=["otif", "chargeback_rate"])
+    with pytest.raises(QuestionError, match="do not add up"):
+        number_passport(trading, "backorder_value")
+    trading.close()
+    assert (whole["value"], whole["numerator"]) == (None, None)
+    assert whole["reason"] == "amounts in EUR and USD do not add up: ask for one currency, or by currency"
+    assert dict(zip(parts["currency"], parts["value"], strict=True)) == {"EUR": 700, "USD": 1500}
+    assert others["value"].null_count() == 0
 
 
 def test_a_publication_from_before_doubts_still_answers(workspace: Path, tmp_path: Path) -> None:
