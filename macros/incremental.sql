@@ -4,7 +4,8 @@
 
     Schema `builds` (written by pipelines/increments.py) says from which instant a build looks and what the last one saw.
     Schema `changes` has one table per model that takes part: the orders it rebuilt (`order_id` null: all of them), or,
-    of a `compared` table, the rows that came and went.
+    of a `compared` table, the rows that came and went. Database `made` lives in memory and as long as a build: what an
+    incremental model made, for those who read it next.
 -#}
 
 {#- Is this a build on top of an earlier one? -#}
@@ -86,11 +87,12 @@
     {%- endfor -%}
     {%- if node.config.get("ticks") -%}
         {%- do sources.append(
-            "select order_id from (select *, " ~ as_of() ~ " as as_of from " ~ relation_of(node) ~ ") as standing where "
+            "select order_id from (select *, " ~ as_of() ~ " as as_of, " ~ as_of_date() ~ " as as_of_date from "
+            ~ relation_of(node) ~ ") as standing where "
             ~ node.config.get("ticks")
         ) -%}
     {%- endif -%}
-    {%- set changed = sources | join(" union ") -%}
+    {%- set changed = "select distinct order_id from (" ~ sources | join(" union ") ~ ") as sources" -%}
     {%- if node.config.get("linked") -%}
         {%- set links = relation_of(graph.nodes["model.otif.int_orders_linked"]) -%}
         {%- set changed = "with recursive together as (" ~ changed ~ " union select theirs.order_id from together"
@@ -119,11 +121,82 @@
                 {%- set orderless = " or order_id is null" if input.config.materialized == "view" else "" -%}
                 {%- set rows = "(select * from " ~ relation ~ " where order_id in (select order_id from "
                     ~ changed ~ ")" ~ orderless ~ ")" -%}
-                {%- set cut.sql = cut.sql | replace(relation | string, rows) -%}
+                {%- set cut.sql = cut.sql | replace(relation | string, rows_at_hand(input, rows, changed)) -%}
             {%- endif -%}
         {%- endif -%}
     {%- endfor -%}
     {{ return(cut.sql) }}
+{%- endmacro %}
+
+{#- Events that the last build did not see: landed since, or in its future. A condition on a landing table. -#}
+{% macro is_event_new(family) -%}
+    {%- if execute and is_build_incremental() -%}
+        {%- set seen = asked_once("select events from builds.seen where family = '" ~ family ~ "'") -%}
+        (rowid >= {{ seen[0] if seen else 0 }} or event_at >= {{ since_as_of() }}) and event_at < {{ as_of() }}
+    {%- else -%} false
+    {%- endif -%}
+{%- endmacro %}
+
+{#-
+    The numbers for which a model by number is made anew: those that new events name, and those of which a compared model
+    (`and_of`) says something else now. None means all: what the numbers mean (`whole_after`) changed.
+-#}
+{% macro numbers_changed() -%}
+    {%- set basis = config.get("whole_after") -%}
+    {%- if basis and asked_once("select count(*) from " ~ changes_of(basis))[0] > 0 -%} {{ return(none) }} {%- endif -%}
+    {%- set told = relation_of(graph.nodes["model.otif.int_numbers_changed"]) -%}
+    {%- set number = config.get("number") -%}
+    {%- set numbers = "select number from " ~ told ~ " where kind = '" ~ number ~ "'" -%}
+    {%- if config.get("and_of") -%}
+        {%- set numbers = numbers ~ " union select told." ~ number ~ " from " ~ changes_of(config.get("and_of"))
+            ~ " as told" -%}
+    {%- endif -%}
+    {{ return("(" ~ numbers ~ ")") }}
+{%- endmacro %}
+
+{#- Rows of a model by number that this build makes anew, as a condition on the column of its input that has the number. -#}
+{% macro of_numbers_changed(column) -%}
+    {%- set numbers = numbers_changed() if execute and is_build_incremental() -%}
+    {{ return(column ~ " in " ~ numbers if numbers else "true") }}
+{%- endmacro %}
+
+{#- Models of numbers before it is known what order they mean: the rows of a number depend on rows of the same number. -#}
+{% materialization by_number, adapter="duckdb", supported_languages=["sql"] -%}
+    {%- if not is_build_incremental() or numbers_changed() is none -%} {{ return(make_table()) }} {%- endif -%}
+    {%- do must_stand(load_cached_relation(this)) -%}
+    {%- set rebuilt = this.identifier ~ "__rebuilt" -%}
+    {% call statement("main") -%}
+        create or replace temporary table {{ rebuilt }} as {{ sql }};
+        delete from {{ this }} where {{ config.get("number") }} in {{ numbers_changed() }};
+        insert into {{ this }} select * from {{ rebuilt }};
+        drop table temp.{{ rebuilt }};
+    {%- endcall %}
+    {%- do adapter.commit() -%}
+    {{ return({"relations": [this]}) }}
+{%- endmaterialization %}
+
+{#- The table in memory that has what a model made, or what a view has of the orders that changed. -#}
+{% macro made_of(name) -%} {{ return(api.Relation.create(database="made", schema="main", identifier=name)) }} {%- endmacro %}
+
+{#-
+    The rows of an input that a model reads of the orders it builds: out of memory where the input was built for the same
+    orders just now. It was built for some of them in any case, so that equal numbers of orders are the same orders. What
+    a view has of the orders that changed at all is asked once.
+-#}
+{% macro rows_at_hand(input, rows, changed) -%}
+    {%- set counts = graph["orders_rebuilt"] -%}
+    {%- set orders = counts[changed | string] -%}
+    {%- set made = made_of(input.alias) -%}
+    {%- if input.config.materialized == "view" -%}
+        {%- set all = asked_once("select count(*) from " ~ relation_of(graph.nodes["model.otif.int_orders_changed"]))[0] -%}
+        {%- if orders != all -%} {{ return(rows) }} {%- endif -%}
+        {%- if input.alias not in counts -%}
+            {%- do run_query("create or replace table " ~ made ~ " as " ~ rows) -%}
+            {%- do counts.update({input.alias: orders}) -%}
+        {%- endif -%}
+        {{ return("(from " ~ made ~ ")") }}
+    {%- endif -%}
+    {{ return("(from " ~ made ~ ")" if counts.get(changes_of(input.alias) | string) == orders else rows) }}
 {%- endmacro %}
 
 {#- An increment on a table that somebody dropped would be wrong in silence. -#}
@@ -131,6 +204,18 @@
     {%- if relation is none -%}
         {%- do exceptions.raise_compiler_error(this ~ " is gone since the last build: run otif build --full") -%}
     {%- endif -%}
+{%- endmacro %}
+
+{#-
+    Row groups out of which rows went are packed when a build steps over the night to a Sunday: packing them whenever a
+    few rows went would write a table anew for every small change.
+-#}
+{% macro pack_at_weekends() -%}
+    {%- set is_due = asked_once(
+        "select date_trunc('week', as_of + interval '1' day) > date_trunc('week', since_as_of + interval '1' day) "
+        ~ "from builds.context"
+    )[0] -%}
+    {%- if is_due -%} {%- do run_query("set global max_vacuum_tasks = 100") -%} {%- endif -%}
 {%- endmacro %}
 
 {#-
@@ -143,21 +228,29 @@
         {{ return(make_table()) }}
     {%- endif -%}
     {%- do must_stand(load_cached_relation(this)) -%}
+    {%- do pack_at_weekends() -%}
     {%- do run_query("create or replace table " ~ changed ~ " as " ~ orders_to_rebuild(model)) -%}
     {%- if is_whole(changed) -%} {{ return(make_table()) }} {%- endif -%}
 
-    {%- set rebuilt = this.identifier ~ "__rebuilt" -%}
+    {%- set rebuilt = made_of(this.identifier) -%}
     {%- set columns = adapter.get_columns_in_relation(this) | map(attribute="quoted") | join(", ") -%}
     {%- set rows = "order_id in (select order_id from " ~ changed ~ ")" -%}
     {%- if config.get("orderless") -%} {%- set rows = rows ~ " or order_id is null" -%} {%- endif -%}
+    {%- do adapter.commit() -%}  {#- a transaction writes to one database only -#}
+    {%- do graph.setdefault("orders_rebuilt", {}).update({changed | string: orders_in(changed)}) -%}
+    {%- set query = query_of_changed_orders(model, sql, changed) -%}
+    {%- do run_query("create or replace table " ~ rebuilt ~ " as select " ~ columns ~ " from " ~ this ~ " limit 0") -%}
+    {%- do run_query(
+        "insert into " ~ rebuilt ~ " select " ~ columns ~ " from (" ~ query ~ ") as rebuilt where " ~ rows
+    ) -%}
+    {%- do adapter.commit() -%}
     {% call statement("main") -%}
-        create or replace temporary table {{ rebuilt }} as {{ query_of_changed_orders(model, sql, changed) }};
-        {%- if this.identifier in kpi_days() %}
-            create or replace table {{ changes_of(this.identifier ~ "__gone") }} as select * from {{ this }} where {{ rows }};
+        {%- if this.identifier in kpi_day_tables() %}
+            create or replace table {{ changes_of(this.identifier ~ "__gone") }} as
+            select distinct {{ kpi_day_columns(this.identifier) }} from {{ this }} where {{ rows }};
         {%- endif %}
         delete from {{ this }} where {{ rows }};
-        insert into {{ this }} ({{ columns }}) select {{ columns }} from {{ rebuilt }} where {{ rows }};
-        drop table temp.{{ rebuilt }};
+        insert into {{ this }} ({{ columns }}) from {{ rebuilt }};
     {%- endcall %}
     {%- do adapter.commit() -%}
     {{ return({"relations": [this]}) }}
@@ -194,31 +287,70 @@
 
 {#-
     Sums by day: the days that a change of an order moves are added up anew (model kpi_days_changed), all other rows stand.
+    `families` names the models of rows that are added up; where there are several, column `family` tells them apart.
 -#}
 {% materialization by_day, adapter="duckdb", supported_languages=["sql"] -%}
-    {%- if not is_build_incremental() -%} {{ return(make_table()) }} {%- endif -%}
-    {%- set days = days_changed() -%}
-    {%- if none in days -%} {{ return(make_table()) }} {%- endif -%}
-    {%- do must_stand(load_cached_relation(this)) -%}
-    {%- set rows = days_in(days) -%}
+    {%- set families = config.get("families") -%}
+    {%- set cut = namespace(sql=sql, is_whole=not is_build_incremental()) -%}
+    {%- if not cut.is_whole -%}
+        {%- do must_stand(load_cached_relation(this)) -%}
+        {%- for family in families -%}
+            {%- set days = days_changed(family) -%}
+            {%- if none in days -%}
+                {%- set cut.is_whole = true -%}
+            {%- endif -%}
+            {%- if family != "excluded" -%} {%- set cut.sql = rows_on_days(cut.sql, family, days) -%} {%- endif -%}
+        {%- endfor -%}
+    {%- endif -%}
+    {%- if cut.is_whole -%} {{ return(make_table()) }} {%- endif -%}
+    {%- set rows = days_in(days_changed(families[0])) -%}
+    {%- if families | length > 1 -%}
+        {%- set rows = "(family, period_date) in (select family, period_date from " ~ days_table(families[0]) ~ ")" -%}
+    {%- endif -%}
     {%- set columns = adapter.get_columns_in_relation(this) | map(attribute="quoted") | join(", ") -%}
     {% call statement("main") -%}
         delete from {{ this }} where {{ rows }};
-        insert into {{ this }} ({{ columns }}) select {{ columns }} from ({{ sql }}) where {{ rows }};
+        insert into {{ this }} ({{ columns }}) select {{ columns }} from ({{ cut.sql }})
+        {%- if families | length == 1 %} where {{ rows }} {%- endif %};
     {%- endcall %}
     {%- do adapter.commit() -%}
     {{ return({"relations": [this]}) }}
 {%- endmaterialization %}
 
-{#- The days that this build adds up anew; a null among them means every day. -#}
-{% macro days_changed() -%}
-    {%- set days = relation_of(graph.nodes["model.otif.kpi_days_changed"]) -%}
-    {{ return(asked_once("select period_date from " ~ days ~ " order by period_date")) }}
+{#-
+    A condition that the rows of a view of KPI rows stand on the days that are added up anew, true anywhere else: for joins
+    and sums through which a condition on period_date does not reach the table. Rows without the day stay in.
+-#}
+{% macro on_days_changed(day) -%} /* on days changed: {{ day }} */ true {%- endmacro %}
+
+{#- The same of rows that no KPI counts: sums do without them. -#}
+{% macro on_no_day() -%} {{ on_days_changed("date '0001-01-01'") }} {%- endmacro %}
+
+{#- A query that adds up the rows of a family, these cut down to some days. -#}
+{% macro rows_on_days(query, family, days) -%}
+    {%- set view = kpi_rows_of(family) -%}
+    {%- set early = modules.re.sub(
+        "/[*] on days changed: (.+?) [*]/ true", "(\\1 is null or " ~ days_in(days, "\\1") ~ ")",
+        graph["queries"][view.unique_id]
+    ) -%}
+    {{ return(query | replace(relation_of(view) | string, "(select * from (" ~ early ~ ") where " ~ days_in(days) ~ ")")) }}
+{%- endmacro %}
+
+{#- The days that this build adds up anew for a family of KPIs; a null among them means every day. -#}
+{% macro days_changed(family) -%}
+    {{ return(asked_once(
+        "select period_date from " ~ days_table(family) ~ " where family = '" ~ family ~ "' order by period_date"
+    )) }}
+{%- endmacro %}
+
+{% macro days_table(family) -%}
+    {%- set model = "kpi_days_excluded" if family == "excluded" else "kpi_days_changed" -%}
+    {{ return(relation_of(graph.nodes["model.otif." ~ model])) }}
 {%- endmacro %}
 
 {#- Rows of certain days, as a condition that reaches the rows below joins and sums. -#}
-{% macro days_in(days) -%}
-    {{ return("period_date in (date '" ~ days | join("', date '") ~ "')") }}
+{% macro days_in(days, column="period_date") -%}
+    {{ return(column ~ " in (date '" ~ days | join("', date '") ~ "')" if days else "false") }}
 {%- endmacro %}
 
 {#- Does a table of changed orders say that all of them changed? -#}
@@ -227,12 +359,20 @@
     {{ return(all.columns[0].values()[0] > 0) }}
 {%- endmacro %}
 
+{#- How many orders a table of changed orders has. -#}
+{% macro orders_in(changed) -%}
+    {{ return(run_query("select count(*) from " ~ changed).columns[0].values()[0]) }}
+{%- endmacro %}
+
 {#- The rows of a model that this build made anew, as a condition; none = all of them. -#}
 {% macro rows_rebuilt(node) -%}
     {%- set rebuilt = namespace(rows=none) -%}
     {%- if node.config.get("by_day") or node.config.materialized == "by_day" -%}
-        {%- set days = days_changed() -%}
-        {%- if none not in days -%} {%- set rebuilt.rows = days_in(days) -%} {%- endif -%}
+        {%- set days = [] -%}
+        {%- for family in node.config.get("families", kpi_days().keys() | list) -%}
+            {%- do days.extend(days_changed(family)) -%}
+        {%- endfor -%}
+        {%- if none not in days -%} {%- set rebuilt.rows = days_in(days | unique | list) -%} {%- endif -%}
     {%- endif -%}
     {%- if node.config.get("by_order") or node.config.materialized == "incremental" -%}
         {%- set changed = namespace(orders=changes_of(node.alias) | string) -%}

@@ -7,27 +7,52 @@
 {#- Those whose rows of an order depend on rows of the same order only, and on the last day before the as-of. -#}
 {% macro kpi_fact_models_by_order() -%}
     orders_due lines_due perfection accuracy shipping cancelling goods_shipped grading backorders promises parcels freight
+    cut_offs
 {%- endmacro %}
 
 {#- Those of them that share their rows with no other KPI (kpi_sums_of_single_kpis). -#}
-{% macro kpi_fact_models_single() -%} accuracy shipping grading backorders parcels freight {%- endmacro %}
+{% macro kpi_fact_models_single() -%} accuracy shipping grading backorders parcels freight cut_offs {%- endmacro %}
 
-{% macro kpi_fact_models_of_others() -%} cut_offs notices documents invoices deductions receivables {%- endmacro %}
+{% macro kpi_fact_models_of_others() -%} notices documents invoices deductions receivables {%- endmacro %}
 
-{#- Where the days of the former stand: every period_date of theirs is one of these, of the same order. -#}
+{#-
+    Where the days of the rows that the former count stand, per model of rows: every period_date is one of these, of the
+    same order.
+-#}
 {% macro kpi_days() -%}
     {{ return({
-        "fct_orders": ["captured_date", company_date("accepted_at")],
-        "int_order_lines_balanced": [
-            company_date("captured_at"), company_date("first_accepted_at"), company_date("first_shipped_at")
-        ],
-        "fct_order_assessments": ["due_date"],
-        "int_service_units_assessed": ["due_date"],
-        "int_order_lines_handed_over": ["captured_date", "ship_due_date"],
-        "int_parcels_estimated": ["estimated_date", company_date("accepted_at")],
-        "int_shipment_lines": [company_date("coalesce(accepted_at, ship_confirmed_at, arrived_at, delivered_at)")],
-        "fct_returns": [company_date("coalesce(graded_at, received_at, created_at, refunded_at)")],
+        "orders_due": {"fct_order_assessments": ["due_date"]},
+        "lines_due": {"int_service_units_assessed": ["due_date"]},
+        "perfection": {"fct_order_assessments": ["due_date"]},
+        "accuracy": {"fct_orders": ["captured_date", company_date("accepted_at")]},
+        "shipping": {"int_order_lines_handed_over": ["ship_due_date", "captured_date"]},
+        "cancelling": {"fct_orders": ["captured_date"]},
+        "goods_shipped": {
+            "int_order_lines_balanced": [company_date("coalesce(first_accepted_at, first_shipped_at)")]
+        },
+        "grading": {"fct_returns": [company_date("coalesce(graded_at, received_at, created_at, refunded_at)")]},
+        "backorders": {"int_service_units_assessed": ["due_date"]},
+        "promises": {"int_order_lines_balanced": [company_date("captured_at")]},
+        "parcels": {"int_parcels_estimated": ["estimated_date", company_date("accepted_at")]},
+        "freight": {"fct_orders": ["captured_date"], "int_order_lines_balanced": [company_date("captured_at")]},
+        "cut_offs": {"int_node_orders_clocked": ["due_date"]},
     }) }}
+{%- endmacro %}
+
+{#- Where the days of rows stand that a KPI leaves out, beside the former. -#}
+{% macro kpi_days_left_out() -%}
+    {{ return({
+        "fct_orders": ["captured_date"],
+        "int_shipment_lines": [company_date("coalesce(accepted_at, ship_confirmed_at, arrived_at, delivered_at)")],
+        "int_order_lines_balanced": [company_date("captured_at")],
+    }) }}
+{%- endmacro %}
+
+{#- The tables of which a build keeps the rows that it replaces, because their days are added up anew. -#}
+{% macro kpi_day_tables() -%}
+    {%- set tables = kpi_days_left_out().keys() | list -%}
+    {%- for sources in kpi_days().values() -%} {%- do tables.extend(sources.keys()) -%} {%- endfor -%}
+    {{ return(tables | unique | list) }}
 {%- endmacro %}
 
 {#- Orders whose KPI rows time alone changes: claims can no longer come (kpi_facts_of_accuracy). -#}
@@ -40,37 +65,112 @@
         and {{ delivered }} <= {{ as_of_date() }}{{ claimable }}
 {%- endmacro %}
 
-{#-
-    The days on which a KPI row came, went or changed with this build: of the orders that changed, where they stand and where
-    they stood before; of the other KPIs, what came and went; the last day, before (what waits belongs to it); and those
-    whose shipments are too old by now to come back (kpi_facts_wide_of_goods_shipped).
--#}
-{% macro kpi_days_changed(node) -%}
-    {%- set found = namespace(sql="select cast(null as date) as period_date where false") -%}
-    {%- if execute and is_build_incremental() -%}
+{#- The columns of the rows that a table of days loses with a build which say what days these were. -#}
+{% macro kpi_day_columns(name) -%}
+    {%- set days = kpi_days_left_out().get(name, []) | list -%}
+    {%- for sources in kpi_days().values() -%} {%- do days.extend(sources.get(name, [])) -%} {%- endfor -%}
+    {%- set columns = [] -%}
+    {%- for day in days | unique -%} {%- do columns.append(day ~ " as " ~ kpi_day_column(day)) -%} {%- endfor -%}
+    {%- if name == "int_node_orders_clocked" -%} {%- do columns.extend(["node_id", "due_at"]) -%} {%- endif -%}
+    {{ return(columns | join(", ")) }}
+{%- endmacro %}
+
+{% macro kpi_day_column(day) -%} {{ return("day_" ~ local_md5(day)) }} {%- endmacro %}
+
+{#- The days on which rows of certain orders (table `orders` of the query) stand, and stood before this build. -#}
+{% macro kpi_days_of_orders(sources) -%}
+    {%- set days = [] -%}
+    {%- for name, columns in sources.items() -%}
+        {%- set table = relation_of(graph.nodes["model.otif." ~ name]) -%}
+        {%- set changes = changes_of(name) | string -%}
+        {%- for day in columns -%}
+            {%- set others = "select order_id from orders" -%}
+            {%- if changes in graph.get("orders_rebuilt", {}) -%}
+                {%- do days.append("select " ~ day ~ " as period_date from " ~ made_of(name)) -%}
+                {%- set others = others ~ " except select order_id from " ~ changes -%}
+            {%- endif -%}
+            {%- do days.append("select " ~ day ~ " as period_date from " ~ table ~ " where order_id in (" ~ others ~ ")") -%}
+            {%- do days.append("select " ~ kpi_day_column(day) ~ " as period_date from " ~ changes_of(name ~ "__gone")) -%}
+        {%- endfor -%}
+    {%- endfor -%}
+    {{ return(days) }}
+{%- endmacro %}
+
+{#- The days that time alone moves, and those that move with other orders, per model of rows. -#}
+{% macro kpi_days_apart(family) -%}
+    {%- if family == "backorders" -%}
+        {#- What waits belongs to the last day: that of this build and of the one before. -#}
+        {{ return([
+            "select " ~ company_date(just_before(as_of())) ~ " as period_date",
+            "select " ~ company_date(just_before(since_as_of())) ~ " as period_date",
+        ]) }}
+    {%- elif family == "goods_shipped" -%}
+        {#- Shipments that are too old by now to come back (kpi_facts_wide_of_goods_shipped). -#}
         {%- set returnable = " - interval '1' day * " ~ var("return_maturity_days", 51) -%}
-        {%- set days = [] -%}
-        {%- for name, sources in kpi_days().items() -%}
-            {%- set table = relation_of(graph.nodes["model.otif." ~ name]) -%}
-            {%- for day in sources -%}
-                {%- do days.append(
-                    "select " ~ day ~ " as period_date from " ~ table ~ " where order_id in (select order_id from orders)"
-                ) -%}
-                {%- do days.append("select " ~ day ~ " as period_date from " ~ changes_of(name ~ "__gone")) -%}
-            {%- endfor -%}
+        {{ return([
+            "select cast(unnest(range(" ~ company_date(since_as_of()) ~ returnable ~ ", " ~ as_of_date() ~ returnable
+            ~ ", interval '1' day)) + interval '1' day as date) as period_date"
+        ]) }}
+    {%- elif family == "cut_offs" -%}
+        {#- Orders whose node has more or less to do than before (excuses of int_node_orders_cut_off). -#}
+        {%- set clocked = relation_of(graph.nodes["model.otif.int_node_orders_clocked"]) -%}
+        {%- set loaded = "select node_id, due_at from " ~ clocked ~ " where order_id in (select order_id from "
+            ~ changes_of("int_node_orders_clocked") ~ ") union select node_id, due_at from "
+            ~ changes_of("int_node_orders_clocked__gone") -%}
+        {{ return([
+            "select due_date as period_date from " ~ clocked
+            ~ " where daily_capacity_units is not null and (node_id, due_at) in (" ~ loaded ~ ")"
+        ]) }}
+    {%- endif -%}
+    {{ return([]) }}
+{%- endmacro %}
+
+{#- The model that has the rows of a family of KPIs. -#}
+{% macro kpi_rows_of(family) -%}
+    {%- set wide = "model.otif.kpi_facts_wide_of_" ~ family -%}
+    {{ return(graph.nodes[wide if wide in graph.nodes else "model.otif.kpi_facts_of_" ~ family]) }}
+{%- endmacro %}
+
+{#-
+    The days of each family of KPIs on which a row that counts came, went or changed with this build: of the orders that
+    changed, where they stand and where they stood before, and the days that move without them.
+-#}
+{% macro kpi_days_changed() -%}
+    {%- set found = namespace(sql="select '' as family, cast(null as date) as period_date where false") -%}
+    {%- if execute and is_build_incremental() -%}
+        {%- set families = [] -%}
+        {%- for family, sources in kpi_days().items() -%}
+            {%- set changed = orders_to_rebuild(kpi_rows_of(family)) -%}
+            {%- if family == "accuracy" -%}
+                {%- set changed = changed ~ " union " ~ kpi_orders_matured() -%}
+            {%- endif -%}
+            {%- set days = kpi_days_of_orders(sources) + kpi_days_apart(family) -%}
+            {%- do families.append(
+                "select '" ~ family ~ "' as family, period_date from (with orders as materialized (" ~ changed
+                ~ ") select period_date from (" ~ days | join(" union ") ~ ") as days where period_date is not null"
+                ~ " union all select cast(null as date) from orders where order_id is null) as changed"
+            ) -%}
+        {%- endfor -%}
+        {%- set found.sql = families | join(" union ") -%}
+    {%- endif -%}
+    {{ return(found.sql) }}
+{%- endmacro %}
+
+{#- The days on which a row that no KPI counts came, went or changed: those of all orders that changed anyhow. -#}
+{% macro kpi_days_excluded(node) -%}
+    {%- set found = namespace(sql="select '' as family, cast(null as date) as period_date where false") -%}
+    {%- if execute and is_build_incremental() -%}
+        {%- set counted = relation_of(graph.nodes["model.otif.kpi_days_changed"]) -%}
+        {%- set days = kpi_days_of_orders(kpi_days_left_out()) -%}
+        {%- for sources in kpi_days().values() -%}
+            {%- do days.extend(kpi_days_of_orders(sources)) -%}
         {%- endfor -%}
         {%- do days.append("select period_date from " ~ changes_of("kpi_rows_of_others")) -%}
-        {%- do days.append("select " ~ company_date(just_before(as_of())) ~ " as period_date") -%}
-        {%- do days.append("select " ~ company_date(just_before(since_as_of())) ~ " as period_date") -%}
-        {%- set too_old = "cast(unnest(range(" ~ company_date(since_as_of()) ~ returnable ~ ", " ~ as_of_date()
-            ~ returnable ~ ", interval '1' day)) + interval '1' day as date)" -%}
-        {%- do days.append("select " ~ too_old ~ " as period_date") -%}
-        {%- set orders = "(" ~ orders_to_rebuild(node) ~ " union " ~ kpi_orders_matured() ~ ")" -%}
-        {%- set found.sql = "select cast(null as date) as period_date" -%}
-        {%- if not is_whole(orders) -%}
-            {%- set found.sql = "with orders as " ~ orders ~ " select period_date from (" ~ days | join(" union ")
-                ~ ") as days where period_date is not null" -%}
-        {%- endif -%}
+        {%- do days.append("select period_date from " ~ counted) -%}
+        {%- set found.sql = "with orders as materialized (" ~ orders_to_rebuild(node) ~ " union " ~ kpi_orders_matured()
+            ~ ") select 'excluded' as family, period_date from (" ~ days | unique | join(" union ")
+            ~ ") as days where period_date is not null union all select 'excluded', cast(null as date) from orders "
+            ~ "where order_id is null" -%}
     {%- endif -%}
     {{ return(found.sql) }}
 {%- endmacro %}

@@ -21,8 +21,11 @@
     {{ return(adapter.dispatch('to_local')(instant, zone)) }}
 {%- endmacro %}
 
+{#- Instants are UTC already; the clock of another zone costs more than anything else that is done with a row. -#}
 {% macro default__to_local(instant, zone) -%}
-    (({{ instant }} at time zone 'UTC') at time zone {{ zone }})
+    {%- if zone == "'UTC'" -%} ({{ instant }})
+    {%- else -%} (({{ instant }} at time zone 'UTC') at time zone {{ zone }})
+    {%- endif -%}
 {%- endmacro %}
 
 {% macro spark__to_local(instant, zone) -%}
@@ -34,7 +37,9 @@
 {%- endmacro %}
 
 {% macro default__to_utc(local_timestamp, zone) -%}
-    (({{ local_timestamp }} at time zone {{ zone }}) at time zone 'UTC')
+    {%- if zone == "'UTC'" -%} ({{ local_timestamp }})
+    {%- else -%} (({{ local_timestamp }} at time zone {{ zone }}) at time zone 'UTC')
+    {%- endif -%}
 {%- endmacro %}
 
 {% macro spark__to_utc(local_timestamp, zone) -%}

@@ -1,6 +1,6 @@
-{{ config(materialized='by_day') }}
+{{ config(materialized='by_day', families=['excluded']) }}
 {#- What was left out of a KPI, and why: nothing disappears in silence. -#}
--- depends_on: {{ ref('kpi_days_changed') }}
+-- depends_on: {{ ref('kpi_days_excluded') }}
 with excluded as (
     {%- for model in kpi_fact_models_by_order().split() %}
         select

@@ -1,5 +1,5 @@
 {{ config(schema='intermediate', materialized='compared', contract={'enforced': false}) }}
-{#- Sums of the KPIs whose rows hang on more than an order: documents, invoices, promises of nodes. -#}
+{#- Sums of the KPIs whose rows hang on more than an order: documents, invoices, notices. -#}
 {% for model in kpi_fact_models_of_others().split() %}
     select
         kpi_id,

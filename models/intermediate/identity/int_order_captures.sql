@@ -1,9 +1,11 @@
+{{ config(materialized='by_number', number='order_reference') }}
 {#-
     Who captured an order, and when: one row per system, order number and occurrence. A number that is captured again
     long after its last capture (retailers number purchase orders anew every few years) is another order: a new
     occurrence. The buyer's own order date decides where the document states it, so that a resent or replaced order
     stays the same.
 -#}
+-- depends_on: {{ ref('int_numbers_changed') }}
 with captures as (
     select
         source,
@@ -12,7 +14,7 @@ with captures as (
         event_at,
         coalesce({{ day_of_digits(json_text("attributes", "'$.po_date'")) }}, cast(event_at as date)) as ordered_date
     from {{ ref('stg_landing__order_events') }}
-    where event_type = 'order.captured'
+    where event_type = 'order.captured' and {{ of_numbers_changed('order_id') }}
 ),
 
 days as (

@@ -1,8 +1,10 @@
+{{ config(materialized='by_number', number='order_reference', and_of='int_order_references_linked') }}
 {#-
     What every order number of every system means: one row per system, number and, where a number was used again, period
     of use. `order_id` is the order; `status` says how sure that is: record (the system captured it), matched (same
     number or a rule), ambiguous (several orders fit: left alone), unmatched (no captured order fits).
 -#}
+-- depends_on: {{ ref('int_numbers_changed') }}
 with orders as (
     select
         order_id,
@@ -13,6 +15,7 @@ with orders as (
         case when occurrence > 0 then {{ add_days("least(captured_at, cast(ordered_date as timestamp))", -3) }} end
             as valid_from_at
     from {{ ref('int_orders_of_record') }}
+    where {{ of_numbers_changed('order_reference') }}
 ),
 
 periods as (
@@ -27,6 +30,7 @@ periods as (
 
 linked as (
     select * from {{ ref('int_order_references_linked') }}
+    where {{ of_numbers_changed('order_reference') }}
 )
 
 select
@@ -65,3 +69,4 @@ left join periods as led
         and not led.is_apart
         and own.order_id is null
         and linked.order_id is null
+where {{ of_numbers_changed('refs.order_reference') }}

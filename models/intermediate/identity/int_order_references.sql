@@ -1,18 +1,41 @@
-{#- Every order number that any system ever used: one row per system and number. -#}
+{{ config(materialized='by_number', number='order_reference') }}
+{#- Every order number that any system ever used: one row per system and number. New events are added to what stands. -#}
 {%- set families = ["order", "shipment", "return", "finance", "document"] -%}
+-- depends_on: {{ ref('int_numbers_changed') }}
+-- depends_on: {{ ref('stg_landing__new_events') }}
 with mentions as (
-    {% for family in families %}
+    {%- if execute and is_build_incremental() %}
         select
             source,
             order_id as order_reference,
-            min(event_at) as first_seen_at,
-            max(event_at) as last_seen_at,
-            count(*) as events
-        from {{ ref('stg_landing__' ~ family ~ '_events') }}
+            event_at as first_seen_at,
+            event_at as last_seen_at,
+            1 as events
+        from {{ ref('stg_landing__new_events') }}
         where order_id is not null
-        group by source, order_id
-        {% if not loop.last %}union all{% endif %}
-    {% endfor %}
+        union all
+        select
+            source,
+            order_reference,
+            first_seen_at,
+            last_seen_at,
+            events
+        from {{ this }}
+        where {{ of_numbers_changed("order_reference") }}
+    {%- else %}
+        {%- for family in families %}
+            select
+                source,
+                order_id as order_reference,
+                min(event_at) as first_seen_at,
+                max(event_at) as last_seen_at,
+                count(*) as events
+            from {{ ref('stg_landing__' ~ family ~ '_events') }}
+            where order_id is not null
+            group by source, order_id
+            {{ "union all" if not loop.last }}
+        {%- endfor %}
+    {%- endif %}
 )
 
 select

@@ -1,3 +1,4 @@
+{{ config(materialized='compared', by_row=true) }}
 {#-
     Numbers of one system that mean an order of another, found by the rules of seed match_rules: what a copying system
     or one that never captured the number says about the order (its own number, the buyer's purchase order number, the

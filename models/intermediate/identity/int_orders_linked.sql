@@ -1,25 +1,21 @@
+{{ config(materialized='by_number', number='link', whole_after='int_order_renames') }}
 {#-
-    Orders that share a parcel or a shipment, by the number they share: what is known of one of them can change the
-    others. Grain is order_id, link.
+    Orders that share a parcel, a shipment or a return, by the number they share: what is known of one of them can change
+    the others. Grain is order_id, link.
 -#}
-{%- set numbers = ["tracking_number", "shipment_id"] -%}
-with events as (
-    select
-        events.tracking_number,
-        events.shipment_id,
-        coalesce(renames.order_id, events.order_id) as order_id
-    from {{ ref('stg_landing__shipment_events') }} as events
-    {{ join_renames() }}
-    where events.order_id is not null
-),
-
-mentions as (
-    {%- for number in numbers %}
+{%- set numbers = {"tracking_number": "shipment", "shipment_id": "shipment", "rma_id": "return"} -%}
+-- depends_on: {{ ref('int_numbers_changed') }}
+with mentions as (
+    {%- for number, family in numbers.items() %}
         select
-            {{ number }} as link,
-            order_id
-        from events
-        where {{ number }} is not null
+            events.{{ number }} as link,
+            coalesce(renames.order_id, events.order_id) as order_id
+        from {{ ref('stg_landing__' ~ family ~ '_events') }} as events
+        {{ join_renames() }}
+        where
+            events.order_id is not null
+            and events.{{ number }} is not null
+            and {{ of_numbers_changed('events.' ~ number) }}
         {{ "union all" if not loop.last }}
     {%- endfor %}
 ),

@@ -1,9 +1,11 @@
+{{ config(materialized='by_number', number='order_reference') }}
 {#-
     One row per order: the system whose capture is its record. Where several systems captured the same number, the
     best-ranked one (seed source_systems) is the record if the others' captures agree with it: near in time and, where
     both state SKUs, at least one in common. Captures that do not agree are orders of their own (`is_apart`), named
     after their system; they are never merged silently.
 -#}
+-- depends_on: {{ ref('int_numbers_changed') }}
 with captures as (
     select
         captures.*,
@@ -11,6 +13,7 @@ with captures as (
         coalesce(systems.is_copy, false) as is_copy
     from {{ ref('int_order_captures') }} as captures
     left join {{ ref('source_systems') }} as systems on captures.source = systems.source
+    where {{ of_numbers_changed('captures.order_reference') }}
 ),
 
 leaders as (

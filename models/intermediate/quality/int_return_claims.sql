@@ -1,4 +1,4 @@
-{{ config(materialized='compared') }}
+{{ config(materialized='incremental') }}
 {#-
     What customers held against an order: returns by the class of their reason, within the days in which a claim still
     demotes the order (G15), counted from its delivery.

@@ -1,4 +1,4 @@
-{{ config(materialized='compared') }}
+{{ config(materialized='incremental', linked=true) }}
 {#- Return snapshots come again with news: the youngest observation of each stage counts. -#}
 {% set stages = {
     "rma.created": "created_at",
@@ -10,26 +10,28 @@
 } %}
 with ranked as (
     select
-        rma_id,
-        event_type,
-        event_at,
-        observed_at,
-        line_id,
-        sku,
-        quantity,
-        reason,
-        disposition,
-        amount,
-        currency,
-        node_id,
-        tracking_number,
-        coalesce(order_id, max(order_id) over (partition by rma_id)) as order_id,
-        coalesce(line_id, sku) as item,
+        events.rma_id,
+        events.event_type,
+        events.event_at,
+        events.observed_at,
+        events.line_id,
+        events.sku,
+        events.quantity,
+        events.reason,
+        events.disposition,
+        events.amount,
+        events.currency,
+        events.node_id,
+        events.tracking_number,
+        coalesce(events.order_id, owners.order_id) as order_id,
+        coalesce(events.line_id, events.sku) as item,
         row_number() over (
-            partition by rma_id, order_id, line_id, sku, event_type
-            order by observed_at desc, event_at desc, event_id asc
+            partition by events.rma_id, events.order_id, events.line_id, events.sku, events.event_type
+            order by events.observed_at desc, events.event_at desc, events.event_id asc
         ) as recency
-    from {{ ref('int_return_events_identified') }}
+    from {{ ref('int_return_events_identified') }} as events
+    left join {{ ref('int_return_owners') }} as owners on events.rma_id = owners.rma_id and events.order_id is null
+    where events.order_id is not null or owners.order_id is not null
 ),
 
 latest as (
@@ -111,12 +113,12 @@ physical_items as (
         order_id,
         item
     from joined
-    where is_physical and order_id is not null
+    where is_physical and order_id <> '(none)'
 )
 
 select
     joined.rma_id,
-    coalesce(joined.order_id, '(none)') as order_id,
+    joined.order_id,
     joined.line_id,
     joined.sku,
     joined.item,

@@ -1,4 +1,4 @@
-{{ config(materialized='compared') }}
+{{ config(materialized='incremental', ticks='is_provisional and claims_end_date <= as_of_date') }}
 {#-
     The perfect order (SCOR RL.1.1, K3): every order due under its headline profile with the four components, and what
     failed first. A claim found within 30 days of delivery demotes the order, never its OTIF (G15).
@@ -34,8 +34,10 @@ judged as (
             when documented.is_untracked then 'no_tracking'
         end as document_fault,
         assessed.due_date,
-        orders.delivered_at,
-        {{ add_days(as_of_date(), '-' ~ var('claim_days', 30)) }} as settled_date
+        cast(
+            {{ add_days('coalesce(' ~ company_date('orders.delivered_at') ~ ', assessed.due_date)', var('claim_days', 30)) }}
+            as date
+        ) as claims_end_date
     from {{ ref('fct_order_assessments') }} as assessed
     inner join {{ ref('fct_orders') }} as orders on assessed.order_id = orders.order_id
     inner join {{ ref('int_orders_documented') }} as documented on assessed.order_id = documented.order_id
@@ -61,6 +63,7 @@ select
     is_documented,
     is_sound,
     is_complete and is_on_time and is_documented and is_sound as is_perfect,
-    coalesce({{ company_date('delivered_at') }}, due_date) > settled_date as is_provisional,
+    claims_end_date > {{ as_of_date() }} as is_provisional,
+    claims_end_date,
     due_date
 from judged

@@ -17,7 +17,9 @@ with first_pass as (
     from {{ ref('int_service_units_assessed') }} as assessed
     inner join {{ ref('fct_order_lines') }} as order_lines
         on assessed.order_id = order_lines.order_id and assessed.line_id = order_lines.line_id
-    where assessed.is_headline and not assessed.is_bridge_step and assessed.line_id <> ''
+    where
+        assessed.is_headline and not assessed.is_bridge_step and assessed.line_id <> ''
+        and {{ on_days_changed("assessed.due_date") }}
 ),
 
 flows as (

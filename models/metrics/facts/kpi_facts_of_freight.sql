@@ -14,21 +14,19 @@ with shipping_orders as (
     from {{ ref('fct_orders') }}
 ),
 
+orders_on_lines as (
+    select distinct order_id
+    from {{ ref('fct_order_lines') }}
+    where freight_amount is not null
+),
+
 line_freight as (
     select
         order_lines.*,
-        shipping_orders.reason,
-        max(case when order_lines.freight_amount is not null then 1 else 0 end) over (
-            partition by order_lines.order_id
-        ) = 1 as is_on_lines
+        shipping_orders.reason
     from {{ ref('fct_order_lines') }} as order_lines
+    inner join orders_on_lines on order_lines.order_id = orders_on_lines.order_id
     inner join shipping_orders on order_lines.order_id = shipping_orders.order_id
-),
-
-orders_on_lines as (
-    select distinct order_id
-    from line_freight
-    where is_on_lines
 ),
 
 combined as (
@@ -55,7 +53,6 @@ combined as (
         false as is_provisional,
         {{ company_date('captured_at') }} as period_date
     from line_freight
-    where is_on_lines
     union all
     select
         'freight_share' as kpi_id,

@@ -15,6 +15,7 @@ with untold as (
         not is_voided
         and (tracking_number is null or accepted_at is null)
         and coalesce(accepted_at, ship_confirmed_at, arrived_at, delivered_at) is not null
+        and {{ on_no_day() }}
     group by order_id, coalesce(tracking_number, '(none)')
 ),
 

@@ -10,6 +10,12 @@ with handed_over as (
         max(case when ship_exclusion_reason is null and not is_ship_due then 1 else 0 end) = 0 as is_ship_due,
         max(case when ship_exclusion_reason is null and not is_handed_over then 1 else 0 end) = 0 as is_handed_over
     from {{ ref('int_order_lines_handed_over') }}
+    where
+        order_id in (
+            select order_id
+            from {{ ref('int_order_lines_handed_over') }}
+            where {{ on_days_changed("coalesce(ship_due_date, captured_date)") }}
+        )
     group by order_id
 ),
 

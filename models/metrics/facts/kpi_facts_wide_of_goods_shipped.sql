@@ -13,7 +13,7 @@ with returned_by_class as (
         count(*) as return_lines
     from {{ ref('fct_returns') }} as returns
     left join {{ ref('return_reasons') }} as reasons on lower(returns.reason) = reasons.reason
-    where returns.received_at is not null
+    where returns.received_at is not null and {{ on_days_changed("returns.shipped_date") }}
     group by returns.order_id, returns.line_id
 ),
 
@@ -24,7 +24,7 @@ damaged_units as (
         sum(returns.quantity) as quantity
     from {{ ref('fct_returns') }} as returns
     inner join {{ ref('return_reasons') }} as reasons on lower(returns.reason) = reasons.reason
-    where reasons.reason_class = 'damaged'
+    where reasons.reason_class = 'damaged' and {{ on_days_changed("returns.shipped_date") }}
     group by returns.order_id, returns.line_id
 ),
 

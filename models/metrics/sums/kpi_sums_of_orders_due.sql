@@ -1,4 +1,4 @@
-{{ config(schema='intermediate', materialized='by_day', contract={'enforced': false}) }}
+{{ config(schema='intermediate', materialized='by_day', families=['orders_due'], contract={'enforced': false}) }}
 {#- KPIs of orders that a service profile judges, side by side: sums of kpi_facts_of_orders_due by day. -#}
 -- depends_on: {{ ref('kpi_days_changed') }}
 select

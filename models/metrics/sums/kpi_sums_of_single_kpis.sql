@@ -1,8 +1,12 @@
-{{ config(schema='intermediate', materialized='by_day', contract={'enforced': false}) }}
-{#- KPIs by order that share their rows with no other, added up one by one. Grain is that of kpi_values. -#}
+{{ config(
+    schema='intermediate', materialized='by_day', contract={'enforced': false}, families=kpi_fact_models_single().split()
+) }}
+{#- KPIs by order that share their rows with no other, added up one by one. Grain is that of kpi_values;
+    `family` is the model of rows. -#}
 -- depends_on: {{ ref('kpi_days_changed') }}
 {% for model in kpi_fact_models_single().split() %}
     select
+        '{{ model }}' as family,
         kpi_id,
         profile_id,
         is_headline,

@@ -1,25 +1,25 @@
+{{ config(materialized='table') }}
 {#-
     What the last build did not see: events that landed since, and those that lay in its future. Landing tables only
     grow, so the number of their rows tells where the news begins. None on a build from scratch, to which all is new.
 -#}
+{% set none_told = "cast(null as varchar)" %}
 {% set keys = {
-    "order": ("cast(null as varchar)", "cast(null as varchar)"),
-    "shipment": ("shipment_id", "tracking_number"),
-    "return": ("cast(null as varchar)", "cast(null as varchar)"),
-    "finance": ("cast(null as varchar)", "cast(null as varchar)"),
-    "document": ("cast(null as varchar)", "cast(null as varchar)"),
+    "order": (none_told, none_told, none_told),
+    "shipment": ("shipment_id", "tracking_number", none_told),
+    "return": (none_told, none_told, "rma_id"),
+    "finance": (none_told, none_told, none_told),
+    "document": (none_told, none_told, none_told),
 } %}
-{% for family, (shipment_id, tracking_number) in keys.items() %}
+{% for family, (shipment_id, tracking_number, rma_id) in keys.items() %}
     select
-        events.source,
-        events.order_id,
+        source,
+        order_id,
         {{ shipment_id }} as shipment_id,
         {{ tracking_number }} as tracking_number,
-        events.event_at
-    from {{ source('landing', family ~ '_events') }} as events
-    inner join {{ source('builds', 'seen') }} as seen on seen.family = '{{ family }}'
-    where
-        events.event_at < {{ as_of() }}
-        and (events.rowid >= seen.events or events.event_at >= seen.as_of)
+        {{ rma_id }} as rma_id,
+        event_at
+    from {{ source('landing', family ~ '_events') }}
+    where {{ is_event_new(family) }}
     {% if not loop.last %}union all{% endif %}
 {% endfor %}
