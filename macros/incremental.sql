@@ -66,6 +66,17 @@
     {{ return(relation.schema ~ "." ~ relation.identifier in found) }}
 {%- endmacro %}
 
+{#- The columns of a table in their order, quoted. No build on top of another changes them. -#}
+{% macro columns_of(relation) -%}
+    {%- set told = asked_once(
+        "select schema_name || '.' || table_name || ' ' || string_agg('\"' || column_name || '\"', ', ' "
+        ~ "order by column_index) from duckdb_columns() where database_name = '" ~ relation.database
+        ~ "' group by schema_name, table_name"
+    ) -%}
+    {%- set name = relation.schema ~ "." ~ relation.identifier ~ " " -%}
+    {%- for table in told if table.startswith(name) -%} {{ return(table[name | length:]) }} {%- endfor -%}
+{%- endmacro %}
+
 {#-
     The orders to build again: those that changed in an input, and those whose answer changes because time passed
     (`ticks`, a condition on the rows that stand). Orders of one shipment are built together where `linked` says so.
@@ -154,13 +165,13 @@
     {{ return("(" ~ numbers ~ ")") }}
 {%- endmacro %}
 
-{#- Rows of a model by number that this build makes anew, as a condition on the column of its input that has the number. -#}
+{#- What a model by number makes anew with this build, as a condition on the column of its input that has the number. -#}
 {% macro of_numbers_changed(column) -%}
     {%- set numbers = numbers_changed() if execute and is_build_incremental() -%}
     {{ return(column ~ " in " ~ numbers if numbers else "true") }}
 {%- endmacro %}
 
-{#- Models of numbers before it is known what order they mean: the rows of a number depend on rows of the same number. -#}
+{#- Models of numbers before it is known what order they mean: the rows of a number depend on rows of that number. -#}
 {% materialization by_number, adapter="duckdb", supported_languages=["sql"] -%}
     {%- if not is_build_incremental() or numbers_changed() is none -%} {{ return(make_table()) }} {%- endif -%}
     {%- do must_stand(load_cached_relation(this)) -%}
@@ -176,7 +187,9 @@
 {%- endmaterialization %}
 
 {#- The table in memory that has what a model made, or what a view has of the orders that changed. -#}
-{% macro made_of(name) -%} {{ return(api.Relation.create(database="made", schema="main", identifier=name)) }} {%- endmacro %}
+{% macro made_of(name) -%}
+    {{ return(api.Relation.create(database="made", schema="main", identifier=name)) }}
+{%- endmacro %}
 
 {#-
     The rows of an input that a model reads of the orders it builds: out of memory where the input was built for the same
@@ -186,17 +199,20 @@
 {% macro rows_at_hand(input, rows, changed) -%}
     {%- set counts = graph["orders_rebuilt"] -%}
     {%- set orders = counts[changed | string] -%}
-    {%- set made = made_of(input.alias) -%}
     {%- if input.config.materialized == "view" -%}
-        {%- set all = asked_once("select count(*) from " ~ relation_of(graph.nodes["model.otif.int_orders_changed"]))[0] -%}
-        {%- if orders != all -%} {{ return(rows) }} {%- endif -%}
-        {%- if input.alias not in counts -%}
+        {%- set all_changed = relation_of(graph.nodes["model.otif.int_orders_changed"]) -%}
+        {%- if orders != asked_once("select count(*) from " ~ all_changed)[0] -%} {{ return(rows) }} {%- endif -%}
+        {%- set at_hand = graph.setdefault("views_at_hand", {}) -%}
+        {%- if input.alias not in at_hand -%}
+            {#- Under the name of who asks: two models that ask at the same time must not make the same table. -#}
+            {%- set made = made_of(input.alias ~ "__for_" ~ model.alias) -%}
             {%- do run_query("create or replace table " ~ made ~ " as " ~ rows) -%}
-            {%- do counts.update({input.alias: orders}) -%}
+            {%- do at_hand.update({input.alias: made}) -%}
         {%- endif -%}
-        {{ return("(from " ~ made ~ ")") }}
+        {{ return("(from " ~ at_hand[input.alias] ~ ")") }}
     {%- endif -%}
-    {{ return("(from " ~ made ~ ")" if counts.get(changes_of(input.alias) | string) == orders else rows) }}
+    {%- set is_made = counts.get(changes_of(input.alias) | string) == orders and not input.config.get("orderless") -%}
+    {{ return("(from " ~ made_of(input.alias) ~ ")" if is_made else rows) }}
 {%- endmacro %}
 
 {#- An increment on a table that somebody dropped would be wrong in silence. -#}
@@ -230,35 +246,54 @@
     {%- do must_stand(load_cached_relation(this)) -%}
     {%- do pack_at_weekends() -%}
     {%- do run_query("create or replace table " ~ changed ~ " as " ~ orders_to_rebuild(model)) -%}
-    {%- if is_whole(changed) -%} {{ return(make_table()) }} {%- endif -%}
+    {%- set orders = orders_in(changed) -%}
+    {%- if orders is none -%} {{ return(make_table()) }} {%- endif -%}
 
     {%- set rebuilt = made_of(this.identifier) -%}
-    {%- set columns = adapter.get_columns_in_relation(this) | map(attribute="quoted") | join(", ") -%}
+    {%- set columns = columns_of(this) -%}
     {%- set rows = "order_id in (select order_id from " ~ changed ~ ")" -%}
     {%- if config.get("orderless") -%} {%- set rows = rows ~ " or order_id is null" -%} {%- endif -%}
     {%- do adapter.commit() -%}  {#- a transaction writes to one database only -#}
-    {%- do graph.setdefault("orders_rebuilt", {}).update({changed | string: orders_in(changed)}) -%}
+    {%- do graph.setdefault("orders_rebuilt", {}).update({changed | string: orders}) -%}
     {%- set query = query_of_changed_orders(model, sql, changed) -%}
     {%- do run_query("create or replace table " ~ rebuilt ~ " as select " ~ columns ~ " from " ~ this ~ " limit 0") -%}
     {%- do run_query(
         "insert into " ~ rebuilt ~ " select " ~ columns ~ " from (" ~ query ~ ") as rebuilt where " ~ rows
     ) -%}
     {%- do adapter.commit() -%}
+    {%- if config.get("often_same") -%} {%- do tell_differences_only(changed, rebuilt, columns) -%} {%- endif -%}
     {% call statement("main") -%}
         {%- if this.identifier in kpi_day_tables() %}
-            create or replace table {{ changes_of(this.identifier ~ "__gone") }} as
-            select distinct {{ kpi_day_columns(this.identifier) }} from {{ this }} where {{ rows }};
+            {%- set gone = changes_of(this.identifier ~ "__gone") %}
+            create or replace table {{ gone }} as
+            select rowid as row_gone, {{ kpi_day_columns(this.identifier) }} from {{ this }} where {{ rows }};
+            delete from {{ this }} where rowid in (select row_gone from {{ gone }});
+        {%- else %}
+            delete from {{ this }} where {{ rows }};
         {%- endif %}
-        delete from {{ this }} where {{ rows }};
-        insert into {{ this }} ({{ columns }}) from {{ rebuilt }};
+        insert into {{ this }} ({{ columns }}) from {{ rebuilt }} where {{ rows }};
     {%- endcall %}
     {%- do adapter.commit() -%}
     {{ return({"relations": [this]}) }}
 {%- endmaterialization %}
 
+{#- Orders that were made anew and are what they were are no changes: whoever reads the model need not follow. -#}
+{% macro tell_differences_only(changed, rebuilt, columns) -%}
+    {%- set digest = "sum(cast(hash(" ~ columns ~ ") as hugeint))" -%}
+    {%- set told = "select order_id, count(*) as rows_told, " ~ digest ~ " as digest from " -%}
+    {%- set standing = told ~ this ~ " where order_id in (select order_id from " ~ changed ~ ") group by order_id" -%}
+    {%- set made = told ~ rebuilt ~ " group by order_id" -%}
+    {%- do run_query(
+        "create or replace table " ~ changed ~ " as select distinct order_id from ((" ~ made ~ " except " ~ standing
+        ~ ") union all (" ~ standing ~ " except " ~ made ~ ")) as differences"
+    ) -%}
+    {%- do graph["orders_rebuilt"].update({changed | string: orders_in(changed)}) -%}
+    {%- do adapter.commit() -%}
+{%- endmacro %}
+
 {#- What tells whether a compared table changed: a digest per order where it has orders, else its rows. -#}
 {% macro rows_to_compare(relation) -%}
-    {%- set columns = adapter.get_columns_in_relation(relation) | map(attribute="quoted") | join(", ") -%}
+    {%- set columns = columns_of(relation) -%}
     {%- if has_order_id(relation) and not config.get("by_row") -%}
         {%- set digest = "sum(cast(hash(" ~ columns ~ ") as hugeint))" -%}
         {%- set told = "order_id, count(*) as rows_told, " ~ digest ~ " as digest" -%}
@@ -307,7 +342,7 @@
     {%- if families | length > 1 -%}
         {%- set rows = "(family, period_date) in (select family, period_date from " ~ days_table(families[0]) ~ ")" -%}
     {%- endif -%}
-    {%- set columns = adapter.get_columns_in_relation(this) | map(attribute="quoted") | join(", ") -%}
+    {%- set columns = columns_of(this) -%}
     {% call statement("main") -%}
         delete from {{ this }} where {{ rows }};
         insert into {{ this }} ({{ columns }}) select {{ columns }} from ({{ cut.sql }})
@@ -333,7 +368,8 @@
         "/[*] on days changed: (.+?) [*]/ true", "(\\1 is null or " ~ days_in(days, "\\1") ~ ")",
         graph["queries"][view.unique_id]
     ) -%}
-    {{ return(query | replace(relation_of(view) | string, "(select * from (" ~ early ~ ") where " ~ days_in(days) ~ ")")) }}
+    {%- set rows = "(select * from (" ~ early ~ ") where " ~ days_in(days) ~ ")" -%}
+    {{ return(query | replace(relation_of(view) | string, rows)) }}
 {%- endmacro %}
 
 {#- The days that this build adds up anew for a family of KPIs; a null among them means every day. -#}
@@ -359,9 +395,17 @@
     {{ return(all.columns[0].values()[0] > 0) }}
 {%- endmacro %}
 
-{#- How many orders a table of changed orders has. -#}
+{#- Did this build make an incremental model anew for some orders, not as a whole? -#}
+{% macro is_rebuilt_by_order(name) -%}
+    {{ return(changes_of(name) | string in graph.get("orders_rebuilt", {})) }}
+{%- endmacro %}
+
+{#- How many orders a table of changed orders has; none if it says that all of them changed. -#}
 {% macro orders_in(changed) -%}
-    {{ return(run_query("select count(*) from " ~ changed).columns[0].values()[0]) }}
+    {%- set told = run_query(
+        "select case when count(*) = count(order_id) then count(*) end as orders from " ~ changed
+    ) -%}
+    {{ return(told.columns[0].values()[0]) }}
 {%- endmacro %}
 
 {#- The rows of a model that this build made anew, as a condition; none = all of them. -#}

@@ -6,8 +6,8 @@
 
 {#- Those whose rows of an order depend on rows of the same order only, and on the last day before the as-of. -#}
 {% macro kpi_fact_models_by_order() -%}
-    orders_due lines_due perfection accuracy shipping cancelling goods_shipped grading backorders promises parcels freight
-    cut_offs
+    orders_due lines_due perfection accuracy shipping cancelling goods_shipped grading backorders promises parcels
+    freight cut_offs
 {%- endmacro %}
 
 {#- Those of them that share their rows with no other KPI (kpi_sums_of_single_kpis). -#}
@@ -25,7 +25,7 @@
         "lines_due": {"int_service_units_assessed": ["due_date"]},
         "perfection": {"fct_order_assessments": ["due_date"]},
         "accuracy": {"fct_orders": ["captured_date", company_date("accepted_at")]},
-        "shipping": {"int_order_lines_handed_over": ["ship_due_date", "captured_date"]},
+        "shipping": {"int_order_lines_handed_over": ["coalesce(ship_due_date, captured_date)"]},
         "cancelling": {"fct_orders": ["captured_date"]},
         "goods_shipped": {
             "int_order_lines_balanced": [company_date("coalesce(first_accepted_at, first_shipped_at)")]
@@ -77,20 +77,23 @@
 
 {% macro kpi_day_column(day) -%} {{ return("day_" ~ local_md5(day)) }} {%- endmacro %}
 
-{#- The days on which rows of certain orders (table `orders` of the query) stand, and stood before this build. -#}
+{#-
+    The days on which rows of certain orders (table `orders` of the query) stand, and stood before this build. A table that
+    was made anew as a whole says that all orders changed.
+-#}
 {% macro kpi_days_of_orders(sources) -%}
-    {%- set days = [] -%}
-    {%- for name, columns in sources.items() -%}
+    {%- set days = ["select cast(null as date) as period_date"] -%}
+    {%- for name, columns in sources.items() if is_rebuilt_by_order(name) -%}
         {%- set table = relation_of(graph.nodes["model.otif." ~ name]) -%}
-        {%- set changes = changes_of(name) | string -%}
+        {%- set others = "select order_id from orders except select order_id from " ~ changes_of(name) -%}
         {%- for day in columns -%}
-            {%- set others = "select order_id from orders" -%}
-            {%- if changes in graph.get("orders_rebuilt", {}) -%}
-                {%- do days.append("select " ~ day ~ " as period_date from " ~ made_of(name)) -%}
-                {%- set others = others ~ " except select order_id from " ~ changes -%}
-            {%- endif -%}
-            {%- do days.append("select " ~ day ~ " as period_date from " ~ table ~ " where order_id in (" ~ others ~ ")") -%}
-            {%- do days.append("select " ~ kpi_day_column(day) ~ " as period_date from " ~ changes_of(name ~ "__gone")) -%}
+            {%- do days.append("select " ~ day ~ " as period_date from " ~ made_of(name)) -%}
+            {%- do days.append(
+                "select " ~ day ~ " as period_date from " ~ table ~ " where order_id in (" ~ others ~ ")"
+            ) -%}
+            {%- do days.append(
+                "select " ~ kpi_day_column(day) ~ " as period_date from " ~ changes_of(name ~ "__gone")
+            ) -%}
         {%- endfor -%}
     {%- endfor -%}
     {{ return(days) }}
@@ -111,7 +114,7 @@
             "select cast(unnest(range(" ~ company_date(since_as_of()) ~ returnable ~ ", " ~ as_of_date() ~ returnable
             ~ ", interval '1' day)) + interval '1' day as date) as period_date"
         ]) }}
-    {%- elif family == "cut_offs" -%}
+    {%- elif family == "cut_offs" and is_rebuilt_by_order("int_node_orders_clocked") -%}
         {#- Orders whose node has more or less to do than before (excuses of int_node_orders_cut_off). -#}
         {%- set clocked = relation_of(graph.nodes["model.otif.int_node_orders_clocked"]) -%}
         {%- set loaded = "select node_id, due_at from " ~ clocked ~ " where order_id in (select order_id from "

@@ -24,7 +24,12 @@ AS_OF = datetime(2026, 11, 16, 5, tzinfo=UTC)
 SCHEMAS = ("intermediate", "marts", "metrics")
 # What tells about the build itself or about its publications, not about the company.
 BOOKKEEPING = {
-    "int_orders_changed", "int_numbers_changed", "kpi_days_changed", "kpi_days_excluded", "kpi_restatements", "publication",
+    "int_orders_changed",
+    "int_numbers_changed",
+    "kpi_days_changed",
+    "kpi_days_excluded",
+    "kpi_restatements",
+    "publication",
 }
 # The chain from events to verdicts and timelines, for the short proof.
 CHAIN = ("+int_service_orders_assessed", "+int_order_lines_handed_over", "+fct_order_stages", "+fct_events")

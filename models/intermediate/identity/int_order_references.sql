@@ -1,5 +1,5 @@
 {{ config(materialized='by_number', number='order_reference') }}
-{#- Every order number that any system ever used: one row per system and number. New events are added to what stands. -#}
+{#- Every order number that any system ever used: one row per system and number. News are added to what stands. -#}
 {%- set families = ["order", "shipment", "return", "finance", "document"] -%}
 -- depends_on: {{ ref('int_numbers_changed') }}
 -- depends_on: {{ ref('stg_landing__new_events') }}

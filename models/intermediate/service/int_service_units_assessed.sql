@@ -1,4 +1,7 @@
-{{ config(materialized='incremental', ticks='is_provisional or (not is_due and window_end_at <= as_of)') }}
+{{ config(
+    materialized='incremental',
+    ticks='(is_provisional and settled_at <= as_of) or (not is_due and window_end_at <= as_of)'
+) }}
 {#-
     The verdict per unit of judgement and profile (K1, G7, G11): units inside the window and by its end, capped at the
     base, and pieces inside the window. A piece that left but has not arrived is a piece outside the window; a line
@@ -123,5 +126,6 @@ select
         as is_first_pass,
     due_date,
     window_start_at,
-    window_end_at
+    window_end_at,
+    settled_at
 from judged

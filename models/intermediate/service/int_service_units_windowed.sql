@@ -196,5 +196,6 @@ select
     ) as is_provisional,
     cast({{ to_local(just_before('judged_end_at'), 'clock_zone') }} as date) as due_date,
     judged_start_at as window_start_at,
-    judged_end_at as window_end_at
+    judged_end_at as window_end_at,
+    {{ add_days('judged_end_at', '(maturity_days + provisional_days)') }} as settled_at
 from decided

@@ -1,4 +1,7 @@
-{{ config(materialized='incremental', ticks='not is_mature and shipped_date is not null') }}
+{{ config(
+    materialized='incremental',
+    ticks="not is_mature and shipped_date <= as_of_date - interval '1' day * " ~ var('return_maturity_days', 51)
+) }}
 {%- set dims = ["channel", "channel_type", "customer_id", "node_id", "carrier", "region", "category", "seller_id"] -%}
 with lines as (
     select

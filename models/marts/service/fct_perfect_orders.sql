@@ -35,8 +35,8 @@ judged as (
         end as document_fault,
         assessed.due_date,
         cast(
-            {{ add_days('coalesce(' ~ company_date('orders.delivered_at') ~ ', assessed.due_date)', var('claim_days', 30)) }}
-            as date
+            coalesce({{ company_date('orders.delivered_at') }}, assessed.due_date)
+            + interval '1' day * {{ var('claim_days', 30) }} as date
         ) as claims_end_date
     from {{ ref('fct_order_assessments') }} as assessed
     inner join {{ ref('fct_orders') }} as orders on assessed.order_id = orders.order_id

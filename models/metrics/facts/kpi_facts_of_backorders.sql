@@ -75,7 +75,9 @@ open_lines as (
     from {{ ref('fct_order_lines') }} as order_lines
     left join {{ ref('fct_backorders') }} as backorders
         on order_lines.order_id = backorders.order_id and order_lines.line_id = backorders.line_id
-    where coalesce(order_lines.open_quantity > 0, true) and order_lines.line_status <> 'cancelled'
+    where
+        coalesce(order_lines.open_quantity > 0, true) and order_lines.line_status <> 'cancelled'
+        and (backorders.order_id is not null or {{ on_no_day() }})
 ),
 
 -- A stock, not a flow: it belongs to the last day before the as-of.

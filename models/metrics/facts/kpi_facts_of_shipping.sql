@@ -12,9 +12,9 @@ with handed_over as (
     from {{ ref('int_order_lines_handed_over') }}
     where
         order_id in (
-            select order_id
-            from {{ ref('int_order_lines_handed_over') }}
-            where {{ on_days_changed("coalesce(ship_due_date, captured_date)") }}
+            select due.order_id
+            from {{ ref('int_order_lines_handed_over') }} as due
+            where {{ on_days_changed("coalesce(due.ship_due_date, due.captured_date)") }}
         )
     group by order_id
 ),
