@@ -165,7 +165,7 @@
     {{ return("(" ~ numbers ~ ")") }}
 {%- endmacro %}
 
-{#- What a model by number makes anew with this build, as a condition on the column of its input that has the number. -#}
+{#- What a model by number makes anew with this build, a condition on the column of its input that has the number. -#}
 {% macro of_numbers_changed(column) -%}
     {%- set numbers = numbers_changed() if execute and is_build_incremental() -%}
     {{ return(column ~ " in " ~ numbers if numbers else "true") }}
