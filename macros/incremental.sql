@@ -223,15 +223,13 @@
 {%- endmacro %}
 
 {#-
-    Row groups out of which rows went are packed when a build steps over the night to a Sunday: packing them whenever a
-    few rows went would write a table anew for every small change.
+    Row groups out of which rows went are packed by every eighth build on top of others (pipelines/increments.py): packing
+    them whenever a few rows went would write a table anew for every small change.
 -#}
-{% macro pack_at_weekends() -%}
-    {%- set is_due = asked_once(
-        "select date_trunc('week', as_of + interval '1' day) > date_trunc('week', since_as_of + interval '1' day) "
-        ~ "from builds.context"
-    )[0] -%}
-    {%- if is_due -%} {%- do run_query("set global max_vacuum_tasks = 100") -%} {%- endif -%}
+{% macro pack_now_and_then() -%}
+    {%- if asked_once("select coalesce(min(builds_left), 0) from builds.packing")[0] == 0 -%}
+        {%- do run_query("set global max_vacuum_tasks = 100") -%}
+    {%- endif -%}
 {%- endmacro %}
 
 {#-
@@ -244,7 +242,7 @@
         {{ return(make_table()) }}
     {%- endif -%}
     {%- do must_stand(load_cached_relation(this)) -%}
-    {%- do pack_at_weekends() -%}
+    {%- do pack_now_and_then() -%}
     {%- do run_query("create or replace table " ~ changed ~ " as " ~ orders_to_rebuild(model)) -%}
     {%- set orders = orders_in(changed) -%}
     {%- if orders is none -%} {{ return(make_table()) }} {%- endif -%}

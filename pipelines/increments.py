@@ -8,6 +8,7 @@ code, an earlier as-of, landed events that are gone. The state lives in schema `
     seen       per landing table (an event family, batches, files, rejects) the rows that the build it stands on had
                seen; empty from scratch
     completed  at most one row: the last build that ended well; gone while a build runs
+    packing    one row: how many builds go by until one packs the tables out of which rows went (macros/incremental.sql)
 """
 
 from __future__ import annotations
@@ -33,12 +34,15 @@ create table if not exists builds.completed (
     as_of timestamp not null, fingerprint varchar not null, publication varchar not null
 );
 create table if not exists builds.completed_events (family varchar not null, events bigint not null);
+create table if not exists builds.packing (builds_left integer not null);
 """
 _CODE: Final = ("models", "macros", "otif", "pipelines", "optimizer", "storage")
 _CODE_SUFFIXES: Final = (".sql", ".yml", ".py")
 # Models whose answer for one order rests on a fact about all orders: when it changes, every order may have changed.
 ENDS_INCREMENT: Final = ("int_carriers_scanned",)
 """They have to be part of every build."""
+PACK_AFTER: Final = 7
+"""Builds on top of others between two that pack the tables."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,6 +134,11 @@ def complete(connection: Connection, plan: Plan, *, publication: str) -> None:
     connection.execute("begin")
     connection.execute("insert into builds.completed values (?, ?, ?)", [plan.as_of, plan.fingerprint, publication])
     connection.executemany("insert into builds.completed_events values (?, ?)", list(_landed(connection).items()))
+    [(left,)] = connection.execute("select coalesce(min(builds_left), 0) from builds.packing").fetchall()
+    connection.execute("delete from builds.packing")
+    connection.execute(
+        "insert into builds.packing values (?)", [left - 1 if left and not plan.why_full else PACK_AFTER]
+    )
     write_context(connection, plan.as_of)
     connection.execute("commit")
 

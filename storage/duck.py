@@ -96,7 +96,7 @@ def connect(path: Path | None = None, *, read_only: bool = False) -> Connection:
         raise StorageError(message) from error
     connection.execute("set timezone = 'UTC'")
     if path and not read_only:
-        # Closing would pack every table of which rows went; builds do that once a week (macros/incremental.sql).
+        # Closing would pack every table of which rows went; builds do that now and then (macros/incremental.sql).
         connection.execute("set max_vacuum_tasks = 0")
     connection.execute("set enable_progress_bar = false")  # it goes to stdout, which is for what a command answers
     return connection

@@ -111,3 +111,16 @@ def test_the_fingerprint_tells_seeds_and_settings_apart(tmp_path: Path) -> None:
     changed_seed = fingerprint(settings, seeds)
     (tmp_path / "otif.toml").write_text('[company]\nname = "B"\n', encoding="utf-8")
     assert len({before, changed_seed, fingerprint(settings, seeds)}) == 3
+
+
+def test_every_eighth_build_on_top_of_others_packs_the_tables(connection: Connection) -> None:
+    packs = []
+    for number in range(1, 18):
+        plan = start(connection, as_of=AS_OF + number * DAY)
+        packs.append(connection.execute("select builds_left from builds.packing").fetchall() == [(0,)])
+        complete(connection, plan, publication="p1")
+
+    assert [number for number, is_packing in enumerate(packs, start=1) if is_packing] == [8, 16]
+
+    complete(connection, start(connection, full=True), publication="p1")
+    assert connection.execute("select builds_left from builds.packing").fetchall() == [(7,)], "a new file is packed"
