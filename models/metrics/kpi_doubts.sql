@@ -171,8 +171,9 @@ handed_over as (
         order_id,
         max(ship_due_date) as ship_due_date,
         max(case when is_ship_due then 0 else 1 end) = 0 as is_ship_due,
-        max(case when is_handed_over then 0 else 1 end) = 0 as is_handed_over,
-        max(case when is_handed_over or is_unproven then 0 else 1 end) = 0 as is_handed_over_best
+        max(case when is_handed_over and not is_too_early then 0 else 1 end) = 0 as is_handed_over,
+        max(case when (is_handed_over or is_unproven) and not is_too_early then 0 else 1 end) = 0
+            as is_handed_over_best
     from {{ ref('int_order_lines_handed_over') }}
     where ship_exclusion_reason is null
     group by order_id

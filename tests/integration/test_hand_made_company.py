@@ -519,7 +519,9 @@ def test_an_invoice_without_an_amount_is_left_out_with_its_reason(built: Connect
 
 
 def handed_over(events: dict[str, list[Event]]) -> dict[str, tuple[float, float]]:
-    """Orders whose nodes all gave the carrier what they had to by their own day, over those whose days are past."""
+    """Orders whose nodes all gave the carrier what they had to by their own day, over those whose days are past;
+    what an account gets before its ship window opens is too early.
+    """
     orders: dict[str, list[tuple[datetime, bool]]] = defaultdict(list)
     waiting = {name for name, kind in _held(events) if kind in ("address", "payment")}
     for (name, _), line in _lines(events).items():
@@ -531,7 +533,10 @@ def handed_over(events: dict[str, list[Event]]) -> dict[str, tuple[float, float]
         end = max(case["end"] for case in cases)
         cancel = line["cancel"]
         if not (cancel and cancel["actor"] == "customer" and cancel["event_at"] < end):
-            orders[name].append((end, line["open"] <= 0 and all(case["kept"] for case in cases)))
+            opens = line["ship_window_start_at"] if line["channel"] == "wholesale" else None
+            is_early = opens and any(piece["at"]["carrier.accepted"] < opens for piece in line["left"])
+            is_kept = line["open"] <= 0 and all(case["kept"] for case in cases) and not is_early
+            orders[name].append((end, is_kept))
     due = [lines for lines in orders.values() if max(end for end, _ in lines) <= AS_OF]
     return {"on_time_ship": (sum(all(is_kept for _, is_kept in lines) for lines in due), len(due))}
 

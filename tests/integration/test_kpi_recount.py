@@ -71,6 +71,7 @@ class Line:
     end: datetime | None = None
     requested: datetime | None = None
     ship_by: datetime | None = None
+    ship_start: datetime | None = None
     cancel_after: datetime | None = None
     released: datetime | None = None
     node: str | None = None
@@ -307,6 +308,7 @@ def _orders(events: dict[str, list[Event]], zone: ZoneInfo, costs: dict[str, flo
                 quantity, quantity, quantity,
                 start=event["window_start_at"], end=event["window_end_at"], requested=event["requested_at"],
                 ship_by=event["ship_by_at"], cancel_after=event["cancel_after_at"],
+                ship_start=event["ship_window_start_at"],
             )  # fmt: skip
     for event in events["order"]:
         order = orders.get(event["order_id"])
@@ -704,7 +706,10 @@ def handover(company: Company) -> Sums:
         for number, line in order.lines.items():
             verdict = _handed_over(company, order, number)
             if verdict is not None:
-                handed.append(verdict)
+                is_early = order.wholesale and any(
+                    p["accepted"] and line.ship_start and p["accepted"] < line.ship_start for p in line.left
+                )
+                handed.append((verdict[0], verdict[1] and not is_early))
                 if line.ship_by is not None and verdict[0] <= company.as_of:
                     count("ship_by_adherence", verdict[1], 1)
         if handed and all(end <= company.as_of for end, _ in handed):

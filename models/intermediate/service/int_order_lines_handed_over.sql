@@ -3,7 +3,7 @@
     Was the line with the carrier before its ship-by instant (K2)? Everything that left must have been scanned, nothing
     may be open; without a stated instant every node's pieces must have met that node's own day. Cancellations are excused
     as in the service engine, against the ship-by instant; a line that waits for the customer (address, payment) is not
-    ours to ship.
+    ours to ship. Accounts give windows: what leaves before theirs opens is as wrong as what leaves too late.
 -#}
 with cancellations as (
     select
@@ -71,6 +71,7 @@ select
     and pieces_accepted = pieces_shipped
     and is_in_time
     and coalesce(open_quantity, 0) = 0 as is_handed_over,
+    coalesce(channel_type = 'wholesale' and first_accepted_at < ship_window_start_at, false) as is_too_early,
     -- Late only because a piece that left was never scanned.
     pieces_shipped > pieces_accepted
     and coalesce(is_in_time, true)

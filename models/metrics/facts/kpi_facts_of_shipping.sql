@@ -8,7 +8,8 @@ with handed_over as (
         max(case when ship_exclusion_reason is null then ship_due_date end) as counted_due_date,
         max(ship_due_date) as ship_due_date,
         max(case when ship_exclusion_reason is null and not is_ship_due then 1 else 0 end) = 0 as is_ship_due,
-        max(case when ship_exclusion_reason is null and not is_handed_over then 1 else 0 end) = 0 as is_handed_over
+        max(case when ship_exclusion_reason is null and (not is_handed_over or is_too_early) then 1 else 0 end) = 0
+            as is_handed_over
     from {{ ref('int_order_lines_handed_over') }}
     where
         order_id in (
