@@ -1,4 +1,7 @@
-{#- Instants are naive UTC timestamps. These macros are the only place where zones are applied. -#}
+{#-
+    Instants are naive UTC timestamps. These macros are the only place where zones are applied. DuckDB asks the zone's rules
+    for every row, which costs as much as a join: an instant in UTC is its own local time.
+-#}
 
 {#-
     The instant the build looks from. It stands in the database, not in the variables: dbt would read the whole project
@@ -21,11 +24,8 @@
     {{ return(adapter.dispatch('to_local')(instant, zone)) }}
 {%- endmacro %}
 
-{#- Instants are UTC already; the clock of another zone costs more than anything else that is done with a row. -#}
 {% macro default__to_local(instant, zone) -%}
-    {%- if zone == "'UTC'" -%} ({{ instant }})
-    {%- else -%} (({{ instant }} at time zone 'UTC') at time zone {{ zone }})
-    {%- endif -%}
+    {{ unless_utc(instant, zone, "((" ~ instant ~ " at time zone 'UTC') at time zone " ~ zone ~ ")") }}
 {%- endmacro %}
 
 {% macro spark__to_local(instant, zone) -%}
@@ -37,8 +37,15 @@
 {%- endmacro %}
 
 {% macro default__to_utc(local_timestamp, zone) -%}
-    {%- if zone == "'UTC'" -%} ({{ local_timestamp }})
-    {%- else -%} (({{ local_timestamp }} at time zone {{ zone }}) at time zone 'UTC')
+    {{ unless_utc(
+        local_timestamp, zone, "((" ~ local_timestamp ~ " at time zone " ~ zone ~ ") at time zone 'UTC')"
+    ) }}
+{%- endmacro %}
+
+{#- A timestamp, or what becomes of it in a zone other than UTC. -#}
+{% macro unless_utc(instant, zone, moved) -%}
+    {%- if zone == "'UTC'" -%} {{ instant }}
+    {%- else -%} case when {{ zone }} = 'UTC' then {{ instant }} else {{ moved }} end
     {%- endif -%}
 {%- endmacro %}
 
