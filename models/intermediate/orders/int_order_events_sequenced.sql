@@ -4,7 +4,6 @@
     warehouse is told with a release are our plan: they say nothing about what the customer asked for.
 -#}
 select
-    events.event_id,
     events.event_type,
     events.event_at,
     events.time_quality,

@@ -24,7 +24,9 @@ said as (
         currency,
         unit_cost,
         freight_amount,
+        quantity,
         requested_at,
+        case when event_type in ('order.captured', 'order.promised', 'order.changed') then promise_at end as promise_at,
         window_start_at,
         window_end_at,
         ship_window_start_at,
@@ -48,7 +50,9 @@ said as (
         cast(null as varchar) as currency,
         cast(null as decimal(18, 4)) as unit_cost,
         cast(null as decimal(18, 4)) as freight_amount,
+        cast(null as decimal(18, 3)) as quantity,
         changes.requested_at,
+        cast(null as timestamp) as promise_at,
         changes.window_start_at,
         changes.window_end_at,
         changes.ship_window_start_at,
@@ -60,6 +64,7 @@ said as (
     where changes.line_id is null and changes.event_type = 'order.changed'
 ),
 
+-- Most lines are promised once and never changed: what more can happen to them is told by models of its own.
 known as (
     select
         order_id,
@@ -73,6 +78,14 @@ known as (
         {{ last_known("case when event_type in ('order.captured', 'order.changed') then currency end") }} as currency,
         {{ last_known('unit_cost') }} as unit_cost,
         {{ last_known('freight_amount') }} as freight_amount,
+        {{ first_known("case when event_type = 'order.captured' then quantity end") }} as quantity_captured,
+        case when count(promise_at) = 1 then max(case when promise_at is not null then event_at end) end
+            as only_promised_at,
+        case when count(promise_at) = 1 then max(promise_at) end as only_promise_at,
+        case
+            when count(promise_at) = 1
+                then max(case when event_type = 'order.promised' and promise_at is not null then quantity end)
+        end as only_quantity_promised,
         {{ last_known('requested_at') }} as requested_at,
         {{ last_known('window_start_at') }} as window_start_at,
         {{ last_known('window_end_at') }} as window_end_at,
@@ -144,13 +157,17 @@ select
     coalesce(known.released_node_id, known.planned_node_id, orders.planned_node_id) as node_id,
     coalesce(line_holds.hold_type, order_holds.hold_type) as hold_type,
     coalesce(orders.exclusion_reason, case when known.line_type = 'no_ship' then 'no_ship' end) as exclusion_reason,
-    quantities.base_original,
-    quantities.base_revised,
-    quantities.current_total,
+    cast(coalesce(quantities.base_original, known.quantity_captured) as decimal(18, 3)) as base_original,
+    cast(coalesce(quantities.base_revised, known.quantity_captured) as decimal(18, 3)) as base_revised,
+    cast(coalesce(quantities.current_total, known.quantity_captured) as decimal(18, 3)) as current_total,
     quantities.zeroed_by,
     quantities.zeroed_time_quality,
     quantities.zeroed_at,
-    coalesce(promises.quantity_promised, quantities.base_original) as quantity_promised,
+    cast(
+        coalesce(
+            promises.quantity_promised, known.only_quantity_promised, quantities.base_original, known.quantity_captured
+        ) as decimal(18, 3)
+    ) as quantity_promised,
     released.quantity_released,
     coalesce(known.unit_price, skus.unit_price) as unit_price,
     coalesce(known.unit_cost, skus.unit_cost) as unit_cost,
@@ -158,10 +175,12 @@ select
     coalesce(line_holds.hold_type, order_holds.hold_type) is not null as is_on_hold,
     orders.captured_date,
     coalesce(known.requested_at, orders.requested_at) as requested_at,
-    coalesce(promises.promise_first_at, orders.promise_first_at) as promise_first_at,
+    coalesce(promises.promise_first_at, known.only_promise_at, orders.promise_first_at) as promise_first_at,
     case
-        when promises.latest_said_at >= coalesce(orders.latest_said_at, promises.latest_said_at)
-            then promises.promise_latest_at
+        when
+            coalesce(promises.latest_said_at, known.only_promised_at)
+            >= coalesce(orders.latest_said_at, promises.latest_said_at, known.only_promised_at)
+            then coalesce(promises.promise_latest_at, known.only_promise_at)
         else orders.promise_latest_at
     end as promise_latest_at,
     coalesce(known.window_start_at, orders.window_start_at) as window_start_at,

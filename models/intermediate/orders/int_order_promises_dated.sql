@@ -1,20 +1,39 @@
 {{ config(materialized='incremental') }}
 {#-
-    The first and the latest promise, per line and (line_id null) for the whole order. Several dates in one answer
-    (part now, part on backorder) promise the line by the last of them; the quantities of the first answer add up.
+    The first and the latest promise of lines that were promised several times, and (line_id null) of whole orders.
+    Several dates in one answer (part now, part on backorder) promise the line by the last of them; the quantities of the
+    first answer add up.
 -#}
-with promises as (
+with said as (
     select
         order_id,
         line_id,
         event_type,
         event_at,
         promise_at,
-        quantity,
-        min(event_at) over (partition by order_id, line_id) as first_at,
-        max(event_at) over (partition by order_id, line_id) as latest_at
+        quantity
     from {{ ref('int_order_events_sequenced') }}
     where promise_at is not null and event_type in ('order.captured', 'order.promised', 'order.changed')
+),
+
+repromised as (
+    select
+        order_id,
+        line_id
+    from said
+    where line_id is not null
+    group by order_id, line_id
+    having count(*) > 1
+),
+
+promises as (
+    select
+        said.*,
+        min(said.event_at) over (partition by said.order_id, said.line_id) as first_at,
+        max(said.event_at) over (partition by said.order_id, said.line_id) as latest_at
+    from said
+    left join repromised on said.order_id = repromised.order_id and said.line_id = repromised.line_id
+    where said.line_id is null or repromised.order_id is not null
 )
 
 select

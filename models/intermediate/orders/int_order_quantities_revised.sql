@@ -1,30 +1,44 @@
 {{ config(materialized='incremental') }}
 {#-
-    What was ordered, and what the buyer wants now (G8). Change events carry the line's new total, so repeats change
-    nothing and late arrivals fall into place; where a partner tells only the difference, it counts from the last total
-    before it. Only the buyer's own changes move the revised base: each one by its difference to the total before it. A
-    buyer who raises a total that the seller had cut does not raise the base above the largest total ever asked for. Who
-    takes the total to zero has cancelled the line, whatever his message calls it. What we cut for want of stock is what
-    our own changes took and nobody gave back.
+    What was ordered, and what the buyer wants now (G8), of the lines whose quantity somebody changed. Change events
+    carry the line's new total, so repeats change nothing and late arrivals fall into place; where a partner tells only
+    the difference, it counts from the last total before it. Only the buyer's own changes move the revised base: each
+    one by its difference to the total before it. A buyer who raises a total that the seller had cut does not raise the
+    base above the largest total ever asked for. Who takes the total to zero has cancelled the line, whatever his
+    message calls it. What we cut for want of stock is what our own changes took and nobody gave back.
 -#}
-with told as (
-    select
+with changed_lines as (
+    select distinct
         order_id,
-        line_id,
-        event_type,
-        actor,
-        quantity,
-        coalesce(quantity, quantity_change) as quantity_told,
-        time_quality,
-        event_at,
-        event_order,
-        case when event_type = 'order.captured' then 0 else 1 end as rank_of_type,
-        row_number() over (partition by order_id, line_id, event_type order by event_order) as position
+        line_id
     from {{ ref('int_order_events_sequenced') }}
     where
         line_id is not null
-        and (quantity is not null or (quantity_change is not null and event_type = 'order.changed'))
-        and event_type in ('order.captured', 'order.changed')
+        and event_type = 'order.changed'
+        and (quantity is not null or quantity_change is not null)
+),
+
+told as (
+    select
+        events.order_id,
+        events.line_id,
+        events.event_type,
+        events.actor,
+        events.quantity,
+        coalesce(events.quantity, events.quantity_change) as quantity_told,
+        events.time_quality,
+        events.event_at,
+        events.event_order,
+        case when events.event_type = 'order.captured' then 0 else 1 end as rank_of_type,
+        row_number() over (
+            partition by events.order_id, events.line_id, events.event_type
+            order by events.event_order
+        ) as position
+    from {{ ref('int_order_events_sequenced') }} as events
+    inner join changed_lines on events.order_id = changed_lines.order_id and events.line_id = changed_lines.line_id
+    where
+        (events.quantity is not null or (events.quantity_change is not null and events.event_type = 'order.changed'))
+        and events.event_type in ('order.captured', 'order.changed')
 ),
 
 -- Each total begins a run; the differences behind it add to it.

@@ -21,6 +21,7 @@ returnable as (
         sku,
         min(line_id) over (partition by order_id, sku) = line_id as is_first_of_sku
     from {{ ref('int_order_lines_consolidated') }}
+    where order_id in (select returns.order_id from {{ ref('int_returns_consolidated') }} as returns)
 ),
 
 returned as (

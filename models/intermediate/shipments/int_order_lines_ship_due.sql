@@ -1,4 +1,4 @@
-{{ config(materialized='incremental') }}
+{{ config(materialized='view', by_order=true) }}
 {#-
     When a line had to be with the carrier: the stated ship-by instant, else the end of the node's operating day that
     the release still reached. Released at the cut-off or later, or on a closed day, it belongs to the next open day. Of a

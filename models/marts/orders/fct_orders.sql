@@ -1,13 +1,6 @@
 {{ config(materialized='incremental') }}
-with goods as (
-    -- Gift cards and services are not goods: they neither count nor keep an order open.
-    select
-        *,
-        coalesce(exclusion_reason, '') = 'no_ship' as is_no_ship
-    from {{ ref('int_order_lines_balanced') }}
-),
-
-line_totals as (
+-- Gift cards and services are not goods: they neither count nor keep an order open.
+with line_totals as (
     select
         order_id,
         {{ one_or_multiple("nullif(node_id, '(none)')") }} as node_id,
@@ -27,8 +20,8 @@ line_totals as (
         case when count(distinct currency) <= 1 then sum(base_revised * unit_price) end as merchandise_amount,
         min(released_at) as released_at,
         max(case when line_status = 'cancelled' then cancelled_at end) as cancelled_at
-    from goods
-    where not is_no_ship
+    from {{ ref('int_order_lines_balanced') }}
+    where coalesce(exclusion_reason, '') <> 'no_ship'
     group by order_id
 ),
 
@@ -37,7 +30,8 @@ freight as (
     select
         order_id,
         sum(freight_amount) as freight_amount
-    from goods
+    from {{ ref('int_order_lines_balanced') }}
+    where freight_amount is not null
     group by order_id
 ),
 
@@ -52,9 +46,10 @@ pieces_known as (
         shipments.packed_at,
         shipments.accepted_at,
         coalesce(shipments.delivered_at, shipments.arrived_at) as delivered_at,
-        shipments.line_id is null or goods.line_id is not null or line_totals.order_id is null as is_ordered
+        shipments.line_id is null or order_lines.line_id is not null or line_totals.order_id is null as is_ordered
     from {{ ref('int_shipment_lines') }} as shipments
-    left join goods on shipments.order_id = goods.order_id and shipments.line_id = goods.line_id
+    left join {{ ref('int_order_lines_balanced') }} as order_lines
+        on shipments.order_id = order_lines.order_id and shipments.line_id = order_lines.line_id
     left join line_totals on shipments.order_id = line_totals.order_id
     where shipments.is_shipped
 ),

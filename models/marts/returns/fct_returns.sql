@@ -10,9 +10,24 @@ with lines as (
         sku,
         {{ dims | join(",\n        ") }},
         currency,
-        first_accepted_at,
-        row_number() over (partition by order_id, sku order by line_id) as position
+        first_accepted_at
     from {{ ref('fct_order_lines') }}
+    where order_id in (select returns.order_id from {{ ref('int_returns_consolidated') }} as returns)
+),
+
+unnamed as (
+    select distinct returns.order_id
+    from {{ ref('int_returns_consolidated') }} as returns
+    left join lines on returns.order_id = lines.order_id and returns.line_id = lines.line_id
+    where lines.line_id is null
+),
+
+ranked_lines as (
+    select
+        lines.*,
+        row_number() over (partition by lines.order_id, lines.sku order by lines.line_id) as position
+    from lines
+    inner join unnamed on lines.order_id = unnamed.order_id
 ),
 
 -- A return that names no line is about the first line of its SKU.
@@ -29,7 +44,7 @@ matched as (
     from {{ ref('int_returns_consolidated') }} as returns
     left join lines as by_line
         on returns.order_id = by_line.order_id and returns.line_id = by_line.line_id
-    left join lines as by_sku
+    left join ranked_lines as by_sku
         on
             returns.order_id = by_sku.order_id
             and returns.sku = by_sku.sku
