@@ -63,6 +63,7 @@ def write_seeds(folder: Path, warehouses: list[Warehouse], reservations: list[Re
     tables = {
         "nodes": _nodes(warehouses),
         "carriers": ["carrier,carrier_name,mode", *(f"{c.carrier},{c.name},{c.mode}" for c in CARRIERS)],
+        "carrier_codes": ["carrier_code,carrier", *(f"{c.scac.lower()},{c.carrier}" for c in CARRIERS)],
         "lanes": _lanes(),
         "skus": _skus(),
         "channel_reservations": _reservations(reservations),

@@ -14,7 +14,16 @@ from pipelines.sources.mapping.claims import load_mapping
 from pipelines.sources.registry import load_source
 from storage.settings import Settings
 
-OWN_SEEDS = ("nodes", "carriers", "lanes", "skus", "channel_reservations", "safety_stock", "violation_map")
+OWN_SEEDS = (
+    "nodes",
+    "carriers",
+    "carrier_codes",
+    "lanes",
+    "skus",
+    "channel_reservations",
+    "safety_stock",
+    "violation_map",
+)
 
 
 @pytest.fixture(scope="module")
