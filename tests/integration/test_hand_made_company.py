@@ -138,6 +138,8 @@ class _Maker:
                      amount=amount, **account)  # fmt: skip
         self.say("finance", "cash.applied", captured + 30 * DAY, "edi", document_id="PU1", reference_id="IU1",
                  amount=50, **account)  # fmt: skip
+        back = {"rma_id": "RU1", "order_id": "U1", "line_id": "1", "quantity": None, "reason": "changed_mind"}
+        self.say("return", "return.received", captured + 9 * DAY, "returns", **back)
         for number, quantity, reason in (("RX1", 3, "changed_mind"), ("RX2", 2, None)):
             words = {"rma_id": number, "order_id": f"nobody's {number}", "line_id": "1", "quantity": quantity}
             self.say("return", "rma.created", captured, "returns", reason=reason, **words)
@@ -516,6 +518,14 @@ def test_an_invoice_without_an_amount_is_left_out_with_its_reason(built: Connect
     assert built.execute(
         "select kpi_id, observations from metrics.kpi_exclusions where exclusion_reason = 'no_amount' order by 1"
     ).fetchall() == [("chargeback_rate", 1), ("dso_count_back", 1), ("dso_simple", 1)]
+
+
+def test_a_line_of_which_nobody_says_how_much_came_back_is_left_out_of_return_rates(built: Connection) -> None:
+    rates = ("choice", "fulfilment", "product", "refused", "unclassified")
+    assert built.execute(
+        "select kpi_id, observations from metrics.kpi_exclusions where exclusion_reason = 'no_returned_quantity' "
+        "order by 1"
+    ).fetchall() == [("damage_rate", 1), ("return_rate", 1), *((f"return_rate_{name}", 1) for name in rates)]
 
 
 def handed_over(events: dict[str, list[Event]]) -> dict[str, tuple[float, float]]:

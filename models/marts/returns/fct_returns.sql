@@ -64,6 +64,7 @@ select
     disposition,
     coalesce(currency, line_currency, '{{ var("company_currency") }}') as currency,
     cast(coalesce(quantity, 0) as decimal(18, 3)) as quantity,
+    quantity is not null as is_quantity_known,
     cast(refund_amount as decimal(18, 4)) as refund_amount,
     coalesce(
         {{ add_days(company_date('shipped_at'), var('return_maturity_days', 51)) }} <= {{ as_of_date() }},

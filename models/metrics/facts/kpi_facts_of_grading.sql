@@ -19,6 +19,7 @@ with combined as (
             case
                 when graded_at is null then 'not_graded'
                 when disposition is null then 'no_disposition'
+                when not is_quantity_known then 'no_returned_quantity'
             end as exclusion_reason,
             case when disposition in ({{ dispositions }}) then quantity else 0 end as numerator,
             quantity as denominator,

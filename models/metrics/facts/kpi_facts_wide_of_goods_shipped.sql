@@ -10,7 +10,7 @@ with returned_by_class as (
             sum(case when coalesce(reasons.reason_class, 'unclassified') in ({{ classes }}) then returns.quantity end)
                 as {{ kpi }},
         {%- endfor %}
-        count(*) as return_lines
+        count(*) filter (where not returns.is_quantity_known) as returns_without_quantity
     from {{ ref('fct_returns') }} as returns
     left join {{ ref('return_reasons') }} as reasons on lower(returns.reason) = reasons.reason
     where returns.received_at is not null and {{ on_days_changed("returns.shipped_date") }}
@@ -34,6 +34,7 @@ shipped as (
         {%- for kpi in return_kpis %}
             returned_by_class.{{ kpi }},
         {%- endfor %}
+        returned_by_class.returns_without_quantity,
         damaged_units.quantity as quantity_damaged,
         -- Goods are sold once the carrier has them; what left without its word waits to be counted on the day it left.
         {{ company_date('coalesce(order_lines.first_accepted_at, order_lines.first_shipped_at)') }} as shipped_date,
@@ -78,6 +79,8 @@ select
                 {%- endif %}
                 {%- if kpi != "over_shipped_rate" %}
                     when quantity_shipped <= 0 then 'not_shipped'
+                    -- Something came back, and nobody says how much of it: no rate, rather than none of it.
+                    when returns_without_quantity > 0 then 'no_returned_quantity'
                 {%- endif %}
             end
         ) as {{ kpi }}_reason,
