@@ -15,7 +15,6 @@ if TYPE_CHECKING:
     from dashboards.queries import BuildInfo, Week, Why
     from storage.duck import Connection
 
-_USUAL_WEEKS: Final = 8
 _MOST_WEEKS: Final = 52
 
 
@@ -28,9 +27,9 @@ def why(
         str,
         typer.Option(
             help="what to compare with: so many weeks before it, FIRST:LAST, or `limits`, those that the natural "
-            "limits of the snapshot rest on"
+            "limits of the snapshot rest on (default: the 8 weeks before)"
         ),
-    ] = str(_USUAL_WEEKS),
+    ] = "",
     lens: Annotated[str, typer.Option(help="headline or a service profile")] = "headline",
     as_json: JsonOption = False,
 ) -> None:
@@ -88,7 +87,12 @@ def _history(connection: Connection, kpi: str, week: Week, against: str, info: B
     from dashboards.queries import weeks_before, weeks_named
     from dashboards.reports.tiles import limits_weeks, weekly_history
 
-    if against.isdigit() and 1 <= int(against) <= _MOST_WEEKS:
+    if not against:
+        return weeks_before(week)
+    if against.isdigit():
+        if not 1 <= int(against) <= _MOST_WEEKS:
+            message = f"--against {against}: expected 1 to {_MOST_WEEKS} weeks, FIRST:LAST or `limits`"
+            raise QuestionError(message)
         return weeks_before(week, int(against))
     if against != "limits":
         return weeks_named(against, week_start=info.week_start)

@@ -22,6 +22,8 @@ _ROWS: Final = "kpi_facts"
 _STAGES: Final = ("kpi_facts_of_stages", "kpi_durations")
 _NAMES_KPI: Final = re.compile(r"'(\w+)' as kpi_id")
 _DIGITS: Final = 10
+_EARLY_CUT: Final = re.compile(r"/[*] on days changed: .+? [*]/ true")
+"""Where an incremental build cuts rows to some days (macros/incremental.sql); it says nothing of what a row is."""
 # The instant moves with every build, and how days are put into years changes no row.
 _NOT_A_RULE: Final = ("as_of", "week_start", "fiscal_")
 
@@ -79,6 +81,15 @@ def published_views(manifest_path: Path, results: Sequence[Mapping[str, Any]]) -
     }
 
 
+def sql_to_show(sql: str) -> str:
+    """Return the SQL of a model for people, without the marks that only builds read.
+
+    >>> sql_to_show("select 1 where is_due and /* on days changed: due_date */ true")
+    'select 1 where is_due and true'
+    """
+    return _EARLY_CUT.sub("true", sql)
+
+
 def row_models(
     manifest_path: Path, results: Sequence[Mapping[str, Any]], rules: Mapping[str, object]
 ) -> list[RowModel]:
@@ -106,7 +117,7 @@ def row_models(
         models.append(
             RowModel(
                 name=name,
-                sql=sql,
+                sql=sql_to_show(sql),
                 kpis=tuple(dict.fromkeys(_NAMES_KPI.findall(told))),
                 inputs=(*_upstream(manifest, unique_id), *settings),
             )

@@ -17,6 +17,7 @@ from dashboards.reports.tiles import cohort_days
 from dashboards.reports.weekly import last_week
 
 SHOWN = 500
+MOST_PLACES = 2
 PARTS = {"numerator": "In the numerator", "denominator": "In the denominator only", "excluded": "Left out"}
 
 info = ask(build_info)
@@ -30,11 +31,10 @@ if linked and linked != st.session_state.get("passport_linked"):
         st.session_state["passport_kpi"] = linked["kpi"]
     if linked.get("week") in weeks:
         st.session_state["passport_week"] = linked["week"]
-    asked_of = {key: member for key, member in linked.items() if key in DIMENSIONS}
-    places = {key: member for key, member in asked_of.items() if member in ask(members, dimension=key)}
-    st.session_state["passport_dimensions"] = list(places)
-    for dimension, member in places.items():
-        st.session_state[f"passport_{dimension}"] = member
+    places = [key for key in linked if key in DIMENSIONS and linked[key] in ask(members, dimension=key)][:MOST_PLACES]
+    st.session_state["passport_dimensions"] = places
+    for dimension in places:
+        st.session_state[f"passport_{dimension}"] = linked[dimension]
 
 with st.container(horizontal=True, vertical_alignment="bottom"):
     kpi = st.selectbox(
@@ -42,8 +42,8 @@ with st.container(horizontal=True, vertical_alignment="bottom"):
     )
     name = st.selectbox("Week", weeks, key="passport_week", width=140)
     dimensions = st.multiselect(
-        "Where", DIMENSIONS, format_func=words, key="passport_dimensions", placeholder="everywhere", max_selections=2,
-        width=260,
+        "Where", DIMENSIONS, format_func=words, key="passport_dimensions", placeholder="everywhere",
+        max_selections=MOST_PLACES, width=260,
     )  # fmt: skip
     chosen = {
         dimension: st.selectbox(

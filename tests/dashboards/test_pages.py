@@ -178,6 +178,9 @@ def test_a_link_to_a_place_opens_the_passport_of_its_rows(home: Path, monkeypatc
     assert app.multiselect(key="passport_dimensions").value == ["channel", "node_id"]
     # 70 of 140 wholesale orders of the week; a carrier that nobody knows is left aside.
     assert "In the numerator · 70" in app.segmented_control(key="passport_part").options
+    third = open_page("passport", home, monkeypatch, query=asked | {"carrier": "swiftparcel"})
+    assert len(third.multiselect(key="passport_dimensions").value) == 2
+    assert not third.exception
     app.multiselect(key="passport_dimensions").set_value([]).run()
     assert "In the numerator · 203" in app.segmented_control(key="passport_part").options
 

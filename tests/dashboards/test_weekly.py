@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import shutil
+from contextlib import closing
 from dataclasses import replace
 from datetime import date
 from html.parser import HTMLParser
@@ -127,6 +128,17 @@ def test_a_signal_tells_the_place_that_moved_against_the_weeks_its_limits_rest_o
     for body in (report.html, report.mail_html, report.text):
         assert "90.0% in 2026-W17 to 2026-W28, 72.5% in 2026-W46" in body
         assert "channel wholesale" in body
+
+
+def test_a_signal_is_told_where_no_cause_of_a_miss_is_known(workspace: Path, tmp_path: Path) -> None:
+    file = tmp_path / "no-causes.duckdb"
+    shutil.copy(workspace / "var" / "published" / "20261116T050000.duckdb", file)
+    with closing(connect(file)) as opened:
+        opened.execute("delete from marts.fct_order_assessments")
+        report = build_weekly(opened, "2026-W46")
+    for body in (report.html, report.mail_html, report.text):
+        assert "channel wholesale" in body
+    assert "Missed orders by cause" not in report.html
 
 
 @pytest.mark.parametrize(
