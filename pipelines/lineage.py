@@ -82,11 +82,7 @@ def published_views(manifest_path: Path, results: Sequence[Mapping[str, Any]]) -
 
 
 def sql_to_show(sql: str) -> str:
-    """Return the SQL of a model for people, without the marks that only builds read.
-
-    >>> sql_to_show("select 1 where is_due and /* on days changed: due_date */ true")
-    'select 1 where is_due and true'
-    """
+    """Return the SQL of a model for people, without the marks that only builds read."""
     return _EARLY_CUT.sub("true", sql)
 
 
