@@ -10,7 +10,7 @@ from urllib.parse import urlencode
 import polars as pl
 import streamlit as st
 
-from dashboards.formats import instant_text, value_text, words
+from dashboards.formats import change_text, instant_text, value_text, words
 from dashboards.queries import BuildInfo, Why, drivers_table
 from dashboards.reports.facts import Tile
 
@@ -194,7 +194,8 @@ def moved(why: Why, *, kpi: str) -> None:
         rate = st.column_config.NumberColumn
         table(
             drivers.with_columns(
-                pl.col("share", "expected", "now", "effect") * 100,
+                pl.col("share", "expected", "now") * 100,
+                effect=pl.Series([change_text(effect, "ratio") for effect in drivers["effect"]]),
                 rows=pl.Series(
                     [
                         "passport?" + urlencode({"kpi": kpi, "week": why.week.name, **dict(driver.place)})
@@ -207,11 +208,24 @@ def moved(why: Why, *, kpi: str) -> None:
                 "share": rate("Share", format="%.0f%%"),
                 "expected": rate("Expected", format="%.1f%%"),
                 "now": rate("Now", format="%.1f%%"),
-                "effect": rate("Effect, points", format="%+.1f"),
+                "effect": st.column_config.TextColumn("Effect", alignment="right"),
                 "rows": st.column_config.LinkColumn("Rows", display_text="show"),
             },
         )
     st.caption(parts)
+
+
+def plain(text: str) -> str:
+    """Keep a dollar sign what it is: two of them would set what is between as a formula."""
+    return text.replace("$", "\\$")
+
+
+def steps(items: Sequence[tuple[str, str]]) -> None:
+    """Show a numbered list of things to do: what, and by whom and until when."""
+    if not items:
+        nothing("None.")
+    for number, (what, who) in enumerate(items, start=1):
+        st.markdown(f"{number}. {plain(what)}  \n   **{plain(who)}**" if who else f"{number}. {plain(what)}")
 
 
 def nothing(text: str) -> None:

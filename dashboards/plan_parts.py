@@ -30,7 +30,7 @@ def show_facts(plan: Plan, *, currency: str, zone: str) -> None:
         ("Solved by", plan.created_by),
     ])  # fmt: skip
     if told := comparing.clashes(plan, currency=currency):
-        st.warning(_literal(told))
+        st.warning(components.plain(told))
 
 
 def show_comparison(plan: Plan) -> None:
@@ -87,7 +87,7 @@ def show_help(plan: Plan, *, currency: str) -> None:
         st.markdown("**What would have to change**")
         st.caption("Each change was solved again. The amount is what the whole plan is worth more or less with it.")
     for line in explained:
-        st.markdown(_literal(comparing.headline(line)))
+        st.markdown(components.plain(comparing.headline(line)))
         found = comparing.remedies(line, currency=currency)
         if found:
             components.timeline(found)
@@ -127,7 +127,3 @@ def show_orders(plan: Plan, others: Sequence[str]) -> None:
         "reason": "Why short or late",
     }
     components.table(changed, columns)
-
-
-def _literal(text: str) -> str:
-    return text.replace("$", "\\$")

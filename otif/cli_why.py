@@ -71,7 +71,7 @@ def why(
         apart = (signal.explanation.now - signal.explanation.before) * 100
         print(
             f"But the snapshot shows a signal: against {signal.history_words}, on which its limits rest, the change is "
-            f"{apart:+.1f} points. See --against limits"
+            f"{apart:+.1f} pp. See --against limits"
         )
     if not causes.is_empty():
         console.print(_causes_table(causes, history.weeks))
@@ -131,5 +131,5 @@ def _table(why: Why) -> RenderableType:
         )
         for row in drivers_table(why).iter_rows(named=True)
     ]
-    numbers = ("share", "before", "expected", "now", "points", "sigmas")
+    numbers = ("share", "before", "expected", "now", "pp", "sigmas")
     return table("", (("place", "left"), *((name, "right") for name in numbers)), rows)

@@ -79,7 +79,7 @@ claim = ask(deduction, deduction_id=item["deduction_id"]).row(0, named=True)
 
 with st.container(border=True):
     st.subheader(f"{item['deduction_id']}: {words(item['violation']).lower()}, {item['customer_id']}", anchor=False)
-    st.markdown(f"**{words(item['verdict'])}.** {item['verdict_reason']}".replace("$", "\\$"))
+    st.markdown(components.plain(f"**{words(item['verdict'])}.** {item['verdict_reason']}"))
     st.caption(f"Chance {item['probability_note']}.")
     components.facts([
         ("Taken", f"{item['amount']:,.2f} {item['currency']}"),

@@ -92,9 +92,9 @@ with st.container(border=True):
     st.subheader(item["title"], anchor=False)
     if not rows:
         st.caption("The most expensive one; select a row above for another.")
-    st.markdown((item["evidence"] or "No further evidence.").replace("$", "\\$"))
+    st.markdown(components.plain(item["evidence"] or "No further evidence."))
     if item["suggested_action"]:
-        st.markdown(f"**To do:** {item['suggested_action']}".replace("$", "\\$"))
+        st.markdown(components.plain(f"**To do:** {item['suggested_action']}"))
     components.facts([
         ("At risk", money_text(item["money_at_risk"], currency=info.currency)),
         ("Kind", item["kind_name"] or words(item["kind"])),

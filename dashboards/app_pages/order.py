@@ -46,7 +46,7 @@ components.facts([
 
 mine = ask(exceptions_list).filter(pl.col("order_id") == asked)
 for row in mine.iter_rows(named=True):
-    st.warning(f"**{row['title']}** · {row['evidence'] or ''} → {row['suggested_action'] or ''}".replace("$", "\\$"))
+    st.warning(components.plain(f"**{row['title']}** · {row['evidence'] or ''} → {row['suggested_action'] or ''}"))
 
 st.subheader("Lines", anchor=False)
 lines = ask(order_lines, order_id=asked)

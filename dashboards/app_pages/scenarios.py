@@ -67,7 +67,7 @@ components.facts([
     ("Digest", version.digest[:12]),
 ])  # fmt: skip
 if version.reason:
-    st.markdown(version.reason.replace("$", "\\$"))
+    st.markdown(components.plain(version.reason))
 if changes:
     columns = {"scope": "For", "before": "In force", "after": "Proposed", "kind": "Rule", "change": "Change"}
     components.table(pl.DataFrame([asdict(change) for change in changes]), columns)

@@ -13,8 +13,8 @@ from dashboards.formats import day_text, money_text, words
 from dashboards.loading import ask, later, ledger, settings_of_run
 from dashboards.queries import at_risk, build_info, exceptions_list, kpi_table, miss_causes, risks_ahead, week_named
 from dashboards.reports.moves import signal_moved
-from dashboards.reports.narrative import late_feeds, without_causes
-from dashboards.reports.pages import snapshot_tiles, week_page
+from dashboards.reports.narrative import headline, late_feeds, without_causes
+from dashboards.reports.pages import actions_now, snapshot_tiles, week_page
 from dashboards.reports.tiles import cohort_days, judge, tile_catalogue, weekly_history
 from dashboards.reports.weekly import last_week
 
@@ -37,6 +37,7 @@ with st.container(horizontal=True, vertical_alignment="bottom"):
 week = week_named(name, week_start=info.week_start)
 st.caption(f"{day_text(week.start)} to {day_text(week.end)} {week.end.year}")
 tiles = ask(snapshot_tiles, week=name)
+st.markdown(components.plain(headline(tiles)))
 components.tiles(tiles, week=name)
 
 st.subheader("Over time", anchor=False)
@@ -117,10 +118,20 @@ if top.is_empty():
     components.nothing("No open exceptions.")
 for row in top.iter_rows(named=True):
     with st.container(horizontal=True, horizontal_alignment="distribute", vertical_alignment="center"):
-        amount = money_text(row["money_at_risk"], currency=info.currency).replace("$", "\\$")
-        st.markdown(f"**{row['title']}**  \n{amount} at risk · {words(row['owner_role'])}")
+        amount = components.plain(money_text(row["money_at_risk"], currency=info.currency))
+        st.markdown(f"**{components.plain(row['title'])}**  \n{amount} at risk · {words(row['owner_role'])}")
         if row["order_id"]:
             st.page_link(
                 "app_pages/order.py", label="Open order", icon=":material/arrow_forward:",
                 query_params={"order_id": row["order_id"]},
             )  # fmt: skip
+
+todo, decide = st.columns(2, gap="large")
+with todo:
+    st.subheader("To do", anchor=False)
+    components.steps([(action.what, f"{action.owner}, by {action.due}") for action in ask(actions_now)])
+with decide:
+    st.subheader("Decisions asked", anchor=False)
+    components.steps([(" · ".join(filter(None, (item.title, item.gain))), item.owner) for item in waiting])
+    if waiting:
+        st.page_link("app_pages/scenarios.py", label="Open scenarios", icon=":material/arrow_forward:")

@@ -95,7 +95,7 @@ class Why:
 
 
 def _points(value: float, digits: int = 1) -> str:
-    return f"{value * 100:+z.{digits}f} points"
+    return f"{value * 100:+z.{digits}f} pp".replace("-", "\N{MINUS SIGN}")
 
 
 def weeks_before(week: Week, weeks: int = USUAL_WEEKS) -> Week:

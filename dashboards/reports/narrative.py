@@ -255,12 +255,18 @@ def _next_working_day(day: date) -> date:
     return following
 
 
-def headline(tiles: tuple[Tile, ...], lead_tile: Tile | None) -> str:
+def lead_tile(tiles: Sequence[Tile]) -> Tile | None:
+    """Return the figure that the week is told by: the first one that can be judged; null where none can."""
+    return next((tile for tile in tiles if tile.state in ("signal", "routine") or tile.change), None)
+
+
+def headline(tiles: Sequence[Tile]) -> str:
     """Return the week in one or two sentences: signals first, silence about noise."""
     signals = [tile for tile in tiles if tile.state == "signal"]
     judged = [tile for tile in tiles if tile.state in ("signal", "routine")]
     missed = [tile for tile in tiles if tile.verdict == "bad"]
-    lead = f"{lead_tile.name} was {lead_tile.value}. " if lead_tile else ""
+    first = lead_tile(tiles)
+    lead = f"{first.name} was {first.value}. " if first else ""
     if signals:
         named = ", ".join(f"{tile.name} {tile.value}" for tile in signals)
         lead += f"{len(signals)} of {len(judged)} judged figures moved beyond routine variation: {named}. "

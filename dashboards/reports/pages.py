@@ -9,7 +9,8 @@ from collections.abc import Mapping, Sequence
 from datetime import date
 
 from dashboards.queries import build_info, number_passport, week_named
-from dashboards.reports.facts import Proposal, Tile
+from dashboards.reports import narrative
+from dashboards.reports.facts import ActionFacts, Proposal, Tile
 from dashboards.reports.tiles import build_tile, tile_catalogue
 from dashboards.reports.weekly import build_weekly
 from storage.duck import Connection
@@ -22,6 +23,13 @@ def snapshot_tiles(connection: Connection, *, week: str) -> tuple[Tile, ...]:
     return tuple(
         build_tile(connection, kpi, chosen, info)[0] for kpi in tile_catalogue(connection).iter_rows(named=True)
     )
+
+
+def actions_now(connection: Connection) -> tuple[ActionFacts, ...]:
+    """Return what to do next, by whom and until when, as of the publication."""
+    info = build_info(connection)
+    groups, _ = narrative.exception_groups(connection, info)
+    return narrative.actions(groups, narrative.disputes(connection, info), info)
 
 
 def week_page(connection: Connection, *, week: str, company: str, proposals: Sequence[Proposal] = ()) -> str:

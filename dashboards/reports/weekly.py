@@ -88,12 +88,12 @@ def collect_facts(
     risk_rows, risk_days = narrative.risks(connection, info)
     due_disputes = narrative.disputes(connection, info)
     restated, restated_total = narrative.restated_weeks(connection, info, [kpi["kpi_id"] for kpi in catalogue])
-    lead = next((tile for tile in tiles if tile.state in ("signal", "routine") or tile.change), None)
+    lead = narrative.lead_tile(tiles)
     return WeeklyFacts(
         header=_header(
             connection, week, info, company=company, is_provisional=any("provisional" in t.note for t in tiles)
         ),
-        headline=narrative.headline(tiles, lead),
+        headline=narrative.headline(tiles),
         lead=lead,
         tiles=tiles,
         trends=tuple(trends[:_PAGE_TRENDS]),

@@ -7,6 +7,7 @@ import re
 import subprocess
 import sys
 from collections.abc import Callable
+from html import unescape
 from pathlib import Path
 
 import polars as pl
@@ -128,6 +129,22 @@ def test_another_week_shows_other_figures(
     page.keyboard.press("Enter")
     expect(page.locator('[data-kpi="otif"]')).to_contain_text(earlier["otif"].value)
     expect(page.locator('[data-kpi="otif"]')).to_contain_text(earlier["otif"].count)
+
+
+def test_the_snapshot_tells_the_week_and_what_to_do_as_the_report_does(
+    report: WeeklyReport, sample_address: str, open_page: Callable[..., Page]
+) -> None:
+    page = open_page(sample_address)
+    shown = page.locator('[data-testid="stMain"]').inner_text()
+    told = re.sub(r"<[^>]+>", "\n", report.html)
+    (headline,) = re.findall(r"^.* moved beyond routine variation: .*$", shown, re.MULTILINE)
+    assert headline in unescape(told)
+    actions = page.locator("ol li").all_inner_texts()
+    assert len(actions) >= 2
+    for action in actions:
+        what, who = action.split("\n")[0].split(" · ")[0], action.split("\n")[-1]
+        assert what in unescape(told)
+        assert who.split(", by ")[0] in unescape(told)
 
 
 def test_an_exception_leads_to_its_order_in_two_clicks(
