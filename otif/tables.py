@@ -37,6 +37,7 @@ _KNOWN: Final = frozenset(
         "observations",
         "doubtful",
         "excluded",
+        "still_open",
         "low",
         "high",
         "target",
@@ -309,6 +310,11 @@ def _remark(row: dict[str, Any]) -> str:
     if row.get("worst") is not None and row["worst"] != row["best"]:
         cases = f"{figure(row['worst'], row['unit'])} to {figure(row['best'], row['unit'])}"
         words.append(f"{cases}: {row['doubtful']:,} in doubt")
+    if row.get("still_open"):
+        median = (
+            "" if row["km_median"] is None else f", with them the median is {figure(row['km_median'], row['unit'])}"
+        )
+        words.append(f"{row['still_open']:,} still open{median}")
     return ", ".join(words)
 
 
