@@ -13,7 +13,8 @@ ROW: dict[str, Any] = {
     "kpi_id": "otif", "kpi_name": "OTIF", "unit": "ratio", "lens": "headline", "period": None, "channel": "dtc",
     "stage_id": None, "value": 0.9, "worst": 0.88, "best": 0.93, "p90": None, "p95": None, "km_median": None,
     "numerator": 90.0, "denominator": 100.0, "observations": 100, "doubtful": 5, "excluded": 0, "still_open": None,
-    "low": 0.82, "high": 0.95, "target": 0.95, "meets_target": False, "is_provisional": False, "is_available": True, "reason": None,
+    "low": 0.82, "high": 0.95, "target": 0.95, "meets_target": False, "is_provisional": False, "is_available": True,
+    "reason": None,
 }  # fmt: skip
 
 
