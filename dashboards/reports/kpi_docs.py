@@ -29,6 +29,8 @@ Some rows are judged although a word is missing. `metrics.kpi_doubts` counts the
 - fines that the rule book sets on known failures are no deductions before a retailer bills them: until 66 days after
   the shipment (a month and five weeks) at worst they all come (chargeback rate, chargebacks). Goods that left without
   an invoice, or on one that states no amount, are not in what deductions are compared with: at best they were.
+- a deduction for a reason that neither seed violation_map nor violations knows counts as a chargeback: at best it is an
+  agreed term or a claim, and none.
 - goods on their way back, or refunded, and returns of no order that we know count as no return: at worst they were one,
   of the day they came where nobody knows the sale.
 - a shipment whose notice nobody answered is in time as far as we know; notices and answers with a strange number may be

@@ -422,6 +422,25 @@ fined as (
     group by fines.order_id, fines.currency
 ),
 
+-- Deductions for a reason that nobody knows count as chargebacks: at best they are agreed terms or claims.
+unexplained as (
+    {%- for kpi in ["chargeback_rate", "chargeback_amount"] %}
+        select
+            '{{ kpi }}' as kpi_id,
+            '' as profile_id,
+            false as is_headline,
+            shipped_date as period_date,
+            {{ kpi_dimensions(absent=["carrier", "category", "seller_id"]) }},
+            currency,
+            amount as met_unproven,
+            0 as missed_unproven,
+            0 as left_out
+        from {{ ref('fct_deductions') }}
+        where is_compliance is null and amount > 0 and channel_type in ('wholesale', '(none)')
+        {{ "union all" if not loop.last }}
+    {%- endfor %}
+),
+
 accrued as (
     {%- for kpi in ["chargeback_rate", "chargeback_amount"] %}
         select
@@ -526,7 +545,7 @@ returned as (
 combined as (
     {%- for part in [
         "service", "perfect", "shipping", "carried", "cancelled", "notices", "uncounted", "acknowledged", "uninvoiced",
-        "accrued", "returned", "astray",
+        "unexplained", "accrued", "returned", "astray",
     ] %}
         select * from {{ part }}
         {{ "union all" if not loop.last }}

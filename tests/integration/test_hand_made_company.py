@@ -145,6 +145,33 @@ class _Maker:
             self.say("return", "rma.created", captured, "returns", reason=reason, **words)
             self.say("return", "return.received", captured + 9 * DAY, "returns", reason=reason, **words)
 
+    def accounting(self) -> None:
+        """Credit and reject invoices, invoice a consumer, and pay what nobody asked for here."""
+        captured = datetime(2026, 1, 5)  # noqa: DTZ001
+        for name, customer in (("A1", "acme"), ("A2", "someone"), ("A3", "b")):
+            channel = "dtc" if name == "A2" else "wholesale"
+            self.say("order", "order.captured", captured, "edi", order_id=name, line_id="1", channel=channel,
+                     customer_id=customer, currency="USD", sku="SKU-1", quantity=9, unit_price=10, unit_cost=4,
+                     clock_zone="America/Chicago", ship_window_start_at=None)  # fmt: skip
+            for document, amount, day in ((f"I{name}", 90, 2), (f"J{name}", 70, 3), (f"K{name}", -20, 5)):
+                self.say("finance", "invoice.sent", captured + day * DAY, "edi", document_id=document, order_id=name,
+                         customer_id=customer, currency="USD", amount=amount)  # fmt: skip
+            for document in (f"I{name}", f"J{name}"):
+                self.say("finance", "invoice.rejected", captured + 4 * DAY, "edi", document_id=document)
+            self.say("finance", "invoice.sent", captured + 6 * DAY, "edi", document_id=f"J{name}", order_id=name,
+                     customer_id=customer, currency="USD", amount=70)  # fmt: skip
+            for document, reference, amount in ((f"P{name}", f"J{name}", 33), (f"Q{name}", f"I{name}", 11)):
+                self.say("finance", "cash.applied", captured + 20 * DAY, "edi", document_id=document, amount=amount,
+                         reference_id=reference, order_id=None, customer_id=customer, currency="USD")  # fmt: skip
+            self.say("finance", "deduction.taken", captured + 20 * DAY, "edi", document_id=f"D{name}", amount=5,
+                     reference_id=f"J{name}", violation="late_arrive", customer_id=customer, currency="USD",
+                     order_id=name)  # fmt: skip
+        for customer, reference, amount in (
+            ("acme", None, 40), ("acme", "I0", 60), ("nobody", None, 80), ("b", None, 99),
+        ):  # fmt: skip
+            self.say("finance", "cash.applied", captured + 30 * DAY, "edi", document_id=f"S{amount}", amount=amount,
+                     reference_id=reference, order_id=None, customer_id=customer, currency="USD")  # fmt: skip
+
     def _papers(self, name: str, number: int, gone: list[tuple[list[int], datetime]], last: datetime) -> None:
         dice = self.dice
         invoiced = self.after(last, -5, 90)
@@ -155,7 +182,8 @@ class _Maker:
             self.say("finance", "invoice.sent", invoiced, "edi", document_id=f"I{number}", amount=amount, **account)
             if dice.random() < 0.15:
                 self.say("finance", "deduction.taken", self.after(invoiced, 200, 600), "edi", document_id=f"D{number}",
-                         reference_id=f"I{number}", amount=round(amount * 0.1, 2), violation="late_delivery",
+                         reference_id=f"I{number}", amount=round(amount * 0.1, 2),
+                         violation=dice.choice(("late_arrive", "short_ship", "trade_promotion", "something")),
                          **account)  # fmt: skip
             if dice.random() < 0.5:
                 paid = round(amount * dice.choice((1, 1, 0.6)), 2)
@@ -205,6 +233,7 @@ def events() -> dict[str, list[Event]]:
     for number in range(240):
         maker.order(number)
     maker.unknown()
+    maker.accounting()
     return maker.events
 
 
@@ -390,24 +419,68 @@ def _seconds_of_ours(events: dict[str, list[Event]], name: str, start: datetime,
     )
 
 
+def _invoices(events: dict[str, list[Event]]) -> dict[str, Event]:
+    """Return what accounts were invoiced as it stands: the last word on each invoice, if that is no rejection."""
+    of_accounts = {
+        event["order_id"] for event in _told(events, "order", "order.captured") if event["channel"] == "wholesale"
+    }
+    standing: dict[str, Event] = {}
+    lines: dict[str, list[float | None]] = defaultdict(list)
+    for event in _told(events, "finance", "invoice.sent", "invoice.rejected"):
+        number = event["document_id"]
+        if event["event_type"] == "invoice.rejected":
+            standing.pop(number, None)
+        elif event["order_id"] in of_accounts:
+            if event.get("line_id"):
+                lines[number].append(event["amount"])
+                amount = None if None in lines[number] else sum(filter(None, lines[number]))
+            else:
+                amount = event["amount"]
+            standing[number] = event | {"amount": amount}
+    return standing
+
+
+def chargebacks(events: dict[str, list[Event]]) -> dict[str, tuple[float, float, float]]:
+    """Deducted for failures to comply per currency, what of it for a reason nobody knows, and invoiced gross."""
+    invoiced = {event["document_id"] for event in _told(events, "finance", "invoice.sent")}
+    standing = _invoices(events)
+    sums: dict[str, list[float]] = defaultdict(lambda: [0, 0, 0])
+    for event in _told(events, "finance", "deduction.taken"):
+        if event["violation"] != "trade_promotion" and event["order_id"] != "A2":
+            sums[event["currency"]][0] += event["amount"]
+            sums[event["currency"]][1] += event["amount"] * (event["violation"] == "something")
+    for event in standing.values():
+        if event["amount"] is not None:
+            sums[event["currency"]][2] += max(event["amount"], 0)
+    assert standing.keys() < invoiced
+    return {currency: tuple(amounts) for currency, amounts in sums.items()}  # type: ignore[misc]
+
+
 def receivables(events: dict[str, list[Event]]) -> dict[str, float]:
     """Days of sales outstanding per currency: walk back whole months until what is owed is used up."""
-    owed: dict[str, float] = defaultdict(float)
+    debts: dict[tuple[str, str], float] = defaultdict(float)
     sales: dict[str, dict[tuple[int, int], float]] = defaultdict(lambda: defaultdict(float))
-    unknown = {e["currency"] for e in _told(events, "finance", "invoice.sent") if e["amount"] is None}
-    for event in _told(events, "finance", "invoice.sent"):
+    invoices = _invoices(events)
+    unknown = {event["currency"] for event in invoices.values() if event["amount"] is None}
+    for event in invoices.values():
         if event["currency"] in unknown:
             continue
         day = _local(event["event_at"])
-        owed[event["currency"]] += event["amount"]
+        debts[event["customer_id"], event["currency"]] += event["amount"]
         sales[event["currency"]][day.year, day.month] += event["amount"]
+    orders = {event["order_id"] for event in invoices.values()}
     for event in _told(events, "finance", "cash.applied", "deduction.taken"):
-        if event["currency"] not in unknown:
-            owed[event["currency"]] -= event["amount"]
+        is_on_account = event["reference_id"] is None and event["order_id"] is None
+        if event["reference_id"] in invoices or event["order_id"] in orders or is_on_account:
+            debts[event["customer_id"], event["currency"]] -= event["amount"]
+    owed: dict[str, float] = defaultdict(float)
+    for (_, currency), debt in debts.items():
+        if currency not in unknown:
+            owed[currency] += max(debt, 0)
     found = {}
     today = _local(AS_OF)
     for currency, rest in owed.items():
-        days, left, first_after = 0.0, max(rest, 0.0), today
+        days, left, first_after = 0.0, rest, today
         year, month = today.year, today.month
         for _ in range(24):
             start = date(year, month, 1)
@@ -597,6 +670,29 @@ def test_days_of_sales_outstanding_are_those_of_a_recount(built: Connection, eve
     counted = receivables(events)
     assert len(counted) == 2
     assert dict(rows) == {currency: pytest.approx(days) for currency, days in counted.items()}
+
+
+def test_chargebacks_and_what_they_are_a_share_of_are_those_of_a_recount(
+    built: Connection, events: dict[str, list[Event]]
+) -> None:
+    counted = chargebacks(events)
+    rows = built.execute(
+        "select currency, sum(numerator), any_value(unknown), sum(denominator) from metrics.kpi_values "
+        "left join (select currency, sum(met_unproven) as unknown from metrics.kpi_doubts "
+        "where kpi_id = 'chargeback_rate' group by 1) using (currency) where kpi_id = 'chargeback_rate' group by 1"
+    ).fetchall()
+    assert min(counted["USD"]) > 0
+    assert {currency: (taken, unknown or 0, base) for currency, taken, unknown, base in rows} == {
+        currency: pytest.approx(amounts) for currency, amounts in counted.items() if amounts[2]
+    }
+    reasons = built.execute(
+        "select exclusion_reason, sum(observations) from metrics.kpi_exclusions where kpi_id = 'chargeback_rate' "
+        "group by 1"
+    ).fetchall()
+    promotions = [e for e in _told(events, "finance", "deduction.taken") if e["violation"] == "trade_promotion"]
+    assert dict(reasons) == {
+        "no_amount": 1, "rejected": 2, "credit_memo": 2, "no_account": 1, "no_violation": len(promotions),
+    }  # fmt: skip
 
 
 def test_accuracy_of_ship_notices_is_that_of_a_recount(built: Connection, events: dict[str, list[Event]]) -> None:

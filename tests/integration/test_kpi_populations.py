@@ -90,9 +90,10 @@ POPULATIONS = {
         where document_type = '850' and direction = 'in'
     """,
     "invoice_accuracy": f"{_INVOICES} where channel_type in ('wholesale', '(none)')",
-    "chargeback_rate": f"{_INVOICES} union all {_DEDUCTIONS}",
+    "chargeback_rate": f"{_INVOICES} where channel_type in ('wholesale', '(none)') union all {_DEDUCTIONS}",
     "chargeback_amount": f"""
-        {_INVOICES} where currency in (select currency from marts.fct_deductions) union all {_DEDUCTIONS}
+        {_INVOICES} where channel_type in ('wholesale', '(none)')
+        and currency in (select currency from marts.fct_deductions) union all {_DEDUCTIONS}
     """,
     "dispute_recovery": f"{_DEDUCTIONS} where disputed_amount > 0",
     # Stages that began, of every order: open ones, impossible ones and those of cancelled orders are left out by name.

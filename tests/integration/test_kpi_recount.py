@@ -876,25 +876,44 @@ def _deductions(company: Company) -> list[Event]:
     ]
 
 
+def _is_of_an_account(company: Company, order: str | None) -> bool:
+    """Whether it may be an account's: of what has no known order nobody can say that it is not."""
+    return order not in company.orders or company.orders[order].wholesale
+
+
 def money(company: Company) -> Sums:
-    totals, invoiced_on, rejected = {}, {}, set()
+    totals, invoiced_on, of_order = {}, {}, {}
+    rejected, void = set(), set()
     filed, won = {}, {}
     for event in company.events["finance"]:
         if event["event_type"] == "invoice.sent" and event["line_id"] is None:
             totals[event["document_id"]] = float(event["amount"])
             invoiced_on[event["document_id"]] = company.local(event["event_at"])
+            of_order[event["document_id"]] = event["order_id"]
+            void.discard(event["document_id"])
         elif event["event_type"] == "invoice.rejected":
             rejected.add(event["document_id"])
+            void.add(event["document_id"])
         elif event["event_type"] in ("dispute.filed", "dispute.resolved"):
             told = filed if event["event_type"] == "dispute.filed" else won
             told[event["reference_id"] or event["document_id"]] = float(event["amount"])
     taken = _deductions(company)
     corrected = {event["reference_id"] for event in taken if event["violation"].startswith("invoice")}
     cohort = [name for name, day in invoiced_on.items() if day <= company.local(company.as_of) - 45 * DAY]
-    deducted = sum(float(event["amount"]) for event in taken)
+    others = {row["violation"] for row in _seed(company.settings, "violations") if row["is_compliance"] == "false"}
+    deducted = sum(
+        float(event["amount"])
+        for event in taken
+        if event["violation"] not in others and _is_of_an_account(company, event["order_id"])
+    )
+    invoiced = sum(
+        amount
+        for name, amount in totals.items()
+        if name not in void and amount >= 0 and _is_of_an_account(company, of_order[name])
+    )
     resolved = {name: amount for name, amount in filed.items() if name in won and amount > 0}
     return {
-        "chargeback_rate": (deducted, sum(totals.values())),
+        "chargeback_rate": (deducted, invoiced),
         "chargeback_amount": (deducted, 0),
         "invoice_accuracy": (sum(name not in corrected | rejected for name in cohort), len(cohort)),
         "dispute_recovery": (sum(min(won[name], resolved[name]) for name in resolved), sum(resolved.values())),

@@ -8,7 +8,7 @@ with months as (
         cast(date_trunc('month', {{ company_date('invoices.invoiced_at') }}) as date) as month_start,
         sum(invoices.amount) as sales
     from {{ ref('fct_invoices') }} as invoices
-    where invoices.channel_type = 'wholesale' and not invoices.is_rejected
+    where invoices.channel_type = 'wholesale' and not invoices.is_void
     group by all
 )
 

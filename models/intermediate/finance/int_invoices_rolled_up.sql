@@ -1,7 +1,8 @@
 with rejected as (
     select
         coalesce(reference_id, document_id) as invoice_id,
-        min(event_at) as rejected_at
+        min(event_at) as rejected_at,
+        max(event_at) as last_rejected_at
     from {{ ref('int_finance_events_identified') }}
     where event_type = 'invoice.rejected'
     group by coalesce(reference_id, document_id)
@@ -36,6 +37,7 @@ select
     rolled_up.order_count,
     cast(coalesce(rolled_up.amount_total, rolled_up.amount_lines) as decimal(18, 4)) as amount,
     cast(rolled_up.quantity as decimal(18, 3)) as quantity,
+    coalesce(rejected.last_rejected_at >= rolled_up.invoiced_at, false) as is_void,
     rolled_up.invoiced_at,
     rejected.rejected_at
 from rolled_up

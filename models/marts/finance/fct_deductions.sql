@@ -75,6 +75,7 @@ select
     coalesce(orders.region, '(none)') as region,
     matched.reason_code,
     coalesce(matched.violation, codes.violation, 'unmapped') as violation,
+    violations.is_compliance,
     coalesce(matched.currency, orders.currency, '{{ var("company_currency") }}') as currency,
     case
         when disputes.resolved_at is not null then coalesce(disputes.outcome, 'open')
@@ -105,6 +106,7 @@ from matched
 left join windows on matched.deduction_id = windows.deduction_id
 left join {{ ref('fct_orders') }} as orders on matched.matched_order_id = orders.order_id
 left join {{ ref('violation_map') }} as codes on matched.reason_code = codes.partner_code
+left join {{ ref('violations') }} as violations on coalesce(matched.violation, codes.violation) = violations.violation
 left join disputes
     on
         matched.document_id = disputes.deduction_number

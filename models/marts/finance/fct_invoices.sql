@@ -10,6 +10,7 @@ select
     invoices.amount,
     invoices.quantity,
     invoices.rejected_at is not null as is_rejected,
+    invoices.is_void,
     -- The cohort of every figure on money: the day the goods left, and the invoice's day where that is unknown.
     coalesce({{ company_date('orders.accepted_at') }}, {{ company_date('invoices.invoiced_at') }}) as shipped_date,
     invoices.invoiced_at,

@@ -1,12 +1,19 @@
 {#-
-    What credit customers owe at the as-of and how many days of sales that is (K18). Only invoices of accounts count, and
-    deductions have a bucket of their own. The count-back walks whole months of credit sales until the receivables are
+    What credit customers owe at the as-of and how many days of sales that is (K18). Only invoices of accounts count, only
+    what was paid on them, and deductions have a bucket of their own. The count-back walks whole months of credit sales until the receivables are
     used up; the simple figure relates them to the last 90 days. Without any cash application nobody can know what was
     paid: then the row says so and the days are null.
 -#}
 {% set month_end = 'least(months.next_month_start, ' ~ as_of_date() ~ ')' %}
-with invoiced as (
+with credit_invoices as (
+    select *
+    from {{ ref('fct_invoices') }}
+    where channel_type = 'wholesale' and not is_void
+),
+
+accounts as (
     select
+        customer_id,
         currency,
         -- What nobody knows the amount of leaves no sum.
         case when count(*) = count(amount) then sum(amount) end as invoiced_amount,
@@ -23,49 +30,88 @@ with invoiced as (
                         end
                     )
         end as sales_90_days
-    from {{ ref('fct_invoices') }}
-    where channel_type = 'wholesale' and not is_rejected
-    group by currency
+    from credit_invoices
+    group by customer_id, currency
 ),
 
-paid as (
+orders_invoiced as (
     select
-        coalesce(currency, '{{ var("company_currency") }}') as currency,
-        sum(amount) as paid_amount,
-        count(*) as payments
+        order_id,
+        max(customer_id) as customer_id,
+        max(currency) as currency
+    from credit_invoices
+    where order_id is not null
+    group by order_id
+),
+
+-- What lowers a debt, and the invoice, order or account that it names. A discount for paying early is paid as well.
+told as (
+    select
+        customer_id,
+        reference_id,
+        order_id,
+        currency,
+        amount + coalesce(cast({{ json_text("attributes", "'$.discount'") }} as decimal(18, 4)), 0) as paid_amount,
+        0 as deducted_amount,
+        1 as payments
     from {{ ref('int_finance_events_identified') }}
     where event_type = 'cash.applied'
-    group by coalesce(currency, '{{ var("company_currency") }}')
-),
-
-deducted as (
+    union all
     select
-        currency,
-        sum(amount - recovered_amount) as deducted_amount
-    from {{ ref('fct_deductions') }}
-    group by currency
+        deductions.customer_id,
+        numbered.reference_id,
+        deductions.order_id,
+        deductions.currency,
+        0 as paid_amount,
+        deductions.amount - deductions.recovered_amount as deducted_amount,
+        0 as payments
+    from {{ ref('fct_deductions') }} as deductions
+    left join {{ ref('int_deductions_numbered') }} as numbered on deductions.deduction_id = numbered.deduction_id
 ),
 
+-- The account whose debt it lowers: that of the invoice or order it names; without either the one that sent it. What
+-- names others (consumers' invoices, those of before the history, voided ones) lowers no debt that is counted here.
+lowered as (
+    select
+        coalesce(invoices.customer_id, orders_invoiced.customer_id, told.customer_id) as customer_id,
+        coalesce(told.currency, invoices.currency, orders_invoiced.currency, '{{ var("company_currency") }}')
+            as currency,
+        sum(told.paid_amount) as paid_amount,
+        sum(told.deducted_amount) as deducted_amount,
+        sum(told.payments) as payments
+    from told
+    left join credit_invoices as invoices on told.reference_id = invoices.invoice_id
+    left join orders_invoiced on told.order_id = orders_invoiced.order_id
+    where
+        invoices.invoice_id is not null
+        or orders_invoiced.order_id is not null
+        or (told.reference_id is null and told.order_id is null)
+    group by all
+),
+
+-- A credit balance of one account pays no debt of another.
 owed as (
     select
-        invoiced.currency,
-        invoiced.invoiced_amount,
-        invoiced.sales_90_days,
-        coalesce(paid.payments, 0) as payments,
-        coalesce(paid.paid_amount, 0) as paid_amount,
-        coalesce(deducted.deducted_amount, 0) as deducted_amount,
+        accounts.currency,
+        case when count(*) = count(accounts.invoiced_amount) then sum(accounts.invoiced_amount) end as invoiced_amount,
+        case when count(*) = count(accounts.sales_90_days) then sum(accounts.sales_90_days) end as sales_90_days,
+        coalesce(sum(lowered.payments), 0) as payments,
+        coalesce(sum(lowered.paid_amount), 0) as paid_amount,
+        coalesce(sum(lowered.deducted_amount), 0) as deducted_amount,
         case
-            when invoiced.invoiced_amount is not null
+            when count(*) = count(accounts.invoiced_amount)
                 then
-                    greatest(
-                        invoiced.invoiced_amount - coalesce(paid.paid_amount, 0)
-                        - coalesce(deducted.deducted_amount, 0),
-                        0
+                    sum(
+                        greatest(
+                            accounts.invoiced_amount - coalesce(lowered.paid_amount, 0)
+                            - coalesce(lowered.deducted_amount, 0),
+                            0
+                        )
                     )
         end as receivable_amount
-    from invoiced
-    left join paid on invoiced.currency = paid.currency
-    left join deducted on invoiced.currency = deducted.currency
+    from accounts
+    left join lowered on accounts.customer_id = lowered.customer_id and accounts.currency = lowered.currency
+    group by accounts.currency
 ),
 
 walked as (

@@ -1,6 +1,11 @@
 {{ config(schema='metrics', materialized='view', contract={'enforced': false}) }}
-{#- What retailers deducted, over what they were invoiced, and what was won back (K19). Amounts of different currencies
-    never meet in one row. Grain is kpi_id, row_kind, invoice_id or deduction_id. -#}
+{#-
+    What accounts deducted because we failed to comply, over what they were invoiced gross (credit memos and rejected
+    invoices take nothing off it), and what was won back (K19). What was deducted by agreement or as a claim (seed
+    violations) is no chargeback; for a reason that nobody knows it is one until somebody does. Of what has no known order
+    nobody can say that it is another channel's. Amounts of different currencies never meet in one row. Grain is kpi_id,
+    row_kind, invoice_id or deduction_id.
+-#}
 with combined as (
     -- A week with invoices and no deduction has cost nothing: it is a figure.
     {%- for kpi, base in [("chargeback_rate", "amount"), ("chargeback_amount", "0")] %}
@@ -15,7 +20,11 @@ with combined as (
             {{ kpi_dimensions(absent=["carrier", "category", "seller_id"]) }},
             currency,
             {%- if kpi == "chargeback_rate" %}
-                case when amount is null then 'no_amount' end as exclusion_reason,
+                case
+                    when is_void then 'rejected'
+                    when amount is null then 'no_amount'
+                    when amount < 0 then 'credit_memo'
+                end as exclusion_reason,
             {%- else %}
                 cast(null as varchar) as exclusion_reason,
             {%- endif %}
@@ -25,9 +34,11 @@ with combined as (
             shipped_date > {{ deductions_settled_until() }} as is_provisional,
             shipped_date as period_date
         from {{ ref('fct_invoices') }}
-        {%- if kpi == "chargeback_amount" %}
-            where currency in (select deductions.currency from {{ ref('fct_deductions') }} as deductions)
-        {%- endif %}
+        where
+            channel_type in ('wholesale', '(none)')
+            {%- if kpi == "chargeback_amount" %}
+                and currency in (select deductions.currency from {{ ref('fct_deductions') }} as deductions)
+            {%- endif %}
         union all
     {%- endfor %}
     {%- for kpi in ["chargeback_rate", "chargeback_amount"] %}
@@ -41,7 +52,10 @@ with combined as (
             cast(null as varchar) as service,
             {{ kpi_dimensions(absent=["carrier", "category", "seller_id"]) }},
             currency,
-            cast(null as varchar) as exclusion_reason,
+            case
+                when channel_type not in ('wholesale', '(none)') then 'no_account'
+                when not coalesce(is_compliance, true) then 'no_violation'
+            end as exclusion_reason,
             amount as numerator,
             0 as denominator,
             {{ 0 if kpi == "chargeback_rate" else 1 }} as counted,

@@ -1,5 +1,5 @@
 -- What doubt could take away was counted, and what it could add was missed: lowest <= value <= highest, at every grain.
--- Deductions may be more than was invoiced, and returns of no known order belong to no cell of a channel.
+-- Deductions may be more than was invoiced and be paid back; returns of no known order belong to no cell of a channel.
 select
     doubts.*,
     kpis.numerator,
@@ -24,7 +24,10 @@ where
     doubts.met_unproven < 0
     or doubts.missed_unproven < 0
     or doubts.left_out < 0
-    or doubts.met_unproven > coalesce(kpis.numerator, 0) + 1e-9
+    or (
+        doubts.met_unproven > coalesce(kpis.numerator, 0) + 1e-9
+        and doubts.kpi_id not in ('chargeback_rate', 'chargeback_amount')
+    )
     or (
         doubts.missed_unproven > coalesce(kpis.denominator - kpis.numerator, 0) + 1e-9
         and doubts.kpi_id not in ('chargeback_rate', 'chargeback_amount')

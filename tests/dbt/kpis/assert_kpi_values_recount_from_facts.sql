@@ -58,6 +58,7 @@ with recounted as (
         sum(amount) as numerator,
         0 as denominator
     from {{ ref('fct_deductions') }}
+    where (is_compliance or is_compliance is null) and channel_type in ('wholesale', '(none)')
 ),
 
 published as (
