@@ -62,6 +62,8 @@ class Line:
     buyer_difference: float = 0
     cut_difference: float = 0
     """What our changes for want of stock took, less what we gave back."""
+    cut_at: datetime | None = None
+    """When the last of these changes took something."""
     cancels: list[Cancel] = field(default_factory=list)
     zeroed: Cancel | None = None
     """Who changed it to nothing."""
@@ -120,6 +122,8 @@ class Line:
         if actor == "customer":
             self.buyer_difference += total - self.total
             self.most = max(self.most, total)
+        if actor == "seller_oos" and total < self.total:
+            self.cut_at = at
         if actor == "seller_oos" or (actor == "seller_other" and total > self.total):
             self.cut_difference += self.total - total
         if total != self.total:
@@ -567,6 +571,15 @@ def _notice_due(customer: str, shipped: datetime, arrived: datetime | None) -> d
     return min(due, arrived or due)
 
 
+def _answers_of_accounts(company: Company) -> dict[str, datetime]:
+    """When the first 855 of an order was sent."""
+    answers: dict[str, datetime] = {}
+    for event in company.events["document"]:
+        if event["document_type"] == "855" and event["event_type"] == "document.sent":
+            answers.setdefault(event["order_id"], event["event_at"])
+    return answers
+
+
 def flow(company: Company) -> Sums:
     orders = company.counted.values()
     actors = [order.cancelled_by for order in orders if order.is_cancelled]
@@ -578,9 +591,21 @@ def flow(company: Company) -> Sums:
         for order in released
     )
     lines = [(order, line) for order in company.orders.values() for line in order.lines.values()]
-    oversold = sum(
-        min(line.cut + line.cancelled(lambda _, actor: actor == "seller_oos"), line.original) for _, line in lines
-    )
+    answers = _answers_of_accounts(company)
+    oversold = accepted = 0.0
+    for name, order in company.orders.items():
+        for line in order.lines.values():
+            answered = answers.get(name, order.captured - DAY)  # without an answer nothing was refused
+            refused = line.cut if line.cut_at and line.cut_at <= answered else 0
+            out = line.cut - refused
+            for cancel, quantity in line.taken():
+                if cancel.at <= answered and cancel.actor in ("seller_oos", "seller_other"):
+                    refused += quantity
+                elif cancel.actor == "seller_oos":
+                    out += quantity
+            if line.original > refused:
+                accepted += line.original - refused
+                oversold += min(out, line.original - refused)
     promised = [(first, latest) for first, latest in (_promised(*pair) for pair in lines) if first]
     return {
         "cancellation_rate": (len(actors), captured),
@@ -589,7 +614,7 @@ def flow(company: Company) -> Sums:
         "cancellation_rate_seller": (actors.count("seller_oos") + actors.count("seller_other"), captured),
         "cancellation_rate_retailer": (actors.count("retailer_expiry"), captured),
         "touchless_rate": (len(released) - touched, len(released)),
-        "oversell_rate": (oversold, sum(line.original for _, line in lines if line.original > 0)),
+        "oversell_rate": (oversold, accepted),
         "promise_slip_rate": (sum(latest > first for first, latest in promised), len(promised)),
     }
 
@@ -848,12 +873,10 @@ def documents(company: Company) -> Sums:
             answered += 1
             rejected += answer["status"] in ("R", "P")
     orders: dict[str, datetime] = {}
-    replies: dict[str, datetime] = {}
+    replies = _answers_of_accounts(company)
     for event in company.events["document"]:
         if event["document_type"] == "850" and event["event_type"] == "document.received":
             orders.setdefault(event["order_id"], event["event_at"])
-        elif event["document_type"] == "855" and event["event_type"] == "document.sent":
-            replies.setdefault(event["order_id"], event["event_at"])
     asked = [
         name
         for name, at in orders.items()

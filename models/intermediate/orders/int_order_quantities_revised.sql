@@ -93,6 +93,9 @@ revised as (
             when event_type = 'order.changed' and (actor = 'seller_oos' or (actor = 'seller_other' and difference > 0))
                 then difference
         end), 0) as cut_difference,
+        max(case
+            when event_type = 'order.changed' and actor = 'seller_oos' and difference < 0 then event_at
+        end) as last_cut_at,
         {{ last_known('total', "case when event_type = 'order.captured' then 0 else event_order end") }}
             as current_total,
         {%- set is_zeroed = "event_type = 'order.changed' and total = 0 and difference < 0" %}
@@ -115,6 +118,7 @@ select
             cut_difference, least(base_original + buyer_difference, most_asked_for) - current_total
         ), 0) as decimal(18, 3)
     ) as quantity_cut,
+    last_cut_at,
     case when current_total = 0 then zeroed_by end as zeroed_by,
     case when current_total = 0 then zeroed_time_quality end as zeroed_time_quality,
     case when current_total = 0 then zeroed_at end as zeroed_at,
