@@ -45,7 +45,7 @@ _DOUBTED: Final = (
 )  # fmt: skip
 """KPIs whose doubt `metrics.kpi_doubts` weighs; of the others nothing is said about their worst and best case."""
 
-_OF_MONEY: Final = (
+OF_MONEY: Final = (
     "otif_value", "value_fill", "backorder_value", "backorder_value_over_7d", "chargeback_rate", "chargeback_amount",
     "dispute_recovery", "freight_share", "dso_count_back", "dso_simple",
 )  # fmt: skip
@@ -126,7 +126,7 @@ def kpi_table(
         with impossible times, or of what ended otherwise (cancelled). `excluded` is null where the publication does not
         know it by the asked dimensions.
         `worst` and `best` are the value if every row in doubt (`doubtful`, see `metrics.kpi_doubts`) had gone badly or
-        well; where lower is better, worst is the higher one.
+        well; where lower is better, worst is the higher one. Null where amounts in doubt are in another currency.
 
     Raises:
         QuestionError: Unknown KPI, dimension, grain or lens.
@@ -265,7 +265,7 @@ def _sums(connection: Connection, question: _Question) -> pl.DataFrame:
         group by all
         order by all
         """,
-        parameters | {"money": list(_OF_MONEY)},
+        parameters | {"money": list(OF_MONEY)},
     )
     values = _with_doubts(connection, values, question, period=period, dimensions=dimensions, parameters=parameters)
     excluded = _excluded(connection, question, period=period, dimensions=dimensions, parameters=parameters)
@@ -311,19 +311,22 @@ def _with_doubts(
         select
             kpi_id, {period} as period{dimensions}, sum(met_unproven) as met_unproven,
             sum(missed_unproven) as missed_unproven, sum(left_out) as left_out,
-            cast(sum(observations) as bigint) as doubtful
+            cast(sum(observations) as bigint) as doubtful,
+            string_agg(distinct currency, ' and ' order by currency) filter (list_contains($money, kpi_id)) as doubted
         from {relation("metrics.kpi_doubts", question.by)}
         where list_contains($kpis, kpi_id) and {_lens_sql(question)} and {_where("period_date")}
         group by all
         """,
-        parameters,
+        parameters | {"money": list(OF_MONEY)},
     )
     amounts = ("met_unproven", "missed_unproven", "left_out", "doubtful")
     joined = values.join(doubts, on=question.keys, how="left", nulls_equal=True, validate="1:1").with_columns(
         pl.col(amounts).fill_null(0)
     )
     is_amount = pl.col("kpi_id") == "chargeback_amount"
-    is_weighed = pl.col("kpi_id").is_in(_DOUBTED) & ((pl.col("denominator") != 0) | is_amount)
+    # Doubts in another currency than the figure's cannot be added to it.
+    is_added = (pl.col("doubted") == pl.col("currencies")).fill_null(value=True)
+    is_weighed = pl.col("kpi_id").is_in(_DOUBTED) & ((pl.col("denominator") != 0) | is_amount) & is_added
     base = pl.when(is_amount).then(1.0).otherwise(pl.col("denominator"))
     low = (pl.col("numerator") - pl.col("met_unproven")) / (base + pl.col("left_out"))
     high = (pl.col("numerator") + pl.col("missed_unproven")) / base
@@ -331,7 +334,7 @@ def _with_doubts(
         lowest=pl.when(is_weighed).then(low),
         highest=pl.when(is_weighed).then(high),
         doubtful=pl.when(is_weighed).then(pl.col("doubtful")),
-    ).drop("met_unproven", "missed_unproven", "left_out")
+    ).drop("met_unproven", "missed_unproven", "left_out", "doubted")
 
 
 def _index(connection: Connection, question: _Question) -> pl.DataFrame:

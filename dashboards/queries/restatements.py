@@ -10,6 +10,7 @@ from typing import Final
 import polars as pl
 
 from dashboards.queries.frames import has_table, read
+from dashboards.queries.kpis import OF_MONEY
 from storage.duck import Connection
 
 CAUSES: Final = {
@@ -49,12 +50,14 @@ def restatements(
         One row per publication, KPI, week and cause: publication, previous_publication, kpi_id, kpi_name, unit, period
         (first day of the week), cause, detail (batches that came late, rules or models that changed), numerator_change,
         denominator_change, rows_changed, old and new numerator, denominator and value of the whole figure,
-        previous_as_of, as_of. The changes of all causes add up to new less old.
+        previous_as_of, as_of. The changes of all causes add up to new less old. The log knows no currencies: the values
+        of amounts are null where the publication has them in several.
     """
     if not has_table(connection, "metrics", "kpi_restatements"):
         return pl.DataFrame(schema=dict(_COLUMNS))
     value = (
-        "case when {side}_denominator <> 0 then {side}_numerator / {side}_denominator "
+        "case when mixed.kpi_id is not null then null "
+        "when {side}_denominator <> 0 then {side}_numerator / {side}_denominator "
         "when catalogue.unit <> 'ratio' then {side}_numerator end"
     )
     return read(
@@ -68,6 +71,10 @@ def restatements(
             log.previous_as_of, log.as_of
         from metrics.kpi_restatements as log
         inner join metrics.kpi_catalogue as catalogue on log.kpi_id = catalogue.kpi_id
+        left join (
+            select kpi_id from metrics.kpi_values where list_contains($money, kpi_id)
+            group by kpi_id having count(distinct currency) > 1
+        ) as mixed on log.kpi_id = mixed.kpi_id
         where (len($kpis) = 0 or list_contains($kpis, log.kpi_id))
             and (not $latest or log.publication = (select publication from metrics.publication))
         order by
@@ -75,7 +82,7 @@ def restatements(
             list_position($causes, log.cause)
         {"" if limit is None else f"limit {int(limit)}"}
         """,
-        {"kpis": list(kpis), "latest": is_latest, "causes": list(CAUSES)},
+        {"kpis": list(kpis), "latest": is_latest, "causes": list(CAUSES), "money": list(OF_MONEY)},
     )
 
 

@@ -54,7 +54,8 @@ everything upstream: *definition* of models and macros, *rules* of seeds and set
 (`3pl`), `node_type`, `lane` (node > zone of destination), `lane_zone`, `priority_tier` (rank of the channel); and, from
 the rows when asked, `sku`, `service`, `ship_to`, `order_type`, `incoterm` (attribute `incoterm` of the captured order).
 A row that has no such thing says *(not applicable)*: an order has no SKU, ask `otif_line` instead. All parts add up to
-the whole, but amounts of two currencies (and days of them) are no sum: such a figure says so, ask it by currency.
+the whole, but amounts of two currencies (and days of them) are no sum: such a figure says so, ask it by currency. Nor
+has it a worst and best case where what is in doubt is in another currency.
 
 The incoterm names the point of delivery (seed `incoterms`): with EXW and FCA goods are delivered by the handover to the
 carrier; with FAS, FOB, CFR, CIF, CPT and CIP at a port, of which no event tells, so that such lines are out of lenses

@@ -97,6 +97,11 @@ def test_amounts_of_two_currencies_are_no_sum(workspace: Path, tmp_path: Path) -
     whole = one(kpi_table(trading, kpis=["backorder_value"]))
     parts = kpi_table(trading, kpis=["backorder_value"], by=["currency"])
     others = kpi_table(trading, kpis=["otif", "chargeback_rate"])
+    trading.execute(
+        "insert into metrics.kpi_doubts select * replace ('chargeback_rate' as kpi_id, '' as profile_id, "
+        "false as is_headline, 'EUR' as currency) from metrics.kpi_doubts where kpi_id = 'otif'"
+    )
+    doubted = one(kpi_table(trading, kpis=["chargeback_rate"]))
     with pytest.raises(QuestionError, match="do not add up"):
         number_passport(trading, "backorder_value")
     trading.close()
@@ -104,6 +109,8 @@ def test_amounts_of_two_currencies_are_no_sum(workspace: Path, tmp_path: Path) -
     assert whole["reason"] == "amounts in EUR and USD do not add up: ask for one currency, or by currency"
     assert dict(zip(parts["currency"], parts["value"], strict=True)) == {"EUR": 700, "USD": 1500}
     assert others["value"].null_count() == 0
+    assert doubted["value"] is not None
+    assert (doubted["worst"], doubted["best"], doubted["doubtful"]) == (None, None, None)
 
 
 def test_a_publication_from_before_doubts_still_answers(workspace: Path, tmp_path: Path) -> None:
@@ -239,4 +246,5 @@ def test_a_week_is_compared_with_weeks_before_it_only(connection: Connection) ->
     found = why_moved(connection, "otif", week=week, history=weeks_named("2026-W30:2026-W33"))
     # 560 orders in two weeks, of which wholesale missed 49 more than usual.
     assert found.explanation.now - found.explanation.before == pytest.approx(-49 / 560)
-    assert found.sentences()[0].startswith("OTIF: 90.0% in 2026-W30 to 2026-W33, 81.2% in 2026-W45 to 2026-W46 (-8.8")
+    words = "OTIF: 90.0% in 2026-W30 to 2026-W33, 81.2% in 2026-W45 to 2026-W46 (\N{MINUS SIGN}8.8"
+    assert found.sentences()[0].startswith(words)

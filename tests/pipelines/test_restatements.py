@@ -91,7 +91,7 @@ class Build:
         )
         connection.execute(
             "create or replace table metrics.kpi_values as select kpi_id, profile_id, is_headline, period_date, "
-            "sum(numerator) as numerator, sum(denominator) as denominator from metrics.kpi_facts "
+            "'USD' as currency, sum(numerator) as numerator, sum(denominator) as denominator from metrics.kpi_facts "
             "where exclusion_reason is null group by all"
         )
         connection.execute(
