@@ -10,7 +10,7 @@ from urllib.parse import urlencode
 import polars as pl
 import streamlit as st
 
-from dashboards.formats import change_text, instant_text, value_text, words
+from dashboards.formats import change_text, instant_text, value_text, without_text, words
 from dashboards.queries import BuildInfo, Why, drivers_table
 from dashboards.reports.facts import Tile
 
@@ -167,9 +167,12 @@ def channel_table(frame: pl.DataFrame, *, unit: str, currency: str) -> None:
     )
     columns = {"channel": "Channel", "value": "Value", "target": "Target", "observations": "n"}
     cases = [
-        f"{value_text(row['worst'], unit)} to {value_text(row['best'], unit)}" if row["doubtful"] else ""
+        ", ".join([
+            *([f"{value_text(row['worst'], unit)} to {value_text(row['best'], unit)}"] if row["doubtful"] else []),
+            *([without_text(row["unpriced"])] if row["unpriced"] else []),
+        ])
         for row in shown.iter_rows(named=True)
-    ]
+    ]  # fmt: skip
     if any(cases):
         written = written.with_columns(cases=pl.Series(cases, dtype=pl.String))
         columns["cases"] = "As doubts turn out"

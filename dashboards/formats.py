@@ -35,6 +35,15 @@ def value_text(value: float | None, unit: str, *, currency: str = "USD") -> str:
     return count_text(value)
 
 
+def without_text(unpriced: int) -> str:
+    """Say how many fines no case counts, because nobody knows their amount.
+
+    >>> without_text(1), without_text(12)
+    ('without 1 fine of unknown amount', 'without 12 fines of unknown amount')
+    """
+    return f"without {unpriced:,} {'fine' if unpriced == 1 else 'fines'} of unknown amount"
+
+
 def change_text(change: float | None, unit: str, *, currency: str = "USD") -> str:
     """Write a difference with its sign; rates differ in percentage points.
 

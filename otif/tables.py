@@ -36,6 +36,7 @@ _KNOWN: Final = frozenset(
         "denominator",
         "observations",
         "doubtful",
+        "unpriced",
         "excluded",
         "still_open",
         "low",
@@ -300,6 +301,8 @@ def _target(row: dict[str, Any]) -> str:
 
 
 def _remark(row: dict[str, Any]) -> str:
+    from dashboards.formats import without_text
+
     if row["value"] is None:
         return row["reason"] or ""
     words = []
@@ -310,6 +313,8 @@ def _remark(row: dict[str, Any]) -> str:
     if row.get("worst") is not None and row["worst"] != row["best"]:
         cases = f"{figure(row['worst'], row['unit'])} to {figure(row['best'], row['unit'])}"
         words.append(f"{cases}: {row['doubtful']:,} in doubt")
+    if row.get("unpriced"):
+        words.append(without_text(row["unpriced"]))
     if row.get("still_open"):
         median = (
             "" if row["km_median"] is None else f", with them the median is {figure(row['km_median'], row['unit'])}"

@@ -120,13 +120,14 @@ def kpi_table(
 
     Returns:
         kpi_id, kpi_name, unit, lens, period (first day), the dimensions, stage_id, value, worst, best, p90, p95,
-        km_median (see `stage_rows`), numerator, denominator, observations, doubtful, excluded, still_open, low and
-        high (Wilson 95 % on observations), target, meets_target, is_provisional, is_available, reason. For KPIs of
+        km_median (see `stage_rows`), numerator, denominator, observations, doubtful, unpriced, excluded, still_open,
+        low and high (Wilson 95 % on observations), target, meets_target, is_provisional, is_available, reason. For KPIs of
         hours the value is the median of finished stages, `excluded` counts stages still open (`still_open` of them),
         with impossible times, or of what ended otherwise (cancelled). `excluded` is null where the publication does not
         know it by the asked dimensions.
         `worst` and `best` are the value if every row in doubt (`doubtful`, see `metrics.kpi_doubts`) had gone badly or
         well; where lower is better, worst is the higher one. Null where amounts in doubt are in another currency.
+        `unpriced` fines, of which nobody knows the amount, are in neither.
 
     Raises:
         QuestionError: Unknown KPI, dimension, grain or lens.
@@ -281,7 +282,7 @@ def _without_mixed_money(values: pl.DataFrame) -> pl.DataFrame:
     is_mixed = pl.col("currencies").str.contains(" and ", literal=True).fill_null(value=False)
     kept = [
         pl.when(~is_mixed).then(pl.col(name)).alias(name)
-        for name in ("numerator", "denominator", "lowest", "highest", "doubtful")
+        for name in ("numerator", "denominator", "lowest", "highest", "doubtful", "unpriced")
     ]
     words = pl.format("amounts in {} do not add up: ask for one currency, or by currency", "currencies")
     return values.with_columns(*kept, mixed=pl.when(is_mixed).then(words)).drop("currencies")
@@ -303,23 +304,26 @@ def _with_doubts(
     )
     if told.is_empty() or question.is_of_rows:  # a publication of before, or dimensions that doubt is not kept by
         return values.with_columns(
-            lowest=pl.lit(None, pl.Float64), highest=pl.lit(None, pl.Float64), doubtful=pl.lit(None, pl.Int64)
-        )
+            lowest=pl.lit(None, pl.Float64), highest=pl.lit(None, pl.Float64), doubtful=pl.lit(None, pl.Int64),
+            unpriced=pl.lit(None, pl.Int64),
+        )  # fmt: skip
     doubts = read(
         connection,
         f"""
         select
             kpi_id, {period} as period{dimensions}, sum(met_unproven) as met_unproven,
             sum(missed_unproven) as missed_unproven, sum(left_out) as left_out,
-            cast(sum(observations) as bigint) as doubtful,
-            string_agg(distinct currency, ' and ' order by currency) filter (list_contains($money, kpi_id)) as doubted
+            cast(sum(observations) as bigint) as doubtful, cast(sum(unpriced) as bigint) as unpriced,
+            string_agg(distinct currency, ' and ' order by currency) filter (
+                list_contains($money, kpi_id) and (met_unproven > 0 or missed_unproven > 0 or left_out > 0)
+            ) as doubted
         from {relation("metrics.kpi_doubts", question.by)}
         where list_contains($kpis, kpi_id) and {_lens_sql(question)} and {_where("period_date")}
         group by all
         """,
         parameters | {"money": list(OF_MONEY)},
     )
-    amounts = ("met_unproven", "missed_unproven", "left_out", "doubtful")
+    amounts = ("met_unproven", "missed_unproven", "left_out", "doubtful", "unpriced")
     joined = values.join(doubts, on=question.keys, how="left", nulls_equal=True, validate="1:1").with_columns(
         pl.col(amounts).fill_null(0)
     )
@@ -334,6 +338,7 @@ def _with_doubts(
         lowest=pl.when(is_weighed).then(low),
         highest=pl.when(is_weighed).then(high),
         doubtful=pl.when(is_weighed).then(pl.col("doubtful")),
+        unpriced=pl.when(is_weighed).then(pl.col("unpriced")),
     ).drop("met_unproven", "missed_unproven", "left_out", "doubted")
 
 
@@ -478,6 +483,6 @@ def _arrange(rows: pl.DataFrame, question: _Question) -> pl.DataFrame:
     )
     return ordered.select(
         "kpi_id", "kpi_name", "unit", "lens", "period", *question.by, "stage_id", "value", "worst", "best", "p90",
-        "p95", "km_median", "numerator", "denominator", "observations", "doubtful", "excluded", "still_open", "low",
-        "high", "target", "meets_target", "is_provisional", "is_available", "reason",
+        "p95", "km_median", "numerator", "denominator", "observations", "doubtful", "unpriced", "excluded",
+        "still_open", "low", "high", "target", "meets_target", "is_provisional", "is_available", "reason",
     )  # fmt: skip

@@ -27,7 +27,8 @@ Some rows are judged although a word is missing. `metrics.kpi_doubts` counts the
 - what was cancelled at an unknown time or by an unknown actor is left out: at worst it was ours, and a miss.
 - an order cancelled by nobody in particular is in none of the cancellation rates by actor: it may belong to each.
 - fines that the rule book sets on known failures are no deductions before a retailer bills them: until 66 days after
-  the shipment (a month and five weeks) at worst they all come (chargeback rate, chargebacks). Goods that left without
+  the shipment (a month and five weeks) at worst they all come (chargeback rate, chargebacks). Those whose rate is not
+  public, or whose gate no data tells, are in no case: `unpriced` counts them beside it. Goods that left without
   an invoice, or on one that states no amount, are not in what deductions are compared with: at best they were.
 - a deduction for a reason that neither seed violation_map nor violations knows counts as a chargeback: at best it is an
   agreed term or a claim, and none.

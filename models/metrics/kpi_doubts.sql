@@ -409,7 +409,9 @@ fined as (
         fines.order_id,
         fines.currency,
         min(fines.ship_week) as ship_week,
-        cast(sum(fines.fine_amount) as double) as amount
+        cast(coalesce(sum(fines.fine_amount), 0) as double) as amount,
+        -- A rate that is not public, or a gate whose score no data tells: nobody knows what the fine comes to.
+        count(*) - count(fines.fine_amount) as unpriced
     from {{ ref('fct_expected_fines') }} as fines
     left join (
         select distinct
@@ -418,7 +420,7 @@ fined as (
         from {{ ref('fct_deductions') }}
     ) as billed
         on fines.order_id = billed.order_id and {{ claim_kind('fines.violation') }} = billed.claim_kind
-    where fines.fine_amount > 0 and billed.order_id is null
+    where (fines.fine_amount > 0 or fines.fine_amount is null) and billed.order_id is null
     group by fines.order_id, fines.currency
 ),
 
@@ -452,7 +454,8 @@ accrued as (
             fined.currency,
             0 as met_unproven,
             fined.amount as missed_unproven,
-            0 as left_out
+            0 as left_out,
+            fined.unpriced
         from fined
         inner join {{ ref('fct_orders') }} as orders on fined.order_id = orders.order_id
         where coalesce({{ company_date('orders.accepted_at') }}, fined.ship_week) > {{ deductions_settled_until() }}
@@ -547,7 +550,7 @@ combined as (
         "service", "perfect", "shipping", "carried", "cancelled", "notices", "uncounted", "acknowledged", "uninvoiced",
         "unexplained", "accrued", "returned", "astray",
     ] %}
-        select * from {{ part }}
+        select {{ "*" if part == "accrued" else "*, 0 as unpriced" }} from {{ part }}
         {{ "union all" if not loop.last }}
     {%- endfor %}
 )
@@ -562,7 +565,8 @@ select
     cast(sum(met_unproven) as double) as met_unproven,
     cast(sum(missed_unproven) as double) as missed_unproven,
     cast(sum(left_out) as double) as left_out,
-    cast(count(*) as bigint) as observations
+    cast(sum(unpriced) as bigint) as unpriced,
+    cast(count(case when met_unproven > 0 or missed_unproven > 0 or left_out > 0 then 1 end) as bigint) as observations
 from combined
-where period_date is not null and (met_unproven > 0 or missed_unproven > 0 or left_out > 0)
+where period_date is not null and (met_unproven > 0 or missed_unproven > 0 or left_out > 0 or unpriced > 0)
 group by all

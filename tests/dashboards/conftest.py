@@ -39,7 +39,8 @@ _TABLES = {
     ),
     "metrics.kpi_doubts": (
         f"kpi_id varchar, profile_id varchar, is_headline boolean, period_date date, {_DIMENSIONS}, currency varchar, "
-        "met_unproven double, missed_unproven double, left_out double, observations bigint"
+        "met_unproven double, missed_unproven double, left_out double, unpriced bigint, "
+        "observations bigint"
     ),
     "metrics.kpi_exclusions": (
         "kpi_id varchar, profile_id varchar, period_date date, channel varchar, customer_id varchar, "
@@ -227,7 +228,7 @@ insert into metrics.kpi_models
     select kpi_id, 'kpi_facts_of_orders_due', 'd1', 'r1', 'select 1' from metrics.kpi_catalogue;
 insert into metrics.kpi_doubts
     select 'otif', 'retail', true, date '{last}', 'wholesale', 'wholesale', 'walmart', 'dc_columbus', 'swiftparcel',
-        'NY', 'kitchen', '(none)', 'USD', 1, 4, 5, 10;
+        'NY', 'kitchen', '(none)', 'USD', 1, 4, 5, 0, 10;
 insert into metrics.kpi_exclusions
     select 'otif', 'dtc_std', cast(day as date), 'dtc', '(none)', 'customer_cancelled', 1
     from generate_series(timestamp '{first}', timestamp '{last}', interval 1 day) as days(day);

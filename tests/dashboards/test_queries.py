@@ -87,6 +87,20 @@ def test_kpis_whose_doubt_is_not_weighed_have_no_cases(connection: Connection) -
     assert (row["worst"], row["best"], row["doubtful"]) == (None, None, None)
 
 
+def test_fines_of_unknown_amount_are_counted_beside_the_cases(workspace: Path, tmp_path: Path) -> None:
+    [published] = (workspace / "var" / "published").glob("*.duckdb")
+    fined = connect(Path(shutil.copy(published, tmp_path)))
+    fined.execute(
+        "insert into metrics.kpi_doubts select * replace ('chargeback_rate' as kpi_id, '' as profile_id, "
+        "false as is_headline, 'EUR' as currency, 0 as met_unproven, 0 as missed_unproven, 0 as left_out, "
+        "3 as unpriced, 0 as observations) from metrics.kpi_doubts where kpi_id = 'otif'"
+    )
+    row = one(kpi_table(fined, kpis=["chargeback_rate"]))
+    fined.close()
+    assert (row["worst"], row["best"]) == (row["value"], row["value"])
+    assert (row["doubtful"], row["unpriced"]) == (0, 3)
+
+
 def test_amounts_of_two_currencies_are_no_sum(workspace: Path, tmp_path: Path) -> None:
     [published] = (workspace / "var" / "published").glob("*.duckdb")
     trading = connect(Path(shutil.copy(published, tmp_path)))
