@@ -121,8 +121,8 @@ def kpi_table(
     Returns:
         kpi_id, kpi_name, unit, lens, period (first day), the dimensions, stage_id, value, worst, best, p90, p95,
         km_median (see `stage_rows`), numerator, denominator, observations, doubtful, unpriced, excluded, still_open,
-        low and high (Wilson 95 % on observations), target, meets_target, is_provisional, is_available, reason. For KPIs of
-        hours the value is the median of finished stages, `excluded` counts stages still open (`still_open` of them),
+        low and high (Wilson 95 % on observations), target, meets_target, is_provisional, is_available, reason. For KPIs
+        of hours the value is the median of finished stages, `excluded` counts stages still open (`still_open` of them),
         with impossible times, or of what ended otherwise (cancelled). `excluded` is null where the publication does not
         know it by the asked dimensions.
         `worst` and `best` are the value if every row in doubt (`doubtful`, see `metrics.kpi_doubts`) had gone badly or
