@@ -9,24 +9,24 @@ with orders as (
     select * from {{ ref('int_orders_of_record') }}
 ),
 
-captured_numbers as (
-    select distinct order_reference
-    from orders
-),
-
 -- A number that no capturing system uses, or that a copying system made up itself.
 loose as (
     select
         refs.source,
         refs.order_reference,
-        coalesce(orders.customer_id, '') as customer_id,
+        coalesce(copies.customer_id, '') as customer_id,
         cast(refs.first_seen_at as date) as seen_date,
-        coalesce(orders.order_rank, 1000) as order_rank
+        coalesce(copies.order_rank, 1000) as order_rank
     from {{ ref('int_order_references') }} as refs
-    left join captured_numbers on refs.order_reference = captured_numbers.order_reference
-    left join orders
-        on refs.source = orders.source and refs.order_reference = orders.order_reference and orders.occurrence = 0
-    where captured_numbers.order_reference is null or orders.is_copy
+    left join orders as copies
+        on
+            refs.source = copies.source
+            and refs.order_reference = copies.order_reference
+            and copies.occurrence = 0
+            and copies.is_copy
+    where
+        copies.order_reference is not null
+        or refs.order_reference not in (select orders.order_reference from orders)
 ),
 
 rules as (

@@ -69,8 +69,8 @@ near_stock as (
         detoured.profile_id,
         min(counts.sellable - order_lines.base_revised) as least_sellable,
         min(counts.free - order_lines.base_revised) as least_free
-    from detoured
-    inner join {{ ref('int_order_lines_consolidated') }} as order_lines on detoured.order_id = order_lines.order_id
+    from {{ ref('int_order_lines_consolidated') }} as order_lines
+    inner join detoured on order_lines.order_id = detoured.order_id
     inner join {{ ref('int_stock_snapshots_noded') }} as counts
         on
             order_lines.sku = counts.sku

@@ -15,7 +15,16 @@ with first_pass as (
         greatest(coalesce(order_lines.quantity_shipped, 0) - coalesce(order_lines.quantity_shipped_first, 0), 0)
             as units_later
     from {{ ref('int_service_units_assessed') }} as assessed
-    inner join {{ ref('fct_order_lines') }} as order_lines
+    inner join (
+        select
+            order_id,
+            line_id,
+            captured_at,
+            quantity_shipped,
+            quantity_shipped_first
+        from {{ ref('fct_order_lines') }}
+        where {{ of_orders_on_days_changed("order_id", ref('int_service_units_assessed'), "due_date") }}
+    ) as order_lines
         on assessed.order_id = order_lines.order_id and assessed.line_id = order_lines.line_id
     where
         assessed.is_headline and not assessed.is_bridge_step and assessed.line_id <> ''

@@ -1,20 +1,22 @@
 {{ config(schema='metrics', materialized='view', contract={'enforced': false}) }}
 {#- Freight charged over merchandise and freight. Freight stated per line goes with its line, freight stated for the
     order with the order. Grain is order_id, line_id (null where the freight is the order's). -#}
-with shipping_orders as (
-    select
-        *,
-        coalesce(
-            exclusion_reason,
-            case
-                when order_status = 'cancelled' then 'cancelled'
-                when freight_amount is null then 'no_freight'
-            end
-        ) as reason
-    from {{ ref('fct_orders') }}
-),
-
-orders_on_lines as (
+{#- As a text: each reader takes the orders it needs. -#}
+{% set shipping_orders %}
+    (
+        select
+            *,
+            coalesce(
+                exclusion_reason,
+                case
+                    when order_status = 'cancelled' then 'cancelled'
+                    when freight_amount is null then 'no_freight'
+                end
+            ) as reason
+        from {{ ref('fct_orders') }}
+    )
+{%- endset %}
+with orders_on_lines as (
     select distinct order_id
     from {{ ref('fct_order_lines') }}
     where freight_amount is not null
@@ -23,10 +25,13 @@ orders_on_lines as (
 line_freight as (
     select
         order_lines.*,
-        shipping_orders.reason
+        orders.reason
     from {{ ref('fct_order_lines') }} as order_lines
     inner join orders_on_lines on order_lines.order_id = orders_on_lines.order_id
-    inner join shipping_orders on order_lines.order_id = shipping_orders.order_id
+    inner join (
+        select * from {{ shipping_orders }} as shipping_orders
+        where order_id in (select orders_on_lines.order_id from orders_on_lines)
+    ) as orders on order_lines.order_id = orders.order_id
 ),
 
 combined as (
@@ -70,7 +75,7 @@ combined as (
         orders.freight_amount + orders.merchandise_amount as denominator,
         false as is_provisional,
         orders.captured_date as period_date
-    from shipping_orders as orders
+    from {{ shipping_orders }} as orders
     left join orders_on_lines on orders.order_id = orders_on_lines.order_id
     where orders_on_lines.order_id is null
 )

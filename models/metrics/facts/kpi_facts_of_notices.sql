@@ -64,7 +64,8 @@ combined as (
         false as is_provisional,
         {{ company_date('shipments.shipped_at') }} as period_date
     from shipments
-    inner join {{ ref('fct_orders') }} as orders on shipments.order_id = orders.order_id
+    inner join {{ ref('fct_orders') }} as orders
+        on shipments.order_id = orders.order_id and orders.channel_type = 'wholesale'
     left join {{ ref('int_asns_judged') }} as asns
         on shipments.order_id = asns.order_id and shipments.tracking_number = asns.tracking_number
     where asns.order_id is null and shipments.shipped_at is not null

@@ -12,11 +12,9 @@ with handed_over as (
             as is_handed_over
     from {{ ref('int_order_lines_handed_over') }}
     where
-        order_id in (
-            select due.order_id
-            from {{ ref('int_order_lines_handed_over') }} as due
-            where {{ on_days_changed("coalesce(due.ship_due_date, due.captured_date)") }}
-        )
+        {{ of_orders_on_days_changed(
+            "order_id", ref('int_order_lines_handed_over'), "coalesce(ship_due_date, captured_date)"
+        ) }}
     group by order_id
 ),
 
@@ -64,7 +62,17 @@ combined as (
         false as is_provisional,
         coalesce(handed_over.ship_due_date, handed_over.captured_date) as period_date
     from {{ ref('int_order_lines_handed_over') }} as handed_over
-    inner join {{ ref('fct_order_lines') }} as order_lines
+    inner join (
+        select
+            order_id,
+            line_id,
+            sku
+        from {{ ref('fct_order_lines') }}
+        where
+            {{ of_orders_on_days_changed(
+                "order_id", ref('int_order_lines_handed_over'), "coalesce(ship_due_date, captured_date)"
+            ) }}
+    ) as order_lines
         on handed_over.order_id = order_lines.order_id and handed_over.line_id = order_lines.line_id
 )
 

@@ -12,14 +12,17 @@
     "document": (none_told, none_told, none_told),
 } %}
 {% for family, (shipment_id, tracking_number, rma_id) in keys.items() %}
-    select
-        source,
-        order_id,
-        {{ shipment_id }} as shipment_id,
-        {{ tracking_number }} as tracking_number,
-        {{ rma_id }} as rma_id,
-        event_at
-    from {{ source('landing', family ~ '_events') }}
-    where {{ is_event_new(family) }}
+    {% for kind in ["landed", "due"] %}
+        select
+            source,
+            order_id,
+            {{ shipment_id }} as shipment_id,
+            {{ tracking_number }} as tracking_number,
+            {{ rma_id }} as rma_id,
+            event_at
+        from {{ source('landing', family ~ '_events') }}
+        where {{ is_event_new(family, kind) }}
+        {% if not loop.last %}union all{% endif %}
+    {% endfor %}
     {% if not loop.last %}union all{% endif %}
 {% endfor %}
