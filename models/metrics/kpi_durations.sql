@@ -144,7 +144,8 @@ receipt_stages as (
         cast(null as varchar) as exclusion_reason,
         {{ company_date('receipts.checked_in_at') }} as cohort_date,
         receipts.checked_in_at as started_at,
-        receipts.received_at as ended_at
+        -- Put away in parts: what came is in stock with the last of them.
+        receipts.last_received_at as ended_at
     from {{ ref('int_receipts_consolidated') }} as receipts
     left join {{ ref('skus') }} as skus on receipts.sku = skus.sku
     where receipts.checked_in_at is not null

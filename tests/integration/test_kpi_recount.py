@@ -720,7 +720,7 @@ def carriers(company: Company) -> Sums:
                 if piece["accepted"]:
                     parcels[name, piece["tracking"]].append(piece)
     due = [pieces for pieces in parcels.values() if pieces[0]["estimate"] and pieces[0]["estimate"] <= company.as_of]
-    on_time = sum(all(p["delivered"] and p["delivered"] <= p["estimate"] for p in pieces) for pieces in due)
+    on_time = sum(all(p["delivered"] and p["delivered"] < p["estimate"] for p in pieces) for pieces in due)
     return {"carrier_on_time": (on_time, len(due))}
 
 

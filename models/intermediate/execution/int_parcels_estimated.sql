@@ -1,7 +1,8 @@
 {{ config(materialized='incremental', ticks='not is_due and exclusion_reason is null and estimated_at <= as_of') }}
 {#-
-    Carrier punctuality (K15): every parcel against the first estimate the carrier gave. A parcel past its estimate that
-    was never delivered is late; one without estimate is not judged. Grain is tracking number and order.
+    Carrier punctuality (K15): every parcel against the first estimate the carrier gave; a day ends with the next midnight,
+    which is not in it. A parcel past its estimate that was never delivered is late; one without estimate is not judged.
+    Grain is tracking number and order.
 -#}
 with parcels as (
     select
@@ -36,16 +37,16 @@ select
     orders.seller_id,
     orders.exclusion_reason,
     coalesce(parcels.estimated_at <= {{ as_of() }} and not orders.is_excluded, false) as is_due,
-    coalesce(parcels.is_all_delivered and parcels.delivered_at <= parcels.estimated_at, false) as is_on_time,
+    coalesce(parcels.is_all_delivered and parcels.delivered_at < parcels.estimated_at, false) as is_on_time,
     -- Late only because nothing tells that it, or a part of it, arrived.
     coalesce(
         parcels.estimated_at <= {{ as_of() }}
         and not orders.is_excluded
         and not parcels.is_all_delivered
-        and coalesce(parcels.delivered_at <= parcels.estimated_at, true),
+        and coalesce(parcels.delivered_at < parcels.estimated_at, true),
         false
     ) as is_unproven,
-    {{ company_date('parcels.estimated_at') }} as estimated_date,
+    {{ company_date(just_before('parcels.estimated_at')) }} as estimated_date,
     parcels.accepted_at,
     parcels.estimated_at,
     parcels.estimated_latest_at,

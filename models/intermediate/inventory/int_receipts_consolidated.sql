@@ -21,6 +21,7 @@ select
     max(case when event_type = 'receipt.expected' then event_at end) as last_noted_at,
     min(case when event_type = 'receipt.checked_in' then event_at end) as checked_in_at,
     min(case when event_type = 'receipt.received' then event_at end) as received_at,
+    max(case when event_type = 'receipt.received' then event_at end) as last_received_at,
     cast(sum(case when event_type = 'receipt.received' then quantity end) as decimal(18, 3)) as quantity_received
 from ranked
 group by receipt_id, sku, node_id
