@@ -3,12 +3,13 @@
 The question is asked of every member of every dimension and of every pair of members: did it miss more (or less) often
 than its own history lets one expect? The expectation comes from a model of main effects over all dimensions, fitted to
 the weeks before (so a shift of volume towards a difficult customer is mix, not a driver), levelled to the place's own
-history. The distance is the difference of arcsine roots (Anscombe), which has the same spread at every rate, widened by
-the scatter between weeks that the history of its dimensions shows. The best explanation is taken, its rows are expected
-to be as bad as they were, and the rest is asked again, until nothing is left that stands out among all places asked
-(Bonferroni). A place and its parts compete, as in Adtributor and Squeeze: a part is told where the rest of the place
-did not move, the wider place where its rest moved too, and what other drivers account for is dropped in the end. Where
-all moved, but one place further than the others, that place is told first, and the others share only what is left.
+history, and moved as the members it overlaps with moved (`dashboards.movements`). The distance is the difference of
+arcsine roots (Anscombe), which has the same spread at every rate, widened by the scatter between weeks that the history
+of its dimensions shows; as that is estimated, it is read as a Student's t. The best explanation is taken, its rows are
+expected to be as bad as they were, and the rest is asked again, until nothing is left that stands out among all places
+asked (Bonferroni). A place and its parts compete, as in Adtributor and Squeeze: a part is told where the rest of the
+place did not move, the wider place where its rest moved too, and what other drivers account for is dropped in the end.
+Where all moved, but one place further than the others, that is told first, and the others share only what is left.
 
 Effects add up exactly: history → mix → each driver → the change that all places share → chance = now.
 """
@@ -22,29 +23,18 @@ from math import erf, sqrt
 from typing import Final, Literal
 
 import numpy as np
-import numpy.typing as npt
 import polars as pl
 
-Floats = npt.NDArray[np.float64]
-Ints = npt.NDArray[np.int64]
+from dashboards.movements import LEAST_VOLUME, LEAST_WEEKS, USUAL_VARIANCE, Bools, Fit, Floats, Ints, fit, learn_scatter
 
-LEVEL: Final = 0.03
-"""Chance of one false driver in the whole search, were the scatter known; it is estimated, which makes it some 5 %."""
+LEVELS: Final = (0.025, 0.01)
+"""Chance of a false driver in one search among members, and among pairs, which are many more and scatter less."""
 
 MOST_DRIVERS: Final = 6
-LEAST_VOLUME: Final = 8.0
-"""Denominator below which a place is not asked."""
-
 _RIDGE: Final = 2.0
 _ROUNDS: Final = 30
 _PRIOR: Final = 4.0
 """Misses of expectation with which a place's own history is levelled: thin histories trust the model."""
-
-LEAST_WEEKS: Final = 3
-"""Weeks of history below which the usual scatter is assumed."""
-
-_USUAL_VARIANCE: Final = 0.0005
-"""About two points of scatter at a rate of 90 %."""
 
 _USUAL_GAPS: Final = 40
 """Steps from week to week of a dimension's members that weigh as much as what is known of all of its kind."""
@@ -157,9 +147,15 @@ class _Grouping:
     past_volume: Floats
     past_seen: Floats
     past_expected: Floats
-    is_asked: npt.NDArray[np.bool_]
+    is_asked: Bools
     variance: float = 0.0
-    """Scatter of its places from week to week beyond chance: a variance of arcsine roots."""
+    """Scatter of pairs from week to week beyond chance and that of their members: a variance of arcsine roots."""
+
+    freedom: float = np.inf
+    """Degrees of freedom with which the scatter of its members is known."""
+
+    threshold: float = np.inf
+    """Distance from which a place stands out among all that are asked."""
 
     def sum(self, values: Floats) -> Floats:
         """Add up values of today's rows by place."""
@@ -178,6 +174,9 @@ class _Found:
 class _Search:
     def __init__(self, history: pl.DataFrame, now: pl.DataFrame, dimensions: Sequence[str]) -> None:
         self._names = tuple(dimensions)
+        told = pl.col("numerator", "denominator").sum()
+        history = history.group_by(*self._names, "week", maintain_order=True).agg(told)
+        now = now.group_by(self._names, maintain_order=True).agg(told)
         self._members, past, present = _encoded(history, now, self._names)
         self._past_codes, self._codes = past, present
         self._past_d, self._past_n = _column(history, "denominator"), _column(history, "numerator")
@@ -190,13 +189,12 @@ class _Search:
         if past_total <= 0 or total <= 0:
             return Explanation(before, now, 0.0, (), 0.0, now - before, "no_change", 0.0, 0.0, 0)
         past_rates, rates = self._expected_rates()
-        groupings = self._scattered(self._groupings(past_rates), past_rates)
-        single = [grouping.variance for grouping in groupings if len(grouping.names) == 1]
-        variance = float(np.mean(single)) if single else _USUAL_VARIANCE
+        self._learn(past_rates)
+        groupings = _thresholds(self._scattered(self._groupings(past_rates), past_rates))
         places = sum(int(grouping.is_asked.sum()) for grouping in groupings)
         mix = float(self._d @ rates) / total - before
-        overall = self._whole(rates, variance, np.ones(self._d.size, np.bool_))
-        drivers, shared = self._drivers(groupings, rates, variance, _quantile(LEVEL / max(places, 1)))
+        overall = self._whole(self._fitted(rates, np.zeros(self._d.size, np.bool_)))
+        drivers, shared = self._drivers(groupings, rates)
         told = sum(driver.effect for driver in drivers)
         verdict: Verdict = "drivers" if drivers else "everywhere" if shared else "no_change"
         if drivers and abs(shared) > sum(abs(driver.effect) for driver in drivers):
@@ -205,40 +203,78 @@ class _Search:
             verdict = "outside"
         ordered = tuple(sorted(drivers, key=lambda driver: -abs(driver.effect)))
         chance = now - before - mix - shared - told
-        return Explanation(before, now, mix, ordered, shared, chance, verdict, overall, 2 * sqrt(variance), places)
+        scatter = 2 * sqrt(self._scatter.mean)
+        return Explanation(before, now, mix, ordered, shared, chance, verdict, overall, scatter, places)
 
-    def _whole(self, rates: Floats, variance: float, rows: npt.NDArray[np.bool_]) -> float:
-        """Return how far rows together are from what is expected of them."""
-        parts = ((self._d * rates)[rows], self._n[rows], self._d[rows], self._past_d)
-        expected, seen, volume, past_volume = (np.array([part.sum()]) for part in parts)
-        return float(_distances(expected, seen, volume, past_volume, variance)[0])
+    def _learn(self, past_rates: Floats) -> None:
+        """Learn how much weeks and members scatter."""
+        sizes = [len(members) for members in self._members]
+        nowhere = [[code for code, member in enumerate(members) if member in NO_PLACE] for members in self._members]
+        self._scatter = learn_scatter(
+            self._past_codes, sizes, nowhere, self._weeks, self._past_d, self._past_n, past_rates
+        )
+        self._columns = self._scatter.columns(self._codes)
 
-    def _drivers(
-        self, groupings: Sequence[_Grouping], rates: Floats, variance: float, threshold: float
-    ) -> tuple[list[Driver], float]:
+    def _fitted(self, rates: Floats, is_told: Bools) -> Fit:
+        """Estimate the movements of the rows that no driver tells of yet."""
+        volume, good = np.where(is_told, 0.0, self._d), np.where(is_told, 0.0, self._n)
+        return fit(self._columns, volume, good, rates, self._scatter)
+
+    def _whole(self, now: Fit) -> float:
+        """Return how far all rows together are from what is expected of them."""
+        past = np.full(1, self._past_d.sum())
+        return float(
+            self._far(now, _none(self._d.size), 1, (past, past, past), 0.0, float(self._scatter.freedom[0]))[0]
+        )
+
+    def _far(
+        self, now: Fit, codes: Ints, count: int, past: tuple[Floats, Floats, Floats], variance: float, freedom: float
+    ) -> Floats:
+        """Return how far places are from what is expected of them, beyond what the others' movements explain.
+
+        The distance is that of a normal variable as unlikely as the Student's t that it is: scatter is estimated.
+        """
+        held = now.weight / 4
+        good = np.where(held > 0, self._n, 0.0)
+        volume, seen, expected = (
+            np.bincount(codes, part, count).astype(float) for part in (held, good, now.rates * held)
+        )
+        own, known = now.movements(codes, count, self._n)
+        # What the fit gives the place of its own movement is taken back.
+        taken = own * (1 - known / np.maximum(4 * volume, 1e-9))
+        gap = _root(seen, volume) - _root(_levelled(past, expected, volume), volume) + taken
+        chance = 1 / (4 * volume + 2) + 1 / (4 * past[0] + 2)
+        scatter = np.maximum(1 / known - 1 / np.maximum(4 * volume, 1e-9), 0.0) + variance
+        whole = chance + scatter
+        return _as_normal(gap / np.sqrt(whole), freedom * (whole / np.maximum(scatter, 1e-12)) ** 2)
+
+    def _drivers(self, groupings: Sequence[_Grouping], rates: Floats) -> tuple[list[Driver], float]:
         """Take the best explanation, expect its rows as they were, and ask the rest again; then drop the needless."""
         steps: list[_Found | None] = []
+        # All rows together are asked as one more member is.
+        alone = min((grouping.threshold for grouping in groupings), default=_quantile(LEVELS[0]))
         while True:
             moved, is_told, _ = self._replayed(steps, rates)
-            whole, best = self._whole(moved, variance, ~is_told), self._best(groupings, moved, is_told)
-            place = abs(best.distance) if best else 0.0
-            if max(abs(whole), place) < threshold or sum(step is not None for step in steps) == MOST_DRIVERS:
+            now = self._fitted(moved, is_told)
+            whole, best = self._whole(now), self._best(groupings, now)
+            beyond = -np.inf if None in steps else whole**2 - alone**2
+            if (best is None and beyond < 0) or sum(step is not None for step in steps) == MOST_DRIVERS:
                 break
-            if best is not None and place > abs(whole):
-                best = self._narrowed(groupings, best, moved, is_told, threshold)
-                best = self._widened(groupings, best, moved, is_told, threshold)
+            if best is not None and best.distance**2 - best.grouping.threshold**2 > beyond:
+                best = self._narrowed(groupings, best, moved, is_told)
+                best = self._widened(groupings, best, moved, is_told)
                 best.grouping.is_asked[best.code] = False
                 steps.append(best)
             else:
-                steps.append(self._apart(groupings, moved, is_told, threshold, float(np.sign(whole))))
+                steps.append(self._apart(groupings, moved, is_told, float(np.sign(whole))))
         for step in list(steps):
             if step is None:
                 continue
             others = [other for other in steps if other is not step]
             rows, past = step.grouping.codes == step.code, self._past(step.grouping, step.code)
-            moved, _, _ = self._replayed(others, rates, rows)
-            left = self._distance(rows, moved, step.grouping.variance, past)
-            if abs(left) < min(threshold, _NEEDLESS * abs(step.distance)):
+            moved, is_told, _ = self._replayed(others, rates, rows)
+            left = self._distance(rows, self._fitted(moved, is_told & ~rows), step.grouping, past)
+            if abs(left) < min(step.grouping.threshold, _NEEDLESS * abs(step.distance)):
                 steps = others
         _, _, effects = self._replayed(steps, rates)
         told = [(step, effect) for step, effect in zip(steps, effects, strict=True) if step is not None]
@@ -246,8 +282,8 @@ class _Search:
         return drivers, sum(effect for step, effect in zip(steps, effects, strict=True) if step is None)
 
     def _replayed(
-        self, steps: Sequence[_Found | None], rates: Floats, aside: npt.NDArray[np.bool_] | None = None
-    ) -> tuple[Floats, npt.NDArray[np.bool_], list[float]]:
+        self, steps: Sequence[_Found | None], rates: Floats, aside: Bools | None = None
+    ) -> tuple[Floats, Bools, list[float]]:
         """Let places (None: all that is not told yet) be as bad as they were, in turn.
 
         What all share is learnt without the rows `aside`, and expected of them too.
@@ -266,42 +302,37 @@ class _Search:
                 is_told |= rows
         return rates, is_told, effects
 
-    def _moved(
-        self, rates: Floats, rows: npt.NDArray[np.bool_], like: npt.NDArray[np.bool_] | None = None
-    ) -> tuple[Floats, float]:
+    def _moved(self, rates: Floats, rows: Bools, like: Bools | None = None) -> tuple[Floats, float]:
         """Let rows be as bad as they (or the rows `like`) were; return the rates then and what it adds to the whole."""
         moved, those = rates.copy(), rows if like is None else like
         sums = (float(values[those].sum()) for values in (self._d, self._d * rates, self._n))
         moved[rows] = _shifted(rates[rows], *sums)
         return moved, float(self._d @ (moved - rates)) / float(self._d.sum())
 
-    def _best(self, groupings: Sequence[_Grouping], rates: Floats, is_told: npt.NDArray[np.bool_]) -> _Found | None:
-        """Return the place that stands out most among the rows that no driver tells of yet."""
+    def _best(self, groupings: Sequence[_Grouping], now: Fit) -> _Found | None:
+        """Return the place that stands out most among the rows that no driver tells of yet; null = none does."""
         best: _Found | None = None
         best_score = 0.0
         for grouping in groupings:
-            distance = self._asked(grouping, rates, is_told)
+            distance = self._asked(grouping, now)
             score = _score(grouping, distance)
             code = int(np.argmax(score))
             if score[code] > best_score + 1e-9:
                 best_score, best = float(score[code]), _Found(grouping, code, float(distance[code]))
         return best
 
-    def _asked(self, grouping: _Grouping, rates: Floats, is_told: npt.NDArray[np.bool_]) -> Floats:
+    def _asked(self, grouping: _Grouping, now: Fit) -> Floats:
         """Return how far each place is from what is expected of its rows that no driver tells of yet."""
-        volume, seen = grouping.sum(self._d * ~is_told), grouping.sum(self._n * ~is_told)
         history = grouping.past_volume, grouping.past_seen, grouping.past_expected
-        expected = _levelled(history, grouping.sum(rates * self._d * ~is_told), volume)
-        distance = _distances(expected, seen, volume, grouping.past_volume, grouping.variance)
-        distance[~grouping.is_asked | (volume < LEAST_VOLUME)] = 0.0
+        distance = self._far(now, grouping.codes, grouping.count, history, grouping.variance, grouping.freedom)
+        distance[~grouping.is_asked | (grouping.sum(now.weight) < 4 * LEAST_VOLUME)] = 0.0
         return distance
 
     def _apart(
         self,
         groupings: Sequence[_Grouping],
         rates: Floats,
-        is_told: npt.NDArray[np.bool_],
-        threshold: float,
+        is_told: Bools,
         direction: float,
     ) -> _Found | None:
         """Return the place that moved furthest beyond the whole; null where all places moved alike.
@@ -309,15 +340,15 @@ class _Search:
         Told after the whole, it would leave the others a share of its own fall.
         """
         alike, _ = self._moved(rates, ~is_told)
-        rest = self._best(groupings, alike, is_told)
-        if rest is None or abs(rest.distance) < threshold:
+        fits = self._fitted(rates, is_told), self._fitted(alike, is_told)
+        if self._best(groupings, fits[1]) is None:
             return None
         best: _Found | None = None
-        best_score = 0.0
+        best_score = -np.inf
         for grouping in groupings:
-            distance, beyond = (self._asked(grouping, values, is_told) * direction for values in (rates, alike))
-            beyond[(distance < threshold) | (beyond < _ALONG)] = 0.0
-            score = _score(grouping, beyond)
+            distance, beyond = (self._asked(grouping, now) * direction for now in fits)
+            stands_out = (distance >= grouping.threshold) & (beyond >= _ALONG)
+            score = np.where(stands_out, _score(grouping, beyond), -np.inf)
             code = int(np.argmax(score))
             if score[code] > best_score + 1e-9:
                 best_score, best = float(score[code]), _Found(grouping, code, float(distance[code]) * direction)
@@ -330,28 +361,27 @@ class _Search:
         groupings: Sequence[_Grouping],
         found: _Found,
         rates: Floats,
-        is_told: npt.NDArray[np.bool_],
-        threshold: float,
+        is_told: Bools,
     ) -> _Found:
         """Return the part of a place that stands out alone, where the rest of it did not move with it."""
         own, code = found.grouping, found.code
         rows = (own.codes == code) & ~is_told
         moved, _ = self._moved(rates, rows)
-        best, least = found, threshold
+        fits = self._fitted(rates, is_told), self._fitted(moved, is_told)
+        best, least = found, 0.0
         for grouping in groupings:
             volume, inside = (grouping.sum(self._d * those) for those in (~is_told, rows))
             is_part = grouping.is_asked & (inside >= _WITHIN * volume) & (inside >= LEAST_VOLUME)
             for part in np.flatnonzero(is_part).tolist():
                 within = rows & (grouping.codes == part)
-                distance = self._distance(within, rates, grouping.variance, self._past(grouping, part))
-                if abs(distance) <= least:
+                distance = self._distance(within, fits[0], grouping, self._past(grouping, part))
+                score = float(_score(grouping, np.array([distance]))[0])
+                if score <= least:
                     continue
                 past = self._past(own, code, grouping, part)
-                still, wrong = (
-                    abs(self._distance(rows & ~within, values, own.variance, past)) for values in (rates, moved)
-                )
+                still, wrong = (abs(self._distance(rows & ~within, now, own, past)) for now in fits)
                 if still < _ALONG < wrong:
-                    best, least = _Found(grouping, part, distance), abs(distance)
+                    best, least = _Found(grouping, part, distance), score
         return best
 
     def _widened(
@@ -359,14 +389,13 @@ class _Search:
         groupings: Sequence[_Grouping],
         found: _Found,
         rates: Floats,
-        is_told: npt.NDArray[np.bool_],
-        threshold: float,
+        is_told: Bools,
     ) -> _Found:
         """Return the widest place around one that stands out whose rest moved with it, as far."""
         own, code, direction = found.grouping, found.code, float(np.sign(found.distance))
         rows = (own.codes == code) & ~is_told
         volume = float(self._d[rows].sum())
-        best, best_rest = found, _ALONG
+        now, best, best_rest = self._fitted(rates, is_told), found, _ALONG
         for grouping in groupings:
             if len(grouping.names) > len(own.names):
                 continue
@@ -379,15 +408,15 @@ class _Search:
                 or float(self._d[wide].sum()) * _WITHIN <= volume
             ):
                 continue
-            rest = self._distance(wide & ~rows, rates, grouping.variance, self._past(grouping, around, own, code))
+            rest = self._distance(wide & ~rows, now, grouping, self._past(grouping, around, own, code))
             if rest * direction <= best_rest:
                 continue
             moved, _ = self._moved(rates, wide)
-            if abs(self._distance(rows, moved, own.variance, self._past(own, code))) < threshold:
+            if abs(self._distance(rows, self._fitted(moved, is_told), own, self._past(own, code))) < own.threshold:
                 best_rest = rest * direction
-                whole = self._distance(wide, rates, grouping.variance, self._past(grouping, around))
+                whole = self._distance(wide, now, grouping, self._past(grouping, around))
                 best = _Found(grouping, around, whole)
-        return best if best is found else self._widened(groupings, best, rates, is_told, threshold)
+        return best if best is found else self._widened(groupings, best, rates, is_told)
 
     def _past(self, grouping: _Grouping, code: int, less: _Grouping | None = None, part: int = 0) -> Floats:
         """Return volume, seen and expected of a place's history, less those of a part of it."""
@@ -397,12 +426,13 @@ class _Search:
         found: Floats = np.maximum(past, 0.0)
         return found
 
-    def _distance(self, rows: npt.NDArray[np.bool_], rates: Floats, variance: float, past: Floats) -> float:
-        """Return how far rows are from what their rates and their history let one expect."""
-        volume, seen, expected = (np.array([values[rows].sum()]) for values in (self._d, self._n, self._d * rates))
-        known, known_seen, known_expected = past[:1], past[1:2], past[2:]
-        levelled = _levelled((known, known_seen, known_expected), expected, volume)
-        return float(_distances(levelled, seen, volume, known, variance)[0])
+    def _distance(self, rows: Bools, now: Fit, grouping: _Grouping, past: Floats) -> float:
+        """Return how far rows are from what is expected of them, as places of a grouping are asked."""
+        history = tuple(np.array([0.0, part]) for part in past)
+        found = self._far(
+            now, rows.astype(np.int64), 2, (history[0], history[1], history[2]), grouping.variance, grouping.freedom
+        )
+        return float(found[1])
 
     def _driver(self, groupings: Sequence[_Grouping], found: _Found, rates: Floats, effect: float) -> Driver:
         grouping, code = found.grouping, found.code
@@ -421,7 +451,7 @@ class _Search:
         )
 
     def _same(
-        self, groupings: Sequence[_Grouping], own: _Grouping, rows: npt.NDArray[np.bool_]
+        self, groupings: Sequence[_Grouping], own: _Grouping, rows: Bools
     ) -> tuple[tuple[tuple[str, str], ...], ...]:
         """Return the simplest other places that hold at least 95 % of the same volume and hardly anything else."""
         found = []
@@ -514,42 +544,64 @@ class _Search:
         return rates(self._past_codes), rates(self._codes)
 
     def _scattered(self, groupings: Sequence[_Grouping], past_rates: Floats) -> list[_Grouping]:
-        """Give every grouping the scatter of its places: its own, levelled to that of all groupings of its depth.
+        """Give pairs the scatter that their members do not have: their own, levelled to that of all pairs.
 
         Successive weeks are compared, and the median is matched, so that faults in the history, and a level that moved
         there, do not blind the search.
         """
-        steps = [self._steps(grouping, past_rates) for grouping in groupings]
-        found = []
-        for grouping, (gaps, chance) in zip(groupings, steps, strict=True):
-            depth = len(grouping.names)
-            alike = [step for other, step in zip(groupings, steps, strict=True) if len(other.names) == depth]
-            pooled, pooled_chance = (np.concatenate(parts) for parts in zip(*alike, strict=True))
-            usual = _levelled_scatter(pooled, pooled_chance, _USUAL_VARIANCE * depth)
-            found.append(replace(grouping, variance=_levelled_scatter(gaps, chance, usual)))
-        return found
+        freedom = dict(
+            zip(self._names, (float(self._scatter.freedom[start]) for start in self._scatter.starts), strict=True)
+        )
+        pairs = [grouping for grouping in groupings if len(grouping.names) > 1]
+        steps = self._steps(pairs, past_rates)
+        found = [replace(one, freedom=freedom[one.names[0]]) for one in groupings if len(one.names) == 1]
+        if not pairs:
+            return found
+        gaps, chance = (np.concatenate(parts) for parts in zip(*steps, strict=True))
+        usual = _levelled_scatter(gaps, chance, USUAL_VARIANCE)
+        return found + [
+            replace(pair, variance=_levelled_scatter(*step, usual), freedom=min(freedom[name] for name in pair.names))
+            for pair, step in zip(pairs, steps, strict=True)
+        ]
 
-    def _steps(self, grouping: _Grouping, past_rates: Floats) -> tuple[Floats, Floats]:
-        """Return the squared steps of its places from week to week, and what chance makes of them."""
+    def _steps(self, pairs: Sequence[_Grouping], past_rates: Floats) -> list[tuple[Floats, Floats]]:
+        """Return the squared steps of places from week to week, and what chance and their members make of them."""
         weeks = int(self._weeks.max()) + 1
         if weeks < LEAST_WEEKS:
-            return np.zeros(0), np.zeros(0)
-        key, size = grouping.past_codes * weeks + self._weeks, grouping.count * weeks
-        volume, seen, expected = (
-            np.bincount(key, values, size).astype(float)
-            for values in (self._past_d, self._past_n, past_rates * self._past_d)
-        )
-        gap = (_root(seen, volume) - _root(expected, volume)).reshape(-1, weeks)
-        chance = (1 / (4 * volume + 2)).reshape(-1, weeks)
-        enough = (volume >= LEAST_VOLUME).reshape(-1, weeks)
-        asked = enough[:, 1:] & enough[:, :-1]
-        return np.diff(gap)[asked] ** 2 / 2, (chance[:, 1:] + chance[:, :-1])[asked] / 2
+            return [(np.zeros(0), np.zeros(0)) for _ in pairs]
+        shape = [(weeks, pair.count) for pair in pairs]
+        gaps, chances = [np.full(size, np.nan) for size in shape], [np.full(size, np.nan) for size in shape]
+        columns = self._scatter.columns(self._past_codes)
+        for week in range(weeks):
+            part = self._weeks == week
+            held, good = self._past_d[part], self._past_n[part]
+            then = fit(columns[part], held, good, past_rates[part], self._scatter)
+            for pair, gap, chance in zip(pairs, gaps, chances, strict=True):
+                codes = pair.past_codes[part]
+                volume = np.bincount(codes, held, pair.count)
+                enough = volume >= LEAST_VOLUME
+                own, known = then.movements(codes, pair.count, good)
+                gap[week, enough] = own[enough]
+                chance[week, enough] = 1 / known[enough]
+        found = []
+        for gap, chance in zip(gaps, chances, strict=True):
+            step, spread = np.diff(gap, axis=0) ** 2 / 2, (chance[1:] + chance[:-1]) / 2
+            asked = ~np.isnan(step)
+            found.append((step[asked], spread[asked]))
+        return found
 
 
 def _score(grouping: _Grouping, distance: Floats) -> Floats:
-    """Return what places speak for themselves; pairs are many more than members, and asked at the price of that."""
-    found: Floats = distance**2 / 2 - (len(grouping.names) - 1) * np.log(max(int(grouping.is_asked.sum()), 1))
+    """Return what places speak for themselves beyond what the luckiest of all that are asked would."""
+    found: Floats = (distance**2 - grouping.threshold**2) / 2
     return found
+
+
+def _thresholds(groupings: Sequence[_Grouping]) -> list[_Grouping]:
+    """Give places the distance that the luckiest of all members, or of all pairs, would hardly reach (Bonferroni)."""
+    asked = [sum(int(one.is_asked.sum()) for one in groupings if len(one.names) == depth) for depth in (1, 2)]
+    by_depth = [_quantile(level / max(count, 1)) for level, count in zip(LEVELS, asked, strict=True)]
+    return [replace(one, threshold=by_depth[len(one.names) - 1]) for one in groupings]
 
 
 def _levelled_scatter(gaps: Floats, chance: Floats, usual: float) -> float:
@@ -615,10 +667,10 @@ def _root(part: Floats, volume: Floats) -> Floats:
     return found
 
 
-def _distances(expected: Floats, seen: Floats, volume: Floats, past_volume: Floats, variance: float) -> Floats:
-    """Return how far counts are from what is expected, in standard deviations; both sides are uncertain."""
-    chance = 1 / (4 * volume + 2) + 1 / (4 * past_volume + 2)
-    found: Floats = (_root(seen, volume) - _root(expected, volume)) / np.sqrt(chance + variance)
+def _as_normal(distance: Floats, freedom: Floats) -> Floats:
+    """Return the normal distance that is as unlikely as a Student's t (Wallace's approximation)."""
+    shrunk = (8 * freedom + 1) / (8 * freedom + 3) * np.sqrt(freedom * np.log1p(distance**2 / freedom))
+    found: Floats = np.sign(distance) * np.where(np.isfinite(freedom), shrunk, np.abs(distance))
     return found
 
 
