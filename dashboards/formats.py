@@ -173,17 +173,20 @@ def _signed(value: float, digits: int) -> str:
 
 
 def other_service(line: Mapping[str, Any], currency: str) -> str:
-    """Say what the best other carrier or service would do for an open line, and why it is not its next step.
+    """Say what the best other carrier, service or node would do for an open line, and why it is not its next step.
 
     >>> line = {"other_carrier": "bluelane", "other_service": "air", "other_note": "it is worth less"}
     >>> other_service(line | {"other_probability": 0.12, "other_cost_amount": 17.8}, "USD")
     'bluelane air: 12.0%, $18 more freight; it is worth less.'
+    >>> other_service(line | {"other_node": "west", "other_probability": 0.12, "other_cost_amount": None}, "USD")
+    'bluelane air from west: 12.0%; it is worth less.'
     >>> other_service({"other_probability": None, "other_note": "it is under way"}, "USD")
     'it is under way.'
     """
     if line["other_probability"] is None:
         return f"{line['other_note']}."
     name = " ".join(part for part in (line["other_carrier"], line["other_service"]) if part)
+    name = f"{name} from {line['other_node']}" if line.get("other_node") else name
     cost = line["other_cost_amount"]
     freight = "" if cost is None else f", {money_text(cost, currency=currency)} more freight"
     return f"{name}: {value_text(line['other_probability'], 'ratio')}{freight}; {line['other_note']}."

@@ -92,7 +92,8 @@ def _next(row: dict[str, Any]) -> str:
     from otif.render import money
 
     if row["probability_after"] is None:
-        return f"→ {row['action']}.{_other(row)}"
+        weighed = f" {row['action_note']}." if row["action_note"] else ""
+        return f"→ {row['action']}.{weighed}{_other(row)}"
     cost = "" if not row["action_cost_amount"] else f", {money(row['action_cost_amount'])} more freight"
     worth = "" if row["action_value_amount"] is None else f", worth {money(row['action_value_amount'])}"
     return f"→ {row['action']}: then {_chance(row['probability_after'])}{cost}{worth}.{_other(row)}"

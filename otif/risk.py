@@ -22,13 +22,13 @@ _TABLES: Final = {
     "fct_line_risks": """
         order_id varchar, line_id varchar, profile_id varchar, sku varchar, channel varchar, channel_type varchar,
         customer_id varchar, node_id varchar, carrier varchar, lane_zone varchar, stage varchar, currency varchar,
-        unavailable_reason varchar, reason varchar, action varchar, loss_basis varchar, lines_behind bigint,
-        quantity decimal(18, 3), age_hours double, typical_hours double, slow_hours double, probability double,
-        probability_after double, loss_amount decimal(18, 2), expected_loss_amount decimal(18, 2),
-        action_cost_amount decimal(18, 2), action_value_amount decimal(18, 2), other_carrier varchar,
-        other_service varchar, other_note varchar, other_probability double, other_cost_amount decimal(18, 2),
-        other_value_amount decimal(18, 2), is_headline boolean, entered_at timestamp, window_start_at timestamp,
-        window_end_at timestamp
+        unavailable_reason varchar, reason varchar, action varchar, action_note varchar, loss_basis varchar,
+        lines_behind bigint, quantity decimal(18, 3), age_hours double, typical_hours double, slow_hours double,
+        probability double, probability_after double, loss_amount decimal(18, 2), expected_loss_amount decimal(18, 2),
+        action_cost_amount decimal(18, 2), action_value_amount decimal(18, 2), other_node varchar,
+        other_carrier varchar, other_service varchar, other_note varchar, other_probability double,
+        other_cost_amount decimal(18, 2), other_value_amount decimal(18, 2), is_headline boolean,
+        entered_at timestamp, window_start_at timestamp, window_end_at timestamp
     """,
     "risk_scores": """
         profile_id varchar, horizon varchar, unavailable_reason varchar, weeks bigint, rows bigint, misses bigint,
@@ -108,7 +108,8 @@ def write_risks(connection: Connection, as_of: datetime) -> None:
     """
     history = read_history(connection)
     moment = as_of.replace(tzinfo=None)
-    for name, frame in predict(history, moment, read_worth(connection), read_rates(connection)).items():
+    frames = predict(history, moment, read_worth(connection), read_rates(connection), read_atp(connection))
+    for name, frame in frames.items():
         _write(connection, name, frame)
 
 
@@ -182,7 +183,20 @@ def read_rates(connection: Connection) -> pl.DataFrame:
     )
 
 
-def predict(history: History, as_of: datetime, worth: pl.DataFrame, rates: pl.DataFrame) -> dict[str, pl.DataFrame]:
+def read_atp(connection: Connection) -> pl.DataFrame:
+    """Return what each node can still promise this week to any channel (`optimizer.risk.services.ATP`)."""
+    return _read(
+        connection,
+        """
+        select sku, node_id, cast(unreserved_quantity as double) as promise
+        from marts.fct_atp where week_number = 0 and node_id <> '(none)' and unreserved_quantity > 0
+        """,
+    )
+
+
+def predict(
+    history: History, as_of: datetime, worth: pl.DataFrame, rates: pl.DataFrame, atp: pl.DataFrame
+) -> dict[str, pl.DataFrame]:
     """Return the tables of the step: name → frame with the columns of its contract.
 
     Args:
@@ -190,12 +204,13 @@ def predict(history: History, as_of: datetime, worth: pl.DataFrame, rates: pl.Da
         as_of: Instant of the build (UTC, naive).
         worth: From `read_worth`.
         rates: From `read_rates`; empty where the company tells no freight.
+        atp: From `read_atp`; empty where the company tells no stock.
     """
     from optimizer.risk import Learner
 
     learner = Learner(history)
     thin = learner.too_thin(as_of)
-    lines, others = _unpredicted(learner, as_of, thin) if thin else _predicted(learner, as_of, rates)
+    lines, others = _unpredicted(learner, as_of, thin) if thin else _predicted(learner, as_of, rates, atp)
     return {"fct_line_risks": _risks(learner, lines, others, as_of, worth), **_judged(learner, as_of, thin)}
 
 
@@ -215,7 +230,9 @@ def _unpredicted(learner: Learner, as_of: datetime, thin: str) -> tuple[pl.DataF
     return lines, pl.DataFrame(schema=OTHERS)
 
 
-def _predicted(learner: Learner, as_of: datetime, rates: pl.DataFrame) -> tuple[pl.DataFrame, pl.DataFrame]:
+def _predicted(
+    learner: Learner, as_of: datetime, rates: pl.DataFrame, atp: pl.DataFrame
+) -> tuple[pl.DataFrame, pl.DataFrame]:
     import polars as pl
 
     from optimizer.risk import act, other_services
@@ -226,7 +243,7 @@ def _predicted(learner: Learner, as_of: datetime, rates: pl.DataFrame) -> tuple[
         .then(pl.lit("no line has gone through this stage yet"))
         .alias("unavailable_reason")
     )
-    return lines, other_services(learner, model, lines, rates)
+    return lines, other_services(learner, model, lines, rates, atp)
 
 
 def _risks(

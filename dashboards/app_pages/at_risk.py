@@ -90,6 +90,8 @@ else:
         st.markdown((item["unavailable_reason"] or item["reason"] or "").replace("$", "\\$"))
         if item["action"]:
             st.markdown(f"**To do:** {item['action']}")
+        if item["action_note"]:
+            st.markdown(f"**Weighed:** {item['action_note']}.")
         told = [
             ("Chance of a miss", value_text(item["probability"], "ratio")),
             ("Once that is done", value_text(item["probability_after"], "ratio")),
@@ -104,7 +106,9 @@ else:
         ]
         components.facts([(name, text) for name, text in told if text != MISSING])
         if item["other_note"]:
-            st.markdown("**By another carrier or service:** " + other_service(item, info.currency).replace("$", "\\$"))
+            st.markdown(
+                "**By another carrier, service or node:** " + other_service(item, info.currency).replace("$", "\\$")
+            )
         st.caption(f"Loss: {item['loss_basis']}.")
         st.page_link(
             "app_pages/order.py", label=f"Open order {item['order_id']}", icon=":material/arrow_forward:",

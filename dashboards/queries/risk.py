@@ -19,7 +19,7 @@ NOT_PREDICTED: Final = "this publication holds no predictions of this version; r
 
 def risks_missing(connection: Connection) -> str:
     """Return why the publication has no predictions that can be read; empty = it has a table of them."""
-    return "" if "other_note" in columns_of(connection, "marts", "fct_line_risks") else NOT_PREDICTED
+    return "" if "action_note" in columns_of(connection, "marts", "fct_line_risks") else NOT_PREDICTED
 
 
 def line_risks(connection: Connection, *, lens: str = "headline", limit: int | None = None) -> pl.DataFrame:

@@ -5,7 +5,7 @@
     why_not = learner.too_thin(as_of)                             # a reason, or nothing
     model = learner.model(as_of)                                  # knows what was known at that instant only
     lines = act(model, model.predict(learner.open_lines(as_of)))  # probability, reason, next step and its effect
-    others = other_services(learner, model, lines, rates)         # what another carrier or service would make of it
+    others = other_services(learner, model, lines, rates, atp)    # what another service or node would make of it
     lines = choose(lines, others)                                 # with what a miss costs: the better of both
     rows = judge(learner, as_of, weeks=6)                         # held-out weeks, each predicted from before it
 

@@ -16,7 +16,7 @@ from dashboards.errors import QuestionError
 from dashboards.queries import line_risks, risk_groups, risk_lenses, risk_reliability, risk_scores, risks_missing
 from optimizer.risk import History
 from optimizer.risk.history import DEADLINES, MILESTONES
-from optimizer.risk.services import RATES
+from optimizer.risk.services import ATP, RATES
 from otif.cli import app
 from otif.cli_risk import _next, how_good
 from otif.risk import _write, predict
@@ -27,7 +27,7 @@ from storage.settings import Settings
 START = datetime(2026, 3, 2, tzinfo=UTC).replace(tzinfo=None)
 DAYS = 84
 NOW = START + timedelta(days=DAYS - 4)
-NO_RATES = pl.DataFrame(schema=RATES)
+NO_RATES, NO_STOCK = pl.DataFrame(schema=RATES), pl.DataFrame(schema=ATP)
 
 
 def company() -> History:
@@ -65,7 +65,7 @@ def worth(history: History) -> pl.DataFrame:
 def publication(history: History) -> Connection:
     connection = connect()
     connection.execute("create schema marts")
-    for name, frame in predict(history, NOW, worth(history), NO_RATES).items():
+    for name, frame in predict(history, NOW, worth(history), NO_RATES, NO_STOCK).items():
         _write(connection, name, frame)
     return connection
 
@@ -131,7 +131,7 @@ def test_too_little_history_gives_reasons_instead_of_numbers() -> None:
     connection = connect()
     connection.execute("create schema marts")
     moment = START + timedelta(days=12)
-    for name, frame in predict(history, moment, worth(history), NO_RATES).items():
+    for name, frame in predict(history, moment, worth(history), NO_RATES, NO_STOCK).items():
         _write(connection, name, frame)
     lines = line_risks(connection)
     assert len(lines) > 10
@@ -157,6 +157,7 @@ def test_the_command_tells_the_next_step_and_a_surer_service_with_what_it_costs(
         "action_value_amount": 3.0, "currency": "USD", "other_carrier": "fast", "other_service": "express",
         "other_probability": 0.1, "other_cost_amount": 10.0, "other_note": "its freight costs more than it saves",
     }  # fmt: skip
+    step |= {"action_note": None}
     surer = "Or by fast express: 10.0%, $10 more freight; its freight costs more than it saves."
     assert _next(step) == f"→ Release it to a node now: then 50%, worth $ 3. {surer}"
     assert _next(step | {"probability_after": None}) == f"→ Release it to a node now. {surer}"
