@@ -114,6 +114,25 @@
 {%- endmacro %}
 
 {#-
+    The capture days of the orders to rebuild, now and as the last build knew them, as a condition on a table that lies in
+    their order (`by_capture_day`): DuckDB reads only the blocks of these days.
+-#}
+{% macro captured_then(node, changed) -%}
+    {%- if not node.config.get("by_capture_day") -%} {{ return("") }} {%- endif -%}
+    {%- set orders = graph.nodes["model.otif.int_orders_consolidated"] -%}
+    {%- set days = "select captured_date from " ~ relation_of(orders) ~ " where order_id in (select order_id from "
+        ~ changed ~ ")" -%}
+    {%- if is_rebuilt_by_order(orders.alias) -%}
+        {%- set gone = changes_of(orders.alias ~ "__gone") -%}
+        {%- set days = days ~ " union all select captured_date from " ~ gone -%}
+    {%- endif -%}
+    {%- set days = asked_once("select unnest([min(captured_date), max(captured_date)]) from (" ~ days ~ ") as days") -%}
+    {{ return(
+        " and captured_date between date '" ~ days[0] ~ "' and date '" ~ days[1] ~ "'" if days[0] else " and false"
+    ) }}
+{%- endmacro %}
+
+{#-
     The query of a model, its inputs cut down to the orders to rebuild. Events that name no order stay in. A view whose rows
     hang on rows of the same order (`by_order`) is written out, so that the cut reaches the tables below its joins and sums.
 -#}
@@ -131,7 +150,7 @@
             {%- elif has_order_id(relation) -%}
                 {%- set orderless = " or order_id is null" if input.config.materialized == "view" else "" -%}
                 {%- set rows = "(select * from " ~ relation ~ " where order_id in (select order_id from "
-                    ~ changed ~ ")" ~ orderless ~ ")" -%}
+                    ~ changed ~ ")" ~ captured_then(input, changed) ~ orderless ~ ")" -%}
                 {%- set cut.sql = cut.sql | replace(relation | string, rows_at_hand(input, rows, changed)) -%}
             {%- endif -%}
         {%- endif -%}
@@ -274,20 +293,28 @@
     ) -%}
     {%- do adapter.commit() -%}
     {%- if config.get("often_same") -%} {%- do tell_differences_only(changed, rebuilt, columns) -%} {%- endif -%}
+    {%- set kept = columns_kept(this.identifier) -%}
+    {%- set standing = "(" ~ rows ~ ")" ~ captured_then(model, changed) -%}
     {% call statement("main") -%}
-        {%- if this.identifier in kpi_day_tables() %}
+        {%- if kept %}
             {%- set gone = changes_of(this.identifier ~ "__gone") %}
             create or replace table {{ gone }} as
-            select rowid as row_gone, {{ kpi_day_columns(this.identifier) }} from {{ this }} where {{ rows }};
+            select rowid as row_gone, {{ kept }} from {{ this }} where {{ standing }};
             delete from {{ this }} where rowid in (select row_gone from {{ gone }});
         {%- else %}
-            delete from {{ this }} where {{ rows }};
+            delete from {{ this }} where {{ standing }};
         {%- endif %}
         insert into {{ this }} ({{ columns }}) from {{ rebuilt }} where {{ rows }};
     {%- endcall %}
     {%- do adapter.commit() -%}
     {{ return({"relations": [this]}) }}
 {%- endmaterialization %}
+
+{#- What a build keeps of the rows that it replaces in a table: their days. -#}
+{% macro columns_kept(name) -%}
+    {%- if name == "int_orders_consolidated" -%} {{ return("captured_date") }} {%- endif -%}
+    {{ return(kpi_day_columns(name) if name in kpi_day_tables() else "") }}
+{%- endmacro %}
 
 {#- Orders that were made anew and are what they were are no changes: whoever reads the model need not follow. -#}
 {% macro tell_differences_only(changed, rebuilt, columns) -%}

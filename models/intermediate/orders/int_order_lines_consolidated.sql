@@ -1,4 +1,4 @@
-{{ config(materialized='incremental') }}
+{{ config(materialized='incremental', by_capture_day=true) }}
 {#- What is known of an order line: its own words first, the order's where it has none. -#}
 with lines as (
     select distinct
@@ -202,3 +202,4 @@ left join line_holds on known.order_id = line_holds.order_id and known.line_id =
 left join order_holds on known.order_id = order_holds.order_id
 left join {{ ref('skus') }} as skus on known.sku = skus.sku
 where known.is_ordered
+order by orders.captured_date

@@ -85,3 +85,4 @@ left join {{ ref('int_order_promises_dated') }} as promises
     on consolidated.order_id = promises.order_id and promises.line_id is null
 left join {{ ref('int_order_holds_summed') }} as holds on consolidated.order_id = holds.order_id
 where consolidated.captured_at is not null
+order by captured_date

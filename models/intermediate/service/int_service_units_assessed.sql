@@ -1,5 +1,6 @@
 {{ config(
     materialized='incremental',
+    by_capture_day=true,
     ticks='(is_provisional and settled_at <= as_of) or (not is_due and window_end_at <= as_of)'
 ) }}
 {#-
@@ -124,6 +125,7 @@ select
     end as is_otif,
     case when is_judged and is_fill_known then quantity_shipped_first >= base_revised * (1 - tolerance_low) end
         as is_first_pass,
+    captured_date,
     due_date,
     window_start_at,
     window_end_at,

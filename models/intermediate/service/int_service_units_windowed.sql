@@ -194,6 +194,7 @@ select
         and {{ add_days('judged_end_at', '(maturity_days + provisional_days)') }} > {{ as_of() }},
         false
     ) as is_provisional,
+    captured_date,
     cast({{ to_local(just_before('judged_end_at'), 'clock_zone') }} as date) as due_date,
     judged_start_at as window_start_at,
     judged_end_at as window_end_at,

@@ -1,4 +1,4 @@
-{{ config(materialized='incremental') }}
+{{ config(materialized='incremental', by_capture_day=true) }}
 {#- Pieces added up per order line. A quantity is null where the source states none; no shipment at all is zero. -#}
 with pieces as (
     select
@@ -54,6 +54,7 @@ select
     coalesce(summed.pieces_shipped, 0) as pieces_shipped,
     coalesce(summed.pieces_accepted, 0) as pieces_accepted,
     coalesce(summed.pieces_delivered, 0) as pieces_delivered,
+    order_lines.captured_date,
     summed.first_shipped_at,
     summed.first_accepted_at,
     summed.last_accepted_at,

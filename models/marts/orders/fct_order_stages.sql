@@ -1,4 +1,4 @@
-{{ config(materialized='incremental') }}
+{{ config(materialized='incremental', by_capture_day=true) }}
 {#-
     A stage has begun when its first milestone has passed. Orders that ended in a cancellation leave the cohort, with the
     reason, and a milestone that no order of a source and channel ever reaches is not waited for.
@@ -42,8 +42,8 @@ select
     orders.captured_at,
     started.reached_at as started_at,
     ended.reached_at as ended_at
-from {{ ref('stages') }} as stages
-inner join milestones as started on stages.from_milestone = started.milestone
+from milestones as started
+inner join {{ ref('stages') }} as stages on started.milestone = stages.from_milestone
 inner join orders on started.order_id = orders.order_id
 inner join {{ ref('int_milestones_told') }} as told
     on
