@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from datetime import UTC, date, datetime
 from typing import Any, Final
 from zoneinfo import ZoneInfo
@@ -80,6 +80,20 @@ def money_text(value: float | None, *, currency: str = "USD") -> str:
     if size >= 10_000:
         return f"{sign}{symbol}{size / 1e3:.1f}k"
     return f"{sign}{symbol}{size:,.0f}"
+
+
+def money_sums_text(amounts: Iterable[tuple[str, float | None]]) -> str:
+    """Add up amounts by currency, the largest sum first; amounts that nobody knows add nothing.
+
+    >>> money_sums_text([("EUR", 5), ("USD", 7), ("EUR", 6), ("USD", None)]), money_sums_text([("USD", None)])
+    ('€11 and $7', '–')
+    """
+    sums: dict[str, float] = {}
+    for currency, amount in amounts:
+        if amount is not None:
+            sums[currency] = sums.get(currency, 0.0) + float(amount)
+    ordered = sorted(sums.items(), key=lambda item: (-item[1], item[0]))
+    return " and ".join(money_text(amount, currency=currency) for currency, amount in ordered) or MISSING
 
 
 def count_text(value: float | None) -> str:

@@ -70,7 +70,7 @@ def exceptions_show(exception: IdArgument, as_json: JsonOption = False) -> None:
     print(f"{row['title']}\n{row['evidence']}\nTo do: {row['suggested_action']}\n")
     owner = (state.owner if state else None) or row["owner_role"]
     due = f"{row['due_at']:%Y-%m-%d %H:%M} UTC" if row["due_at"] else "no deadline"
-    print(f"{row['severity']} · {money(row['money_at_risk'])} at risk · due: {due} · whose: {owner}")
+    print(f"{row['severity']} · {money(row['money_at_risk'], row['currency'])} at risk · due: {due} · whose: {owner}")
     if state:
         again = f", back for the {state.times_reopened}. time" if state.times_reopened else ""
         print(f"{state.status} since {state.opened_at:%Y-%m-%d %H:%M} UTC, seen by {state.times_seen} builds{again}\n")

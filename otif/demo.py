@@ -156,7 +156,10 @@ def _summarise(result: DemoResult) -> None:
         table(
             "Top exceptions",
             [("at risk", "right"), ("what", "left"), ("whose", "left")],
-            [(money(row["money_at_risk"]), row["title"], row["owner_role"]) for row in top.iter_rows(named=True)],
+            [
+                (money(row["money_at_risk"], row["currency"]), row["title"], row["owner_role"])
+                for row in top.iter_rows(named=True)
+            ],
         )
     )
     console.print()

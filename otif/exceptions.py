@@ -197,7 +197,7 @@ def _alert(
     deliveries = []
     for send_key, ids in ledger.unsent_alerts(address).items():
         told = shown.filter(shown["exception_id"].is_in(list(ids)))
-        alert = build_alert(told, zone=settings.company.zone, currency=settings.company.currency)
+        alert = build_alert(told, zone=settings.company.zone)
         base = send_key.removesuffix(f"/{address}")
         mail = Mail(subject=alert.subject, text=alert.text, html=alert.html)
         deliveries += deliver(ledger, mail_settings, mail, [address], send_key_base=base, now=now)

@@ -86,9 +86,10 @@ def figure(value: float | None, unit: str | None) -> str:
             return f"{value:,.0f}"
 
 
-def money(value: object) -> str:
+def money(value: object, currency: str = "USD") -> str:
     """Write an amount without cents, or a dash when it is not known."""
-    return "–" if value is None else f"$ {float(str(value)):,.0f}"
+    symbol = "$" if currency == "USD" else currency
+    return "–" if value is None else f"{symbol} {float(str(value)):,.0f}"
 
 
 def exact_money(value: object) -> str:

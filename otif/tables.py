@@ -101,7 +101,7 @@ def exception_table(frame: pl.DataFrame) -> RenderableType:
                 row["exception_id"][:8],
                 row["severity"],
                 row["title"],
-                money(row["money_at_risk"]),
+                money(row["money_at_risk"], row["currency"]),
                 row["due_at"].strftime("%m-%d %H:%M") if row["due_at"] else "",
                 row.get("in_hands_of") or row["owner_role"],
             ]

@@ -9,7 +9,7 @@ import polars as pl
 import streamlit as st
 
 from dashboards import components
-from dashboards.formats import counted, instant_text, money_text, words
+from dashboards.formats import counted, instant_text, money_sums_text, words
 from dashboards.loading import ask, ledger, settings_of_run
 from dashboards.queries import build_info
 from dashboards.queries.disputes import deduction, dispute_queue, document_chain
@@ -39,11 +39,10 @@ shown = queue.filter(
 if shown.is_empty():
     components.nothing("No deduction matches these filters.")
     st.stop()
-expected = shown["expected_value"].drop_nulls()
 components.facts([
     ("Shown", counted(shown.height, "deduction")),
-    ("Taken", money_text(float(shown["amount"].sum()), currency=info.currency)),
-    ("Expected back", money_text(float(expected.sum()) if expected.len() else None, currency=info.currency)),
+    ("Taken", money_sums_text(shown.select("currency", "amount").iter_rows())),
+    ("Expected back", money_sums_text(shown.select("currency", "expected_value").iter_rows())),
     ("Unrated", f"{shown.filter(pl.col('win_probability').is_null() & (pl.col('verdict') != 'valid')).height:,}"),
     ("Run out within a week", f"{shown.filter(pl.col('days_to_deadline').is_between(0, 7)).height:,}"),
 ])  # fmt: skip

@@ -8,7 +8,7 @@ import polars as pl
 import streamlit as st
 
 from dashboards import components
-from dashboards.formats import counted, event_text, instant_text, money_text, words
+from dashboards.formats import counted, event_text, instant_text, money_sums_text, money_text, words
 from dashboards.loading import ask, ledger
 from dashboards.queries import build_info, exceptions_list
 from dashboards.queries.work import exception_events
@@ -59,7 +59,7 @@ if shown.is_empty():
     components.nothing("No exception matches these filters.")
     st.stop()
 
-total = money_text(float(shown["money_at_risk"].sum()), currency=info.currency)
+total = money_sums_text(shown.select("currency", "money_at_risk").iter_rows())
 components.facts([
     ("Shown", counted(shown.height, "exception")),
     ("Money at risk", total),
@@ -72,7 +72,7 @@ picked = components.table(
     ),
     {
         "money_at_risk": st.column_config.NumberColumn(
-            "At risk", format="dollar" if info.currency == "USD" else "localized", width="small"
+            "At risk", format="dollar" if set(shown["currency"]) == {"USD"} else "localized", width="small"
         ),
         "title": st.column_config.TextColumn("What", width="large"),
         "severity": st.column_config.TextColumn("Severity", width="small"),
@@ -96,7 +96,7 @@ with st.container(border=True):
     if item["suggested_action"]:
         st.markdown(components.plain(f"**To do:** {item['suggested_action']}"))
     components.facts([
-        ("At risk", money_text(item["money_at_risk"], currency=info.currency)),
+        ("At risk", money_text(item["money_at_risk"], currency=item["currency"])),
         ("Kind", item["kind_name"] or words(item["kind"])),
         ("Opened", instant_text(item["opened_at"], info.zone)),
         ("Due", instant_text(item["due_at"], info.zone)),

@@ -118,7 +118,7 @@ if top.is_empty():
     components.nothing("No open exceptions.")
 for row in top.iter_rows(named=True):
     with st.container(horizontal=True, horizontal_alignment="distribute", vertical_alignment="center"):
-        amount = components.plain(money_text(row["money_at_risk"], currency=info.currency))
+        amount = components.plain(money_text(row["money_at_risk"], currency=row["currency"]))
         st.markdown(f"**{components.plain(row['title'])}**  \n{amount} at risk · {words(row['owner_role'])}")
         if row["order_id"]:
             st.page_link(

@@ -24,15 +24,21 @@ def exceptions_list(
 
     Returns:
         exception_id, kind, kind_name, severity, order_id, line_id, sku, node_id, carrier, channel, customer_id,
-        opened_at, due_at, money_at_risk, title, evidence, suggested_action, owner_role.
+        opened_at, due_at, money_at_risk, currency (of its order, else of the company), title, evidence,
+        suggested_action, owner_role.
     """
     return read(
         connection,
         """
         select
             exception_id, kind, kind_name, severity, order_id, line_id, sku, node_id, carrier, channel, customer_id,
-            opened_at, due_at, money_at_risk, title, evidence, suggested_action, owner_role
-        from marts.fct_exceptions
+            opened_at, due_at, money_at_risk,
+            coalesce(
+                (select orders.currency from marts.fct_orders as orders where orders.order_id = risks.order_id),
+                (select currency from marts.build_info)
+            ) as currency,
+            title, evidence, suggested_action, owner_role
+        from marts.fct_exceptions as risks
         where (len($kinds) = 0 or list_contains($kinds, kind))
             and (len($severities) = 0 or list_contains($severities, severity))
             and (len($owners) = 0 or list_contains($owners, owner_role))
@@ -183,18 +189,18 @@ def disputes_expiring(connection: Connection, *, date_from: date, date_to: date)
     """Return deductions that can still be disputed and whose deadline falls into a range of days.
 
     Returns:
-        customer_id, deductions, amount, first_deadline.
+        customer_id, currency, deductions, amount, first_deadline.
     """
     return read(
         connection,
         """
         select
-            customer_id, count(*) as deductions, sum(amount) as amount,
+            customer_id, currency, count(*) as deductions, sum(amount) as amount,
             min(cast(dispute_due_at as date)) as first_deadline
         from marts.fct_deductions
         where dispute_status in ('none', 'open') and cast(dispute_due_at as date) between $date_from and $date_to
-        group by customer_id
-        order by first_deadline, customer_id
+        group by customer_id, currency
+        order by first_deadline, customer_id, currency
         """,
         {"date_from": date_from, "date_to": date_to},
     )

@@ -25,13 +25,12 @@ class Alert:
     html: str
 
 
-def build_alert(exceptions: pl.DataFrame, *, zone: str, currency: str) -> Alert:
+def build_alert(exceptions: pl.DataFrame, *, zone: str) -> Alert:
     """Build the mail on exceptions, in the order given.
 
     Args:
         exceptions: Rows of `exceptions_list`; those that are over since they were claimed are simply not there.
         zone: IANA zone that instants are written in.
-        currency: ISO 4217 code of the money at risk.
     """
     if exceptions.is_empty():
         gone = "The exceptions of this mail are over: the data shows them no more."
@@ -44,7 +43,7 @@ def build_alert(exceptions: pl.DataFrame, *, zone: str, currency: str) -> Alert:
             part
             for part in (
                 row["severity"],
-                f"{money_text(row['money_at_risk'], currency=currency)} at risk" if row["money_at_risk"] else "",
+                f"{money_text(row['money_at_risk'], currency=row['currency'])} at risk" if row["money_at_risk"] else "",
                 f"due {instant_text(row['due_at'], zone)}" if row["due_at"] else "",
                 words(row["owner_role"]),
                 row["exception_id"][:8],

@@ -9,7 +9,17 @@ from zoneinfo import ZoneInfo
 
 import polars as pl
 
-from dashboards.formats import MISSING, change_text, count_text, counted, day_text, money_text, value_text, words
+from dashboards.formats import (
+    MISSING,
+    change_text,
+    count_text,
+    counted,
+    day_text,
+    money_sums_text,
+    money_text,
+    value_text,
+    words,
+)
 from dashboards.queries import (
     CAUSES,
     USUAL_WEEKS,
@@ -58,7 +68,7 @@ def exception_groups(connection: Connection, info: BuildInfo) -> tuple[tuple[Exc
     frame = exceptions_list(connection)
     if frame.is_empty():
         return (), "No open exceptions."
-    money = money_text(float(frame["money_at_risk"].sum()), currency=info.currency)
+    money = money_sums_text(frame.select("currency", "money_at_risk").iter_rows())
     total = f"{count_text(frame.height)} open, {money} at risk"
     groups = (
         frame.group_by("kind")
@@ -79,7 +89,7 @@ def _exception(group: pl.DataFrame, info: BuildInfo) -> ExceptionFacts:
         kind=biggest["kind_name"] or words(biggest["kind"]),
         count=group.height,
         since=_local_day(group["opened_at"].min(), info),
-        money=money_text(float(group["money_at_risk"].sum()), currency=info.currency),
+        money=money_sums_text(group.select("currency", "money_at_risk").iter_rows()),
         severity=severity,
         cause=f"{late}{_concentration(group)}Largest: {biggest['title']}{_in_brackets(biggest['evidence'])}",
         owner=words(biggest["owner_role"]),
@@ -215,7 +225,7 @@ def disputes(connection: Connection, info: BuildInfo) -> tuple[DisputeFacts, ...
         DisputeFacts(
             customer=row["customer_id"],
             count=counted(row["deductions"], "deduction"),
-            amount=money_text(row["amount"], currency=info.currency),
+            amount=money_text(row["amount"], currency=row["currency"]),
             deadline=day_text(row["first_deadline"]),
         )
         for row in frame.iter_rows(named=True)

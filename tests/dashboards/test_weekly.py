@@ -13,10 +13,10 @@ from pathlib import Path
 import pytest
 
 from dashboards.errors import QuestionError
-from dashboards.queries import change_parts, kpi_table, week_named, weeks_named
+from dashboards.queries import build_info, change_parts, kpi_table, week_named, weeks_named
 from dashboards.reports import Proposal, WeeklyReport, build_weekly
 from dashboards.reports.moves import signal_moved
-from dashboards.reports.narrative import without_causes
+from dashboards.reports.narrative import disputes, exception_groups, without_causes
 from dashboards.reports.pages import snapshot_tiles
 from dashboards.reports.tiles import cohort_days
 from storage.duck import Connection, connect
@@ -238,3 +238,19 @@ def test_a_cohort_ends_before_the_first_day_of_which_something_may_still_change(
         assert cohort_days(connection, "return_rate", week) == (date(2026, 9, 14), date(2026, 10, 11))
         assert cohort_days(connection, "return_rate", week_named("2026-W41"))[1] == date(2026, 10, 11)
         assert cohort_days(connection, "chargeback_rate", week)[1] == week.end
+
+
+def test_money_at_risk_and_deductions_are_told_by_currency(workspace: Path, tmp_path: Path) -> None:
+    path = Path(shutil.copy(workspace / "var" / "published" / "20261116T050000.duckdb", tmp_path))
+    with closing(connect(path)) as trading:
+        trading.execute("update marts.fct_orders set currency = 'EUR' where order_id = '100123'")
+        trading.execute(
+            "insert into marts.fct_deductions select * replace ('d9' as deduction_id, 'EUR' as currency, 40 as amount) "
+            "from marts.fct_deductions where deduction_id = 'd1'"
+        )
+        info = build_info(trading)
+        groups, total = exception_groups(trading, info)
+        expiring = disputes(trading, info)
+    assert total == "2 open, $4,200 and €60 at risk"
+    assert [group.money for group in groups] == ["$4,200", "€60"]
+    assert [row.amount for row in expiring] == ["€40", "$250"]

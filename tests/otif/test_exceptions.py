@@ -36,6 +36,7 @@ def publish(home: Path, number: int, rows: dict[str, str]) -> None:
     connection = connect(folder / name)
     connection.execute("create schema marts")
     connection.execute(f"create table marts.fct_exceptions ({COLUMNS})")
+    connection.execute("create table marts.fct_orders as select 'o1' as order_id, 'USD' as currency")
     connection.execute(
         "create table marts.build_info (as_of timestamp, company_zone varchar, currency varchar, week_start varchar)"
     )
