@@ -343,7 +343,7 @@ def _note() -> pl.Expr:
         .when("_held")
         .then(pl.lit("its hold must be decided first"))
         .when("_short")
-        .then(pl.lit("it needs stock first"))
+        .then(pl.lit("it needs stock first, and no other node that can promise it is known to be sooner"))
         .when(pl.col("measured_event") == "accepted")
         .then(pl.lit("its window asks for the hand-over only"))
         .when("_slower")

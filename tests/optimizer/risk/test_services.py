@@ -175,7 +175,7 @@ def test_a_line_without_stock_can_be_shipped_by_a_node_that_has_it_and_one_on_ho
 def judged(
     *, loss: float | None = 1_000.0, extra: float | None = 150.0, other: float | None = 0.1, currency: str = "USD",
     units: float | None = 2.0, carried: int = 80, now: float | None = 0.8, after: float | None = 0.5,
-    stage: int = 1, node: str | None = None,
+    stage: int = 1, node: str | None = None, queue: float | None = None,
 ) -> dict[str, Any]:  # fmt: skip
     """One line of two units at 80 %, 50 % after its step, and one other service."""
     lines = pl.DataFrame(
@@ -183,7 +183,7 @@ def judged(
             "unit": [1], "profile_id": ["promise"], "probability": [now], "probability_after": [after],
             "action": ["Release it to a node now"], "loss_cents": [loss], "base_quantity": [units],
             "currency": [currency], "stage": [stage], "measured_event": ["delivered"], "held": [False],
-            "level": [None], "busy": [None], "queue": [None],
+            "level": [0.0], "busy": [0.0], "queue": [queue],
         },
         schema_overrides=dict.fromkeys(NUMBERS, pl.Float64),
     )  # fmt: skip
@@ -264,6 +264,14 @@ def test_another_node_is_the_next_step_where_it_is_worth_most() -> None:
     assert judged(node="west", extra=None)["other_note"] == "its freight is not known"
     row = judged(node="west", other=None, carried=7)
     assert row["other_note"] == "west fast express carried 7 lines to north, 30 are needed"
+
+
+def test_a_short_line_that_no_other_node_can_ship_sooner_says_so() -> None:
+    row = judged(other=None, carried=7, node="west", queue=5.0)
+    assert row["other_note"] == (
+        "it needs stock first, and no other node that can promise it is known to be sooner; "
+        "west fast express carried 7 lines to north, 30 are needed"
+    )
 
 
 def test_where_no_step_saves_a_whole_unit_of_money_nothing_is_advised_and_what_was_weighed_is_told() -> None:
