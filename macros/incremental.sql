@@ -120,12 +120,14 @@
 {% macro captured_then(node, changed) -%}
     {%- if not node.config.get("by_capture_day") -%} {{ return("") }} {%- endif -%}
     {%- set orders = graph.nodes["model.otif.int_orders_consolidated"] -%}
-    {%- set days = "select captured_date from " ~ relation_of(orders) ~ " where order_id in (select order_id from "
-        ~ changed ~ ")" -%}
+    {%- set others = "select order_id from " ~ changed -%}
+    {%- set days = "" -%}
     {%- if is_rebuilt_by_order(orders.alias) -%}
-        {%- set gone = changes_of(orders.alias ~ "__gone") -%}
-        {%- set days = days ~ " union all select captured_date from " ~ gone -%}
+        {%- set others = others ~ " except select order_id from " ~ changes_of(orders.alias) -%}
+        {%- set days = "select captured_date from " ~ made_of(orders.alias) ~ " union all select captured_date from "
+            ~ changes_of(orders.alias ~ "__gone") ~ " union all " -%}
     {%- endif -%}
+    {%- set days = days ~ "select captured_date from " ~ relation_of(orders) ~ " where order_id in (" ~ others ~ ")" -%}
     {%- set days = asked_once("select unnest([min(captured_date), max(captured_date)]) from (" ~ days ~ ") as days") -%}
     {{ return(
         " and captured_date between date '" ~ days[0] ~ "' and date '" ~ days[1] ~ "'" if days[0] else " and false"
