@@ -21,12 +21,19 @@ stretched as (
             else 0
         end as wait_hours,
         case when is_waiting then 0 else 24.0 * detour_days end as detour_hours,
-        case when is_waiting then 0 else {{ hours_between('pack_due_at', 'packed_by') }} end as pick_hours,
+        -- Without a release nobody knows its day: what is stated then is when it had to leave.
+        case when is_waiting then 0 else {{ hours_between('coalesce(pack_due_at, ship_by_at)', 'packed_by') }} end
+            as pick_hours,
         case when is_waiting or packed_at is null then 0 else {{ hours_between('packed_at', 'accepted_by') }} - 12 end
             as pickup_hours,
         case
             when is_waiting or accepted_at is null then 0
-            else {{ hours_between('estimated_delivery_first_at', 'delivered_by') }}
+            when estimated_delivery_first_at is not null
+                then {{ hours_between('estimated_delivery_first_at', 'delivered_by') }}
+            -- Without an estimate the way may take as long as from the stated ship-by to the window's end.
+            when ship_by_at is not null
+                then {{ hours_between('window_end_at', 'delivered_by') }}
+                    - greatest({{ hours_between('ship_by_at', 'accepted_at') }}, 0)
         end as transit_hours
     from ways
 ),
@@ -122,6 +129,8 @@ select
     {{ hours_between('ways.window_end_at', 'ways.delivered_by') }} as late_hours,
     ways.is_waiting,
     ways.is_short_at_release,
+    ways.released_at is null as is_without_release,
+    ways.estimated_delivery_first_at is null as is_without_estimate,
     ways.accepted_at is null or ways.delivered_at is null as is_under_way,
     ways.pieces_early > 0 and ways.is_complete_by_end as is_early
 from stretched as ways

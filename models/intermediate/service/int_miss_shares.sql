@@ -2,8 +2,8 @@
 {#-
     The blame for a miss, shared by Shapley over the steps of the line's way: a step's share is how often it turns "in
     time" into "missed" when the delays are added one after the other, over all orders of adding them. All delays less
-    `late_hours` is what the line could have lost and still been in time; where that is negative, any delay was one too
-    many. No delay at all is unknown. The shares of a line add up to 1. Grain is order_id, line_id, profile_id, step.
+    `late_hours` is the slack that the line could have lost and still been in time; where that is negative, any delay was
+    one too many. No delay at all is unknown. The shares of a line add up to 1. Grain is order_id, line_id, profile_id, step.
 
     The share of step i is the sum over all sets of steps S of v(S) * w, v(S) = 1 where the delays in S alone miss the
     window, w = (|S| - 1)! (n - |S|)! / n! where i is in S and -|S|! (n - |S| - 1)! / n! where it is not; n = 6
@@ -15,6 +15,12 @@ with delays as (
     select
         *,
         {{ steps | join('_hours + ') }}_hours as all_hours,
+        -- A line that was short in time missed as well: then it took all of them.
+        greatest(
+            {{ steps | join('_hours + ') }}_hours
+            - greatest(late_hours, 0.001),
+            0
+        ) as slack_hours,
         {% for step in steps %}
             case when {{ step }}_hours > 0 then 1 else 0 end{{ " +" if not loop.last }}
         {%- endfor %} as slow_steps
@@ -50,7 +56,7 @@ weights as (
     {%- endfor %}
 ),
 
--- Only where several steps were slow is there anything to share.
+-- Only where more than two steps were slow do all sets have to be tried.
 valued as (
     select
         delays.order_id,
@@ -60,13 +66,13 @@ valued as (
     from delays
     cross join coalitions
     where
-        delays.slow_steps > 1
+        delays.slow_steps > 2
         and not delays.is_early
         and not delays.is_waiting
         and {% for step in steps %}
             coalitions.has_{{ step }} * delays.{{ step }}_hours{{ " +" if not loop.last }}
         {%- endfor %}
-        > greatest(delays.all_hours - delays.late_hours, 0)
+        > delays.slack_hours
 ),
 
 shapley as (
@@ -94,7 +100,14 @@ shared as (
             when delays.is_waiting
                 then {{ {"hold": "case when delays.hold_hours >= delays.wait_hours then 1 else 0 end",
                              "wait": "case when delays.hold_hours >= delays.wait_hours then 0 else 1 end"}.get(step, 0) }}
-            when delays.slow_steps = 1 then case when delays.{{ step }}_hours > 0 then 1 else 0 end
+            when delays.{{ step }}_hours = 0 then 0
+            when delays.slow_steps = 1 then 1
+            -- Of two, one takes all if it alone would have missed the window and the other one would not.
+            when delays.slow_steps = 2
+                then
+                    0.5
+                    + case when delays.{{ step }}_hours > delays.slack_hours then 0.5 else 0 end
+                    - case when delays.all_hours - delays.{{ step }}_hours > delays.slack_hours then 0.5 else 0 end
             else round(coalesce(shapley.{{ step }}_share, 0), 9)
         end as {{ step }}_share{{ "," if not loop.last }}
     {%- endfor %}
@@ -189,9 +202,18 @@ where not is_early and slow_steps = 0
         )",
     "detour": "concat('shipped from ', node_id, ' instead of ', nearest_node_id, ', ',
             cast(round(detour_hours / 24) as integer), ' days longer')",
-    "pick": "concat('packed ', cast(round(pick_hours / 24) as integer), ' days after its day')",
+    "pick": "concat(
+            'packed ', cast(round(pick_hours / 24) as integer), ' days after its ',
+            case when is_without_release then 'ship-by' else 'day' end
+        )",
     "pickup": "concat('collected ', cast(round(pickup_hours / 24) as integer), ' days after packing')",
-    "transit": "concat('carrier ', cast(round(transit_hours) as integer), ' h after its first estimate')",
+    "transit": "concat(
+            'carrier ', cast(round(transit_hours) as integer),
+            case
+                when is_without_estimate then ' h longer than from ship-by to the end of the window'
+                else ' h after its first estimate'
+            end
+        )",
 } %}
 {% for step in steps %}
     union all

@@ -101,6 +101,7 @@ ways as (
         order_lines.channel,
         order_lines.clock_zone,
         order_lines.captured_at,
+        order_lines.ship_by_at,
         order_lines.quantity_promised,
         order_lines.cancel_actor,
         order_lines.last_buyer_change_at,
