@@ -56,7 +56,8 @@ def compared(home: Path) -> list[str]:
         key = (miss["order_id"], miss["line_id"])
         theirs[weeks.get(key, "")][miss["cause"]] += 1
         (mixed if miss["also"] else single).append(told.get(key) in (miss["cause"], *miss["also"]))
-    unknown = sum(causes["unknown"] for causes in ours.values()) / sum(causes.total() for causes in ours.values())
+    unnamed = sum(causes["unknown"] + causes["data"] for causes in ours.values())
+    unknown = unnamed / sum(causes.total() for causes in ours.values())
     rows = [
         f"{home.name} | {sum(single)} of {len(single)}, {sum(single) / len(single):.1%} | "
         f"{sum(mixed)} of {len(mixed)}, {sum(mixed) / len(mixed):.1%} | {unknown:.1%} | {uneven}"

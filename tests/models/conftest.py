@@ -37,6 +37,14 @@ ARRIVALS = (
     ("O6", "1", 70, at("2026-03-10 15:00")),
     ("O9", "1", 100, at("2026-03-14 15:00")),
 )
+APPOINTMENTS = (
+    ("O1", at("2026-03-10 15:00")),
+    ("O2", at("2026-03-09 14:00")),
+    ("O3", at("2026-03-11 15:00")),
+    ("O3", at("2026-03-12 15:30")),  # moved: past the window
+    ("O4", at("2026-03-10 14:00")),
+    ("O10", at("2026-03-11 14:00")),
+)
 
 
 def _order_events() -> Iterator[dict[str, Any]]:
@@ -63,6 +71,9 @@ def _shipment_events() -> Iterator[dict[str, Any]]:
         piece = {"shipment_id": f"S{number}", "order_id": order, "line_id": line, "quantity": quantity}
         yield piece | {"event_type": "ship.confirmed", "event_at": at("2026-03-05 20:00")}
         yield piece | {"event_type": "arrived", "event_at": arrived_at}
+    for hour, (order, agreed_at) in enumerate(APPOINTMENTS):
+        agreed = {"event_type": "appt.scheduled", "event_at": at(f"2026-03-06 {hour + 10}:00")}
+        yield agreed | {"order_id": order, "appointment_at": agreed_at, "attributes": '{"stop":"delivery"}'}
 
 
 def build_golden(home: Path, land: Land, orders: list[dict[str, Any]], shipments: list[dict[str, Any]]) -> None:

@@ -71,6 +71,24 @@ def test_missed_golden_orders_name_what_happened(published: Connection) -> None:
     assert dict(rows)["O2"] == "early_delivery"
 
 
+def test_the_appointment_lens_judges_by_the_slot_that_was_agreed_last(published: Connection) -> None:
+    rows = published.execute(
+        "select order_id, is_on_time, exclusion_reason from marts.fct_order_assessments "
+        "where profile_id = 'appointment' order by order_id"
+    ).fetchall()
+    judged = {order: on_time for order, on_time, reason in rows if reason is None}
+    assert judged == {"O1": True, "O2": True, "O3": True, "O4": False, "O10": False}
+    assert {reason for _, _, reason in rows if reason} == {"no_appointment"}
+    assert len(rows) == 11
+
+
+def test_a_slot_past_the_window_that_was_kept_is_the_docks_miss(published: Connection) -> None:
+    rows = published.execute(
+        "select miss_cause, share, miss_evidence from marts.fct_miss_causes where order_id = 'O3' and is_headline"
+    ).fetchall()
+    assert rows == [("appointment", 1, "in the dock's slot 10 h after the window")]
+
+
 # Lowest, value and highest; P1 and P2 may have arrived in time, P3 may have been cancelled after its window.
 BOUNDS = {
     "on_time": ((4, 11), (4, 10), (6, 10)),

@@ -7,7 +7,9 @@ with ways as (
     select
         *,
         -- Others of the order were released and these units were not: they lacked stock, whatever else was wrong.
-        is_waiting and order_released_at < window_end_at as is_short_at_release
+        is_waiting and order_released_at < window_end_at as is_short_at_release,
+        -- The slot lay past the window, and the goods were there for it.
+        coalesce(appointment_end_at > window_end_at and arrived_at < appointment_end_at, false) as is_by_appointment
     from {{ ref('int_miss_ways') }}
 ),
 
@@ -28,6 +30,7 @@ stretched as (
             as pickup_hours,
         case
             when is_waiting or accepted_at is null then 0
+            when is_by_appointment then {{ hours_between('window_end_at', 'delivered_by') }}
             when estimated_delivery_first_at is not null
                 then {{ hours_between('estimated_delivery_first_at', 'delivered_by') }}
             -- Without an estimate the way may take as long as from the stated ship-by to the window's end.
@@ -131,6 +134,20 @@ select
     ways.is_short_at_release,
     ways.released_at is null as is_without_release,
     ways.estimated_delivery_first_at is null as is_without_estimate,
+    ways.is_by_appointment,
+    -- What would have to be known to find the loss, and was not told.
+    nullif(
+        concat_ws(
+            ', ',
+            case when ways.released_at is null and ways.ship_by_at is null then 'when it had to leave' end,
+            case when ways.accepted_at is null then 'the hand-over to the carrier' end,
+            case
+                when ways.estimated_delivery_first_at is null and ways.ship_by_at is null
+                    then 'how long the way should take'
+            end
+        ),
+        ''
+    ) as facts_untold,
     ways.accepted_at is null or ways.delivered_at is null as is_under_way,
     ways.pieces_early > 0 and ways.is_complete_by_end as is_early
 from stretched as ways

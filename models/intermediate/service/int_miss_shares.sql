@@ -3,7 +3,7 @@
     The blame for a miss, shared by Shapley over the steps of the line's way: a step's share is how often it turns "in
     time" into "missed" when the delays are added one after the other, over all orders of adding them. All delays less
     `late_hours` is the slack that the line could have lost and still been in time; where that is negative, any delay was
-    one too many. No delay at all is unknown. The shares of a line add up to 1. Grain is order_id, line_id, profile_id, step.
+    one too many. No delay at all is unknown, or for want of data where what would show one was not told. The shares of a line add up to 1. Grain is order_id, line_id, profile_id, step.
 
     The share of step i is the sum over all sets of steps S of v(S) * w, v(S) = 1 where the delays in S alone miss the
     window, w = (|S| - 1)! (n - |S|)! / n! where i is in S and -|S|! (n - |S| - 1)! / n! where it is not; n = 6
@@ -161,8 +161,10 @@ select
     is_headline,
     'unknown' as step,
     9 as step_order,
-    'unknown' as miss_cause,
-    'no step of the way shows a loss' as miss_evidence,
+    case when late_hours > 0 and facts_untold is not null then 'data' else 'unknown' end as miss_cause,
+    coalesce(
+        case when late_hours > 0 then concat('not told: ', facts_untold) end, 'no step of the way shows a loss'
+    ) as miss_evidence,
     cast(0 as double) as hours,
     cast(1 as double) as share,
     is_under_way,
@@ -179,7 +181,7 @@ where not is_early and slow_steps = 0
     "detour": "detour_cause",
     "pick": "'pick_pack_delay'",
     "pickup": "'missed_pickup'",
-    "transit": "'carrier_transit'",
+    "transit": "case when is_by_appointment then 'appointment' else 'carrier_transit' end",
 } %}
 {%- set words = {
     "hold": "concat(hold_type, ' hold ', cast(round(hold_hours) as integer), ' h')",
@@ -208,8 +210,10 @@ where not is_early and slow_steps = 0
         )",
     "pickup": "concat('collected ', cast(round(pickup_hours / 24) as integer), ' days after packing')",
     "transit": "concat(
-            'carrier ', cast(round(transit_hours) as integer),
+            case when is_by_appointment then 'in the dock''s slot ' else 'carrier ' end,
+            cast(round(transit_hours) as integer),
             case
+                when is_by_appointment then ' h after the window'
                 when is_without_estimate then ' h longer than from ship-by to the end of the window'
                 else ' h after its first estimate'
             end

@@ -38,6 +38,7 @@ ranked_pieces as (
         pieces.released_at,
         coalesce(pieces.packed_at, pieces.ship_confirmed_at) as packed_at,
         pieces.accepted_at,
+        coalesce(pieces.arrived_at, pieces.delivered_at) as arrived_at,
         coalesce(pieces.delivered_at, pieces.arrived_at) as delivered_at,
         pieces.estimated_delivery_first_at,
         row_number() over (
@@ -115,8 +116,10 @@ ways as (
         coalesce(pieces.released_at, case when pieces.order_id is null then order_lines.released_at end) as released_at,
         pieces.packed_at,
         pieces.accepted_at,
+        pieces.arrived_at,
         pieces.delivered_at,
         pieces.estimated_delivery_first_at,
+        appointments.appointment_end_at,
         -- Units that no node was told to ship: the line waits, whatever happened to the rest of it.
         coalesce(order_lines.quantity_shipped < misses.base_quantity, pieces.order_id is null)
         and coalesce(order_lines.quantity_released < misses.base_quantity, order_lines.released_at is null)
@@ -129,6 +132,7 @@ ways as (
             misses.order_id = pieces.order_id
             and misses.line_id = pieces.line_id
             and pieces.position = 1
+    left join {{ ref('int_order_appointments') }} as appointments on misses.order_id = appointments.order_id
     left join {{ ref('int_release_hours_usual') }} as usual_lags on order_lines.channel = usual_lags.channel
     left join first_releases on misses.order_id = first_releases.order_id
     left join worst_holds

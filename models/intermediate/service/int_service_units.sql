@@ -67,7 +67,9 @@ with units as (
 
 select
     units.*,
+    appointments.appointment_end_at,
     coalesce(incoterms.delivery_point, 'customer') as delivery_point
 from units
 inner join {{ ref('int_orders_consolidated') }} as orders on units.order_id = orders.order_id
+left join {{ ref('int_order_appointments') }} as appointments on units.order_id = appointments.order_id
 left join {{ ref('incoterms') }} as incoterms on orders.incoterm = incoterms.incoterm

@@ -44,6 +44,7 @@ chosen as (
             when 'promise_first' then units.promise_first_at
             when 'promise_latest' then units.promise_latest_at
             when 'retailer_window' then units.window_end_at
+            when 'appointment' then units.appointment_end_at
         end as stated_end_at
     from {{ ref('int_service_units') }} as units
     left join named_customers on units.customer_id = named_customers.customer_id
@@ -154,6 +155,7 @@ decided as (
             when order_type = 'replacement' then 'replacement'
             when judged_end_at is null and lens = 'requested' then 'no_requested_date'
             when judged_end_at is null and lens = 'retailer_window' then 'no_window'
+            when judged_end_at is null and lens = 'appointment' then 'no_appointment'
             when judged_end_at is null then 'no_promise'
             when cancel_reason is not null and (is_cancelled_whole or coalesce(judged_revised, 0) = 0)
                 then cancel_reason

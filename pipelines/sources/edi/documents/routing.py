@@ -170,7 +170,7 @@ def _rank(kind: str) -> int:
 
 def _add(document: Document, rows: EventRows, part: _Part, *, number: str, origin: str) -> None:
     order = text(part.oid, 2) or pick(part.references, "PO")
-    facts = {**part.facts, "request": number, "dates": part.dates, "references": part.references}
+    facts = {**part.facts, "stop": "pickup", "request": number, "dates": part.dates, "references": part.references}
     values = {
         **envelope(document, part.offset, "appt.requested" if document.set.code == "753" else "appt.scheduled"),
         "shipment_id": pick(part.references, *_LOADS) or number,
