@@ -52,6 +52,18 @@ def random_instants(seed: int, count: int) -> list[datetime]:
     return [*(AS_OF - timedelta(hours=hour) for hour in hours), AS_OF]
 
 
+# The sample company has no appointments: one of five shipments and scans is followed by one, under the same numbers.
+AGREED = """
+    select * replace (
+        md5(event_id || 'agreed') as event_id, 'appt.scheduled' as event_type, null as quantity,
+        event_at + to_hours(cast(hash(event_id || 'h') % 200 as int)) as appointment_at,
+        '{"stop":"delivery"}' as attributes
+    )
+    from sample.landing.shipment_events
+    where event_type in ('carrier.accepted', 'ship.confirmed') and hash(event_id || 'a') % 5 = 0
+"""
+
+
 def land_batch(
     settings: Settings, sample: Path, seed: int, *, after: datetime | None, until: datetime, share: int
 ) -> None:
@@ -69,11 +81,12 @@ def land_batch(
     connection = connect(settings.database)
     prepare_landing(connection)
     connection.execute(f"attach '{sample / 'var' / 'otif.duckdb'}' as sample (read_only)")
-    for table in EVENT_TABLES.values():
+    for family, table in EVENT_TABLES.items():
+        agreed = f"union all by name ({AGREED})" if family == "shipment" else ""
         names = ", ".join(table.names)
         kept = f"hash(coalesce(order_id, '') || 'k{seed}') % 1000 < {share}" if "order_id" in table.names else "true"
         connection.execute(
-            f"insert into {table.table} ({names}) select {names} from sample.{table.table} "
+            f"insert into {table.table} ({names}) select {names} from (select * from sample.{table.table} {agreed}) "
             f"where {kept} and ({arrives_at}) >= ? and ({arrives_at}) < ? order by hash(event_id || 'o{seed}')",
             bounds,
         )
