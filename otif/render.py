@@ -69,8 +69,8 @@ def table(
     return Group(Text(title, style="bold"), built) if title else built
 
 
-def figure(value: float | None, unit: str | None) -> str:
-    """Write a KPI value for people: 94.1 %, 31.2 h, 1,234, $ 1,234."""
+def figure(value: float | None, unit: str | None, currency: str | None = None) -> str:
+    """Write a KPI value for people: 94.1 %, 31.2 h, 1,234, $ 1,234; an amount of no known currency has no sign."""
     if value is None:
         return "–"
     match unit:
@@ -81,7 +81,7 @@ def figure(value: float | None, unit: str | None) -> str:
         case "days":
             return f"{value:,.1f} d"
         case "money":
-            return f"$ {value:,.0f}"
+            return money(value, currency) if currency else f"{value:,.0f}"
         case _:
             return f"{value:,.0f}"
 

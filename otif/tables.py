@@ -37,6 +37,7 @@ _KNOWN: Final = frozenset(
         "observations",
         "doubtful",
         "unpriced",
+        "amounts_in",
         "excluded",
         "still_open",
         "low",
@@ -269,21 +270,25 @@ def _name(row: dict[str, Any]) -> str:
     return f"{row['kpi_name']}: {str(stage).replace('_', ' ')}" if stage else str(row["kpi_name"])
 
 
+def _figure(row: dict[str, Any], name: str) -> str:
+    return figure(row[name], row["unit"], row.get("amounts_in"))
+
+
 def _value(row: dict[str, Any]) -> str:
     if row["is_available"] is False:
         return "unavailable"
-    shown = figure(row["value"], row["unit"])
-    return f"{shown}  p90 {figure(row['p90'], row['unit'])}" if row.get("p90") is not None else shown
+    shown = _figure(row, "value")
+    return f"{shown}  p90 {_figure(row, 'p90')}" if row.get("p90") is not None else shown
 
 
 def _prior(row: dict[str, Any]) -> list[str]:
     if "prior_value" not in row:
         return []
     if row["change"] is None:
-        return [figure(row["prior_value"], row["unit"]), ""]
+        return [_figure(row, "prior_value"), ""]
     is_rate = row["unit"] in ("ratio", "index")
     change = f"{row['change'] * 100:+.1f} pp" if is_rate else f"{row['change']:+,.1f}"
-    return [figure(row["prior_value"], row["unit"]), change]
+    return [_figure(row, "prior_value"), change]
 
 
 def _interval(row: dict[str, Any]) -> str:
@@ -297,7 +302,7 @@ def _count(row: dict[str, Any]) -> str:
 
 
 def _target(row: dict[str, Any]) -> str:
-    return "" if row["target"] is None else figure(row["target"], row["unit"])
+    return "" if row["target"] is None else _figure(row, "target")
 
 
 def _remark(row: dict[str, Any]) -> str:
@@ -311,7 +316,7 @@ def _remark(row: dict[str, Any]) -> str:
     if row["is_provisional"]:
         words.append("provisional")
     if row.get("worst") is not None and row["worst"] != row["best"]:
-        cases = f"{figure(row['worst'], row['unit'])} to {figure(row['best'], row['unit'])}"
+        cases = f"{_figure(row, 'worst')} to {_figure(row, 'best')}"
         words.append(f"{cases}: {row['doubtful']:,} in doubt")
     if row.get("unpriced"):
         words.append(without_text(row["unpriced"]))

@@ -120,14 +120,15 @@ def kpi_table(
 
     Returns:
         kpi_id, kpi_name, unit, lens, period (first day), the dimensions, stage_id, value, worst, best, p90, p95,
-        km_median (see `stage_rows`), numerator, denominator, observations, doubtful, unpriced, excluded, still_open,
-        low and high (Wilson 95 % on observations), target, meets_target, is_provisional, is_available, reason. For KPIs
-        of hours the value is the median of finished stages, `excluded` counts stages still open (`still_open` of them),
-        with impossible times, or of what ended otherwise (cancelled). `excluded` is null where the publication does not
-        know it by the asked dimensions.
+        km_median (see `stage_rows`), numerator, denominator, observations, doubtful, unpriced, amounts_in, excluded,
+        still_open, low and high (Wilson 95 % on observations), target, meets_target, is_provisional, is_available,
+        reason. For KPIs of hours the value is the median of finished stages, `excluded` counts stages still open
+        (`still_open` of them), with impossible times, or of what ended otherwise (cancelled). `excluded` is null where
+        the publication does not know it by the asked dimensions.
         `worst` and `best` are the value if every row in doubt (`doubtful`, see `metrics.kpi_doubts`) had gone badly or
         well; where lower is better, worst is the higher one. Null where amounts in doubt are in another currency.
-        `unpriced` fines, of which nobody knows the amount, are in neither.
+        `unpriced` fines, of which nobody knows the amount, are in neither. `amounts_in` is the currency of KPIs of
+        money; null where nothing was added up.
 
     Raises:
         QuestionError: Unknown KPI, dimension, grain or lens.
@@ -285,7 +286,9 @@ def _without_mixed_money(values: pl.DataFrame) -> pl.DataFrame:
         for name in ("numerator", "denominator", "lowest", "highest", "doubtful", "unpriced")
     ]
     words = pl.format("amounts in {} do not add up: ask for one currency, or by currency", "currencies")
-    return values.with_columns(*kept, mixed=pl.when(is_mixed).then(words)).drop("currencies")
+    return values.with_columns(
+        *kept, mixed=pl.when(is_mixed).then(words), amounts_in=pl.when(~is_mixed).then(pl.col("currencies"))
+    ).drop("currencies")
 
 
 def _with_doubts(
@@ -483,6 +486,6 @@ def _arrange(rows: pl.DataFrame, question: _Question) -> pl.DataFrame:
     )
     return ordered.select(
         "kpi_id", "kpi_name", "unit", "lens", "period", *question.by, "stage_id", "value", "worst", "best", "p90",
-        "p95", "km_median", "numerator", "denominator", "observations", "doubtful", "unpriced", "excluded",
-        "still_open", "low", "high", "target", "meets_target", "is_provisional", "is_available", "reason",
+        "p95", "km_median", "numerator", "denominator", "observations", "doubtful", "unpriced", "amounts_in",
+        "excluded", "still_open", "low", "high", "target", "meets_target", "is_provisional", "is_available", "reason",
     )  # fmt: skip

@@ -122,6 +122,7 @@ def test_amounts_of_two_currencies_are_no_sum(workspace: Path, tmp_path: Path) -
     assert (whole["value"], whole["numerator"]) == (None, None)
     assert whole["reason"] == "amounts in EUR and USD do not add up: ask for one currency, or by currency"
     assert dict(zip(parts["currency"], parts["value"], strict=True)) == {"EUR": 700, "USD": 1500}
+    assert (parts["amounts_in"].to_list(), whole["amounts_in"]) == (["EUR", "USD"], None)
     assert others["value"].null_count() == 0
     assert doubted["value"] is not None
     assert (doubted["worst"], doubted["best"], doubted["doubtful"]) == (None, None, None)
