@@ -209,7 +209,11 @@ class _Search:
     def _learn(self, past_rates: Floats) -> None:
         """Learn how much weeks and members scatter."""
         sizes = [len(members) for members in self._members]
-        nowhere = [[code for code, member in enumerate(members) if member in NO_PLACE] for members in self._members]
+        # The only member of a dimension moves as the week itself does.
+        nowhere = [
+            [code for code, member in enumerate(members) if member in NO_PLACE or len(members) == 1]
+            for members in self._members
+        ]
         self._scatter = learn_scatter(
             self._past_codes, sizes, nowhere, self._weeks, self._past_d, self._past_n, past_rates
         )
