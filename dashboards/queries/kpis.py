@@ -14,6 +14,7 @@ from typing import Any, Final
 import polars as pl
 
 from dashboards.errors import QuestionError
+from dashboards.formats import words
 from dashboards.queries.dimensions import ALIASES, check_dimensions, needs_rows, relation, selected
 from dashboards.queries.frames import read
 from dashboards.queries.health import build_info
@@ -217,6 +218,16 @@ def _question(
 def _check_lens(connection: Connection, lens: str) -> None:
     known = read(connection, "select distinct profile_id from metrics.kpi_values where profile_id <> '' order by 1")
     if lens not in known["profile_id"].to_list():
+        left_out = read(
+            connection,
+            "select exclusion_reason as reason, cast(sum(observations) as bigint) as orders "
+            "from metrics.kpi_exclusions where profile_id = $lens and kpi_id = 'otif' group by 1 order by 2 desc, 1",
+            {"lens": lens},
+        )
+        if not left_out.is_empty():
+            reasons = ", ".join(f"{row['orders']:,} {words(row['reason']).lower()}" for row in left_out.to_dicts())
+            message = f"lens {lens!r} has judged no order: {reasons}"
+            raise QuestionError(message)
         message = f"unknown lens {lens!r}; known: {', '.join([HEADLINE, *known['profile_id'].to_list()])}"
         raise QuestionError(message)
 

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 
 import pytest
 
+from dashboards.errors import QuestionError
 from dashboards.queries import kpi_table
 from storage.duck import Connection
 from storage.publish import open_published
@@ -80,6 +81,11 @@ def test_the_appointment_lens_judges_by_the_slot_that_was_agreed_last(published:
     assert judged == {"O1": True, "O2": True, "O3": True, "O4": False, "O10": False}
     assert {reason for _, _, reason in rows if reason} == {"no_appointment"}
     assert len(rows) == 11
+
+
+def test_a_lens_that_has_judged_no_order_says_why(published: Connection) -> None:
+    with pytest.raises(QuestionError, match=r"lens 'acknowledged_ship' has judged no order: 11 no promise"):
+        kpi_table(published, kpis=["otif"], lens="acknowledged_ship")
 
 
 def test_a_slot_past_the_window_that_was_kept_is_the_docks_miss(published: Connection) -> None:
