@@ -1,4 +1,4 @@
-"""`make bench`: run every benchmark and print the table for docs/benchmarks.md."""
+"""`make bench`: run every benchmark and print the table for benchmarks/README.md."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
 """Generalised assignment of the OR-Library (117 instances): the assignment kernel against the best known values.
 
-`python -m benchmarks allocation_assignment [FOLDER]`; the data is not in the repository (see docs/benchmarks.md).
+`python -m benchmarks allocation_assignment [FOLDER]`; the data is not in the repository (see benchmarks/README.md).
 Every assignment is re-checked here from the file alone.
 """
 

@@ -1,6 +1,6 @@
 """The allocation kernels at size: certified gap, seconds and peak memory, beside greedy plans and exact solvers.
 
-    python -m benchmarks.allocation_scale                     the whole table of docs/benchmarks.md
+    python -m benchmarks.allocation_scale                     the whole table of benchmarks/README.md
     python -m benchmarks.allocation_scale ROW …               some of its rows
     python -m benchmarks.allocation_scale --seeds 1,2 ROW …   on other seeds, to tune on
 
