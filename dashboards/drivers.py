@@ -25,7 +25,18 @@ from typing import Final, Literal
 import numpy as np
 import polars as pl
 
-from dashboards.movements import LEAST_VOLUME, LEAST_WEEKS, USUAL_VARIANCE, Bools, Fit, Floats, Ints, fit, learn_scatter
+from dashboards.movements import (
+    LEAST_VOLUME,
+    LEAST_WEEKS,
+    USUAL_VARIANCE,
+    Bools,
+    Fit,
+    Floats,
+    Ints,
+    crossed,
+    fit,
+    learn_scatter,
+)
 
 LEVELS: Final = (0.025, 0.01)
 """Chance of a false driver in one search among members, and among pairs, which are many more and scatter less."""
@@ -522,20 +533,18 @@ class _Search:
         places, inverse = np.unique(design(self._past_codes), axis=0, return_inverse=True)
         volume = np.bincount(inverse.ravel(), self._past_d)
         good = np.bincount(inverse.ravel(), self._past_n)
-        matrix = np.zeros((places.shape[0], width))
-        np.put_along_axis(matrix, places, 1.0, axis=1)
-        matrix[:, 0] = 1.0
+        columns = np.concatenate([np.zeros((places.shape[0], 1), np.int64), places], axis=1)
         # Members that are no places have no effect of their own.
-        nowhere = [k + 1 for k, member in enumerate(itertools.chain(*self._members)) if member in NO_PLACE]
-        matrix[:, nowhere] = 0.0
+        is_place = np.array([True, *(member not in NO_PLACE for member in itertools.chain(*self._members))])
         ridge = np.full(width, _RIDGE)
         ridge[0] = 1e-6
         weights = np.zeros(width)
         weights[0] = _logit((good.sum() + 0.5) / (volume.sum() + 1.0))
         for _ in range(_ROUNDS):
-            rate = _expit(matrix @ weights)
-            slope = matrix.T @ (good - volume * rate) - ridge * weights
-            curve = (matrix * (volume * rate * (1 - rate))[:, None]).T @ matrix + np.diag(ridge)
+            rate = _expit(weights[columns].sum(axis=1))
+            left = good - volume * rate
+            slope = is_place * sum(np.bincount(column, left, width) for column in columns.T) - ridge * weights
+            curve = crossed(columns, volume * rate * (1 - rate), width) * np.outer(is_place, is_place) + np.diag(ridge)
             step = np.linalg.solve(curve, slope)
             weights = weights + step
             if np.abs(step).max() < 1e-8:
