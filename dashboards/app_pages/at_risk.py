@@ -58,11 +58,11 @@ else:
     written = "dollar" if info.currency == "USD" else "localized"
     percent = st.column_config.ProgressColumn
     columns = {
-        "probability": percent("Miss", format="percent", min_value=0.0, max_value=1.0, width="small"),
+        "probability": percent("Miss", format="%.0f%%", min_value=0.0, max_value=100.0, width="small"),
         "expected_loss_amount": money("Loss", format=written, width="small"),
         "order_id": st.column_config.TextColumn("Order", width=140),
         "action": st.column_config.TextColumn("Next step", width="medium"),
-        "probability_after": money("Then", format="percent", width="small"),
+        "probability_after": money("Then", format="%.0f%%", width="small"),
         "action_value_amount": money("Worth", format=written, width="small"),
         "reason": st.column_config.TextColumn("Why", width="large"),
         "line_id": st.column_config.TextColumn("Line", width="small"),
@@ -74,7 +74,10 @@ else:
         known = ("order_id", "line_id", "window_end_at", "stage", "channel")
         columns = {name: columns[name] for name in known} | {"loss_amount": money("A miss costs", format=written)}
     picked = components.table(
-        shown.with_columns(stage=pl.Series([words(stage) for stage in shown["stage"]], dtype=pl.String)),
+        shown.with_columns(
+            pl.col("probability", "probability_after") * 100,
+            stage=pl.Series([words(stage) for stage in shown["stage"]], dtype=pl.String),
+        ),
         columns,
         on_select="rerun",
         selection_mode="single-row",
@@ -87,7 +90,7 @@ else:
         if not rows:
             which = "most expensive" if is_foretold else "first due"
             st.caption(f"The {which} one; select a row above for another.")
-        st.markdown((item["unavailable_reason"] or item["reason"] or "").replace("$", "\\$"))
+        st.markdown(components.plain(item["unavailable_reason"] or item["reason"] or ""))
         if item["action"]:
             st.markdown(f"**To do:** {item['action']}")
         if item["action_note"]:
@@ -107,7 +110,7 @@ else:
         components.facts([(name, text) for name, text in told if text != MISSING])
         if item["other_note"]:
             st.markdown(
-                "**By another carrier, service or node:** " + other_service(item, info.currency).replace("$", "\\$")
+                "**By another carrier, service or node:** " + components.plain(other_service(item, info.currency))
             )
         st.caption(f"Loss: {item['loss_basis']}.")
         st.page_link(
