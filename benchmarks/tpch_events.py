@@ -6,8 +6,8 @@ is the channel, the customer's nation the region, the supplier's region the fulf
 service. All days are moved by 28 years, so that weekdays stay and service profiles are in force: orders run from 2020
 to 2026-08-02.
 
-The rows are written to the landing tables directly, a family in one statement, with the ids that landing gives:
-reading, checking and landing files is measured by `benchmarks.landing`.
+The rows are written to the landing tables directly, in the order of their time, as a company's events come, and with
+the ids that landing gives: reading, checking and landing files is measured by `benchmarks.landing`.
 """
 
 from __future__ import annotations
@@ -163,5 +163,5 @@ def _insert(connection: Connection, table: EventTable, rows: str, *, where: str,
     )
     return (
         f"insert into {table.table} (event_id, {', '.join(names)}) select {table.id_expression()}, {', '.join(names)} "
-        f"from (select {values} from ({rows}) where {where})"
+        f"from (select {values} from ({rows}) where {where}) order by event_at"
     )
