@@ -135,10 +135,11 @@
 {%- endmacro %}
 
 {#-
-    The query of a model, its inputs cut down to the orders to rebuild. Events that name no order stay in. A view whose rows
-    hang on rows of the same order (`by_order`) is written out, so that the cut reaches the tables below its joins and sums.
+    The query of a model, its inputs cut down to some orders: those of the table `orders`, or those captured on some `days`
+    (a condition on captured_date). Events that name no order stay in. A view whose rows hang on rows of the same order
+    (`by_order`) is written out, so that the cut reaches the tables below its joins and sums.
 -#}
-{% macro query_of_changed_orders(node, sql, changed) -%}
+{% macro query_of_orders(node, sql, orders, days=none) -%}
     {%- set cut = namespace(sql=sql) -%}
     {%- set fixed = node.config.get("fixed_inputs", []) -%}
     {%- for id in node.depends_on.nodes -%}
@@ -147,17 +148,80 @@
         {%- if not is_fixed -%}
             {%- set relation = relation_of(input) -%}
             {%- if input.config.get("by_order") -%}
-                {%- set rows = "(" ~ query_of_changed_orders(input, graph["queries"][id], changed) ~ ")" -%}
+                {%- set rows = "(" ~ query_of_orders(input, graph["queries"][id], orders, days) ~ ")" -%}
                 {%- set cut.sql = cut.sql | replace(relation | string, rows) -%}
+            {%- elif days and lies_by_capture_day(input) -%}
+                {%- set cut.sql = cut.sql
+                    | replace(relation | string, "(select * from " ~ relation ~ " where " ~ days ~ ")") -%}
             {%- elif has_order_id(relation) -%}
                 {%- set orderless = " or order_id is null" if input.config.materialized == "view" else "" -%}
+                {%- set standing = "" if days else captured_then(input, orders) -%}
                 {%- set rows = "(select * from " ~ relation ~ " where order_id in (select order_id from "
-                    ~ changed ~ ")" ~ captured_then(input, changed) ~ orderless ~ ")" -%}
-                {%- set cut.sql = cut.sql | replace(relation | string, rows_at_hand(input, rows, changed)) -%}
+                    ~ orders ~ ")" ~ standing ~ orderless ~ ")" -%}
+                {%- set rows = rows if days else rows_at_hand(input, rows, orders) -%}
+                {%- set cut.sql = cut.sql | replace(relation | string, rows) -%}
             {%- endif -%}
         {%- endif -%}
     {%- endfor -%}
     {{ return(cut.sql) }}
+{%- endmacro %}
+
+{#- Do the rows of a table lie in the order of the days on which their orders were captured, and tell the day? -#}
+{% macro lies_by_capture_day(node) -%}
+    {{ return(node.name == "int_orders_consolidated" or node.config.get("by_capture_day", false)) }}
+{%- endmacro %}
+
+{#- The tables and seeds that a model reads, by way of views. -#}
+{% macro tables_read(node) -%}
+    {%- set found = [] -%}
+    {%- for id in node.depends_on.nodes -%}
+        {%- set input = graph.nodes.get(id) -%}
+        {%- if input is none -%}
+        {%- elif input.config.materialized == "view" -%} {%- do found.extend(tables_read(input)) -%}
+        {%- else -%} {%- do found.append(input.schema ~ "." ~ input.alias) -%}
+        {%- endif -%}
+    {%- endfor -%}
+    {{ return(found | unique | list) }}
+{%- endmacro %}
+
+{#-
+    The queries that make a whole table (`in_pieces`) one range of capture days after the other, so that the hash tables of
+    no query outgrow the memory: DuckDB keeps what is joined to the longest table there. Every piece joins
+    `rows_at_once` rows at most, OTIF_ROWS_AT_ONCE sets how many. One query where that is enough.
+-#}
+{% macro pieces_of_orders() -%}
+    {%- if not config.get("in_pieces") -%} {{ return([sql]) }} {%- endif -%}
+    {%- set rows_at_once = env_var("OTIF_ROWS_AT_ONCE", "12000000") | int -%}
+    {%- set tables = "('" ~ tables_read(model) | join("', '") ~ "')" -%}
+    {%- set joined = run_query(
+        "select coalesce(sum(estimated_size) - max(estimated_size), 0) from duckdb_tables() where database_name = '"
+        ~ target.database ~ "' and schema_name || '.' || table_name in " ~ tables
+    ).columns[0].values()[0] | int -%}
+    {%- set pieces = (joined / rows_at_once) | round(0, "ceil") | int -%}
+    {%- set orders = relation_of(graph.nodes["model.otif.int_orders_consolidated"]) -%}
+    {%- set last_days = [] -%}
+    {%- if pieces > 1 -%}
+        {%- set last_days = asked_once(
+            "select distinct cast(max(captured_date) as varchar) from (select captured_date, ntile(" ~ pieces
+            ~ ") over (order by captured_date) as piece from " ~ orders ~ ") as cut group by piece order by 1"
+        ) -%}
+    {%- endif -%}
+    {%- if last_days | length < 2 -%} {{ return([sql]) }} {%- endif -%}
+    {%- set queries = [] -%}
+    {%- set ends = [] -%}
+    {%- for day in last_days -%}
+        {%- set day = "date '" ~ day ~ "'" -%}
+        {%- if loop.first -%} {%- set days = "captured_date <= " ~ day -%}
+        {%- elif loop.last -%}
+            {#- Nobody may vanish: a day that is not known goes with the last piece. -#}
+            {%- set days = "(captured_date > " ~ ends[-1] ~ " or captured_date is null)" -%}
+        {%- else -%} {%- set days = "captured_date > " ~ ends[-1] ~ " and captured_date <= " ~ day -%}
+        {%- endif -%}
+        {%- do ends.append(day) -%}
+        {%- set captured = "(select order_id from " ~ orders ~ " where " ~ days ~ ") as captured" -%}
+        {%- do queries.append(query_of_orders(model, sql, captured, days)) -%}
+    {%- endfor -%}
+    {{ return(queries) }}
 {%- endmacro %}
 
 {#-
@@ -272,15 +336,13 @@
 -#}
 {% materialization incremental, adapter="duckdb", supported_languages=["sql"] -%}
     {%- set changed = changes_of(this.identifier) -%}
-    {%- if not is_build_incremental() -%}
-        {{ return(make_table()) }}
-    {%- endif -%}
+    {%- if not is_build_incremental() -%} {{ return(make_table(pieces_of_orders())) }} {%- endif -%}
     {%- do must_stand(load_cached_relation(this)) -%}
     {%- do pack_now_and_then() -%}
     {%- do join_in_order() -%}
     {%- do run_query("create or replace table " ~ changed ~ " as " ~ orders_to_rebuild(model)) -%}
     {%- set orders = orders_in(changed) -%}
-    {%- if orders is none -%} {{ return(make_table()) }} {%- endif -%}
+    {%- if orders is none -%} {{ return(make_table(pieces_of_orders())) }} {%- endif -%}
 
     {%- set rebuilt = made_of(this.identifier) -%}
     {%- set columns = columns_of(this) -%}
@@ -288,7 +350,7 @@
     {%- if config.get("orderless") -%} {%- set rows = rows ~ " or order_id is null" -%} {%- endif -%}
     {%- do adapter.commit() -%}  {#- a transaction writes to one database only -#}
     {%- do graph.setdefault("orders_rebuilt", {}).update({changed | string: orders}) -%}
-    {%- set query = query_of_changed_orders(model, sql, changed) -%}
+    {%- set query = query_of_orders(model, sql, changed) -%}
     {%- do run_query("create or replace table " ~ rebuilt ~ " as select " ~ columns ~ " from " ~ this ~ " limit 0") -%}
     {%- do run_query(
         "insert into " ~ rebuilt ~ " select " ~ columns ~ " from (" ~ query ~ ") as rebuilt where " ~ rows

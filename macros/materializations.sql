@@ -19,18 +19,28 @@
     {%- if existing is not none and existing.type != kind -%} {%- do adapter.drop_relation(existing) -%} {%- endif -%}
 {%- endmacro %}
 
-{% macro make_table() -%}
+{#- A table out of the rows of one query, or of several one after the other. -#}
+{% macro make_table(queries=none) -%}
+    {%- set queries = queries or [sql] -%}
     {%- do clear_the_way("table") -%}
     {%- set has_contract = config.get("contract").enforced -%}
     {%- if has_contract -%} {%- do get_assert_columns_equivalent(sql) -%} {%- endif -%}
     {% call statement("main") -%}
         {%- if has_contract -%}
             create or replace table {{ this }} {{ get_table_columns_and_constraints() }};
-            insert into {{ this }} {{ get_column_names() }} ({{ get_select_subquery(sql) }});
+            insert into {{ this }} {{ get_column_names() }} ({{ get_select_subquery(queries[0]) }});
         {%- else -%}
-            create or replace table {{ this }} as ({{ sql }});
+            create or replace table {{ this }} as ({{ queries[0] }});
         {%- endif -%}
     {%- endcall %}
+    {%- for query in queries[1:] -%}
+        {%- if has_contract -%}
+            {%- set names = get_column_names() -%}
+            {%- do run_query("insert into " ~ this ~ " " ~ names ~ " (" ~ get_select_subquery(query) ~ ")") -%}
+        {%- else -%}
+            {%- do run_query("insert into " ~ this ~ " (" ~ query ~ ")") -%}
+        {%- endif -%}
+    {%- endfor -%}
     {%- do adapter.commit() -%}
     {{ return({"relations": [this.incorporate(type="table")]}) }}
 {%- endmacro %}

@@ -1,4 +1,4 @@
-{{ config(materialized='incremental', ticks='not is_due and due_at <= as_of') }}
+{{ config(materialized='incremental', in_pieces=true, ticks='not is_due and due_at <= as_of') }}
 {#-
     The clock of every order at every node that works on it, for the cut-offs (K14). What was released to a node strictly
     before its cut-off on an operating day is due to the carrier that day, what came later on the next. A node answers for

@@ -1,4 +1,4 @@
-{{ config(materialized='incremental', ticks='is_under_way', often_same=true) }}
+{{ config(materialized='incremental', in_pieces=true, ticks='is_under_way', often_same=true) }}
 {#-
     The blame for a miss, shared by Shapley over the steps of the line's way: a step's share is how often it turns "in
     time" into "missed" when the delays are added one after the other, over all orders of adding them. All delays less

@@ -1,5 +1,6 @@
 {{ config(
     materialized='incremental',
+    in_pieces=true,
     by_capture_day=true,
     ticks='(is_provisional and settled_at <= as_of) or (not is_due and window_end_at <= as_of)'
 ) }}

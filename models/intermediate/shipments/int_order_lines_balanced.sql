@@ -1,4 +1,4 @@
-{{ config(materialized='incremental', by_capture_day=true) }}
+{{ config(materialized='incremental', in_pieces=true, by_capture_day=true) }}
 {#- The account of an order line: ordered, cancelled, shipped, delivered, returned, still open. Null = not known. -#}
 with cancelled as (
     select

@@ -1,4 +1,4 @@
-{{ config(materialized='incremental', by_capture_day=true) }}
+{{ config(materialized='incremental', in_pieces=true, by_capture_day=true) }}
 -- Gift cards and services are not goods: they neither count nor keep an order open.
 with line_totals as (
     select
