@@ -162,3 +162,33 @@ def test_every_table_is_the_same_however_the_events_arrive(sample_home: Path, tm
     stepwise = set_aside(settings, tmp_path / "stepwise")
     build(settings, AS_OF, full=True, tests=False)
     assert differences(stepwise, settings.database) == {}
+
+
+@pytest.mark.exhaustive
+def test_tables_made_in_pieces_of_capture_days_are_those_made_at_once(
+    sample_home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings = empty_workspace(sample_home, tmp_path / "company")
+    land_batch(settings, sample_home, 11, after=None, until=AS_OF, share=300)
+    build(settings, AS_OF, tests=False)
+    at_once = set_aside(settings, tmp_path / "at_once")
+    assert not models_in_pieces(settings)
+
+    monkeypatch.setenv("OTIF_ROWS_AT_ONCE", "200")
+    build(settings, AS_OF, full=True, tests=False)
+
+    assert models_in_pieces(settings) >= {
+        "int_order_lines_balanced",
+        "int_service_units_assessed",
+        "int_miss_shares",
+        "int_node_orders_clocked",
+        "fct_orders",
+    }
+    assert differences(at_once, settings.database) == {}
+
+
+def models_in_pieces(settings: Settings) -> set[str]:
+    """The models of which the statement that made them, as dbt keeps it, is of some capture days only."""
+    made = [*(settings.var / "dbt").glob("**/run/**/*.sql")]
+    assert made, "dbt kept no statements"
+    return {path.stem for path in made if "captured_date <= date '" in path.read_text(encoding="utf-8")}
