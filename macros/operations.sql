@@ -17,6 +17,16 @@
     {%- endif -%}
 {%- endmacro %}
 
+{#- First day of a day's week where weeks begin on a weekday (a column); null = the workspace's. -#}
+{% macro own_week_of(day, week_start) -%}
+    {%- set names = ["monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday"] -%}
+    {%- set first -%}
+        case coalesce({{ week_start }}, '{{ var("week_start") }}')
+            {%- for name in names %} when '{{ name }}' then {{ loop.index }} {%- endfor %} end
+    {%- endset -%}
+    cast({{ add_days(day, "-((" ~ iso_weekday(day) ~ " + 7 - " ~ first ~ ") % 7)") }} as date)
+{%- endmacro %}
+
 {#- A quantity or amount for people: no trailing zeros. -#}
 {% macro as_text(number) -%}
     rtrim(rtrim(cast(cast({{ number }} as decimal(18, 2)) as varchar), '0'), '.')

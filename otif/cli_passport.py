@@ -51,7 +51,7 @@ def show_passport(
     Raises:
         typer.Exit: The rows do not give the published number.
     """
-    from dashboards.queries import build_info, number_passport, week_named
+    from dashboards.queries import number_passport, week_named, weeks_of_lens
     from otif import render
     from storage.publish import open_published
 
@@ -60,7 +60,7 @@ def show_passport(
         raise typer.BadParameter(message)
     with open_published(load_settings()) as connection:
         if week:
-            chosen = week_named(week, week_start=build_info(connection).week_start)
+            chosen = week_named(week, week_start=weeks_of_lens(connection, lens))
             days = (chosen.start, chosen.end)
         found = number_passport(
             connection,

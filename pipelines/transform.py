@@ -5,6 +5,7 @@ dbt runs as a subprocess, because in-process it keeps the DuckDB handle open (AD
 
 from __future__ import annotations
 
+import csv
 import json
 import os
 import shutil
@@ -234,8 +235,20 @@ def merge_seeds(settings: Settings) -> Path:
             if path.name not in known:
                 message = f"{path}: no seed of that name; known: {', '.join(sorted(known))}"
                 raise TransformError(message)
+            lacking = [name for name in _header(merged / path.name) if name not in _header(path)]
+            if lacking:
+                message = (
+                    f"{path}: no column {', '.join(lacking)}; expected the columns of the product's "
+                    f"data/seeds/{path.name}: add it, with cells left blank where you have nothing to say"
+                )
+                raise TransformError(message)
             shutil.copyfile(path, merged / path.name)
     return merged
+
+
+def _header(seed: Path) -> list[str]:
+    with seed.open(encoding="utf-8-sig", newline="") as handle:
+        return next(csv.reader(handle), [])
 
 
 def build_variables(settings: Settings) -> dict[str, str | int]:

@@ -371,7 +371,12 @@ SHIPMENT: Final = EventTable(
         Column("status_code", "VARCHAR", "Status as the carrier gives it."),
         _REASON,
         Column("estimated_delivery_at", "TIMESTAMP", "Carrier's estimate at this event (UTC)."),
-        Column("appointment_at", "TIMESTAMP", "appt.requested, appt.scheduled: the moment asked for or agreed (UTC)."),
+        Column(
+            "appointment_at",
+            "TIMESTAMP",
+            "appt.requested, appt.scheduled: the moment asked for or agreed (UTC). Attribute `stop` says at which "
+            "dock: pickup or delivery; not said is delivery.",
+        ),
         Column("origin_region", "VARCHAR", "Origin state or region."),
         Column("ship_to_region", "VARCHAR", "Destination state or region."),
         Column("cost_amount", MONEY, "Freight cost of the shipment line, where known."),

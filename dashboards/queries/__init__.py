@@ -18,7 +18,7 @@ from dashboards.queries.health import (
     rejects,
 )
 from dashboards.queries.inventory import available_to_promise, backorder_recoveries
-from dashboards.queries.kpis import GRAINS, kpi_table
+from dashboards.queries.kpis import GRAINS, kpi_table, weeks_of_lens
 from dashboards.queries.passport import Figure, Passport, members, number_passport, recounted
 from dashboards.queries.periods import Week, joined, week_containing, week_named, weeks_named
 from dashboards.queries.restatements import CAUSES, Restated, restated_rate, restatements
@@ -102,6 +102,7 @@ __all__ = [
     "week_named",
     "weeks_before",
     "weeks_named",
+    "weeks_of_lens",
     "why_moved",
     "with_period_names",
     "year_on_year",

@@ -16,7 +16,7 @@ import polars as pl
 from dashboards.errors import QuestionError
 from dashboards.formats import words
 from dashboards.queries.dimensions import ALIASES, check_dimensions, needs_rows, relation, selected
-from dashboards.queries.frames import read
+from dashboards.queries.frames import has_table, read
 from dashboards.queries.health import build_info
 from dashboards.queries.periods import FISCAL_GRAINS, day_a_year_before, period_sql
 from dashboards.queries.stages import stage_rows
@@ -116,7 +116,7 @@ def kpi_table(
         grain: day, week, month, fiscal_month, fiscal_quarter or fiscal_year; null = one figure for the whole range.
         date_from: First cohort day (inclusive).
         date_to: Last cohort day (inclusive).
-        lens: `headline`, or a service profile id.
+        lens: `headline`, or a service profile id; weeks are those of the profile where it has its own.
         is_prior: Count the days a year before instead, under the periods they are compared with (see `period_sql`).
 
     Returns:
@@ -145,7 +145,7 @@ def kpi_table(
         grain=grain,
         lens=lens,
         dates=(date_from, date_to),
-        week_start=info.week_start,
+        week_start=weeks_of_lens(connection, lens),
     )
     if is_prior:
         question = replace(
@@ -174,6 +174,19 @@ def kpi_table(
     rows = _with_targets(connection, rows, by_channel="channel" in question.by, fallback=date_to or info.as_of_date)
     rows = _with_verdict(rows)
     return _arrange(rows, question)
+
+
+def weeks_of_lens(connection: Connection, lens: str) -> str:
+    """Return the weekday on which the weeks of a lens begin: the partner's, else the company's."""
+    if lens != HEADLINE and has_table(connection, "marts", "dim_service_profiles"):
+        told = read(
+            connection,
+            "select max(week_start) as week_start from marts.dim_service_profiles where profile_id = $lens",
+            {"lens": lens},
+        ).item()
+        if told is not None:
+            return str(told)
+    return build_info(connection).week_start
 
 
 def _question(

@@ -1,7 +1,8 @@
 """Weeks: names, borders and the SQL that puts a day into one.
 
 A week is named like `2026-W46`. With Monday weeks this is the ISO week. With Sunday weeks the week starts a day earlier
-and carries the name of the ISO week that holds its Monday, so both conventions name the same working days alike.
+and carries the name of the ISO week that holds its Monday, so both conventions name the same working days alike. The
+weeks of a partner may begin on any weekday.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ from typing import Final
 
 from dashboards.errors import QuestionError
 
+_WEEKDAYS: Final = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday")
 _NAME: Final = re.compile(r"^(\d{4})-?W(\d{2})$")
 
 
@@ -39,13 +41,13 @@ class Week:
     def back(self, weeks: int) -> Week:
         """Return the week that lies `weeks` before this one's first."""
         start = self.start - timedelta(weeks=weeks)
-        monday = start + timedelta(days=1) if start.isoweekday() == 7 else start
-        return Week(name=_name(monday), start=start, end=start + timedelta(days=6))
+        return _week_from(start)
 
 
-def _name(monday: date) -> str:
+def _week_from(start: date) -> Week:
+    monday = start + timedelta(days=-start.weekday() % 7)
     year, number, _ = monday.isocalendar()
-    return f"{year}-W{number:02d}"
+    return Week(name=f"{year}-W{number:02d}", start=start, end=start + timedelta(days=6))
 
 
 def week_containing(day: date, *, week_start: str = "monday") -> Week:
@@ -56,9 +58,7 @@ def week_containing(day: date, *, week_start: str = "monday") -> Week:
     >>> week_containing(date(2026, 11, 15), week_start="sunday").name
     '2026-W47'
     """
-    start = day - timedelta(days=day.isoweekday() % 7 if week_start == "sunday" else day.weekday())
-    monday = start + timedelta(days=1) if week_start == "sunday" else start
-    return Week(name=_name(monday), start=start, end=start + timedelta(days=6))
+    return _week_from(day - timedelta(days=(day.weekday() - _WEEKDAYS.index(week_start)) % 7))
 
 
 def week_named(name: str, *, week_start: str = "monday") -> Week:
@@ -115,7 +115,7 @@ def period_sql(column: str, *, grain: str | None, week_start: str, is_prior: boo
     Args:
         column: A date column.
         grain: day, week, month or a fiscal grain.
-        week_start: monday or sunday.
+        week_start: Weekday on which weeks begin, in English.
         is_prior: Name the period one year later, with which the day is compared. Days, weeks and fiscal periods compare
             with 364 days before, so that weekdays match and a year of 53 weeks is restated; the 53rd week itself has no
             counterpart. Calendar months compare with the same month.
@@ -129,8 +129,9 @@ def period_sql(column: str, *, grain: str | None, week_start: str, is_prior: boo
         later = f"({column} + interval 1 year)" if is_prior else column
         return f"cast(date_trunc('month', {later}) as date)"
     day = f"({column} + interval 364 day)" if is_prior else column
-    if grain == "week" and week_start == "sunday":
-        return f"cast(date_trunc('week', {day} + interval 1 day) - interval 1 day as date)"
+    early = -_WEEKDAYS.index(week_start) % 7
+    if grain == "week" and early:
+        return f"cast(date_trunc('week', {day} + interval {early} day) - interval {early} day as date)"
     return f"cast(date_trunc('{grain}', {day}) as date)"
 
 

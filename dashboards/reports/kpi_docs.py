@@ -70,6 +70,10 @@ of delivery (*delivery_point_not_tracked*); with any other, or none, at the cust
 and a year of 53 weeks is restated (its second week stands beside the next year's first); the 53rd week compares with
 nothing. Calendar months compare with the same month.
 
+A partner counts its own weeks: a lens whose profile has a `week_start` (seed `service_profiles`; Amazon's is Sunday)
+shows weeks from that day on, as do its passports, and the gate *trailing four weeks on time* looks at the partner's
+four weeks that end with the week of the due date. Walmart's weeks are not public: its calendar month stands in.
+
 ## Restatements
 
 When a build changes a figure of a week that was over when the last publication was made, it logs old and new numerator

@@ -24,6 +24,7 @@ _DIMENSIONS = (
 
 _TABLES = {
     "marts.build_info": "as_of timestamp, company_zone varchar, currency varchar, week_start varchar",
+    "marts.dim_service_profiles": "profile_id varchar, week_start varchar",
     "metrics.kpi_catalogue": (
         "kpi_id varchar, kpi_name varchar, definition varchar, spec_id varchar, unit varchar, numerator varchar, "
         "denominator varchar, grain varchar, cohort_date varchar, higher_is_better boolean, display_order bigint, "

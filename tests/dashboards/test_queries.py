@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shutil
-from datetime import date
+from datetime import date, timedelta
 from pathlib import Path
 
 import polars as pl
@@ -23,9 +23,11 @@ from dashboards.queries import (
     week_containing,
     week_named,
     weeks_named,
+    weeks_of_lens,
     why_moved,
 )
 from storage.duck import Connection, connect
+from tests.dashboards.conftest import FIRST_DAY
 
 
 def one(frame: pl.DataFrame) -> dict[str, object]:
@@ -48,6 +50,23 @@ def test_the_headline_lens_leaves_other_profiles_out(connection: Connection) -> 
     assert headline["denominator"] == promise["denominator"] == 30 * 7 * 40
     assert promise["value"] == 1.0
     assert (headline["lens"], promise["lens"]) == ("headline", "promise_first")
+
+
+@pytest.mark.parametrize("weekday", ["sunday", "saturday", "wednesday"])
+def test_a_lens_counts_the_weeks_of_its_partner(workspace: Path, tmp_path: Path, weekday: str) -> None:
+    [published] = (workspace / "var" / "published").glob("*.duckdb")
+    connection = connect(Path(shutil.copy(published, tmp_path)))
+    connection.execute("insert into marts.dim_service_profiles values ('promise_first', $1)", [weekday])
+    weeks = kpi_table(connection, kpis=["otif"], lens="promise_first", grain="week")
+    starts = {week_containing(FIRST_DAY + timedelta(days=day), week_start=weekday).start for day in range(210)}
+    assert set(weeks["period"]) == starts
+    assert {start.strftime("%A").lower() for start in starts} == {weekday}
+    assert weeks["denominator"].sum() == 30 * 7 * 40
+    assert set(weeks["denominator"].to_list()[1:-1]) == {7 * 40}
+    assert kpi_table(connection, kpis=["otif"], grain="week")["period"][0] == FIRST_DAY
+    assert weeks_of_lens(connection, "promise_first") == weekday
+    assert weeks_of_lens(connection, "dtc_std") == "monday"
+    connection.close()
 
 
 def test_exclusions_count_only_the_profiles_of_the_lens(connection: Connection) -> None:
@@ -212,6 +231,9 @@ def test_week_names_go_both_ways() -> None:
     assert week_named("2026-W01").back(1).name == "2025-W52"
     assert week_named("2026-W46", week_start="sunday").start == date(2026, 11, 8)
     assert week_containing(date(2026, 11, 14), week_start="sunday").name == "2026-W46"
+    saturdays = week_containing(date(2026, 11, 13), week_start="saturday")
+    assert (saturdays.name, saturdays.start) == ("2026-W46", date(2026, 11, 7))
+    assert saturdays.back(46).name == "2025-W52"
     with pytest.raises(QuestionError, match="2026-W46"):
         week_named("2026-W60")
 

@@ -51,6 +51,9 @@ GOLDEN = [
     ("target:edi:asn_late_over_1h_after_in_yard:2025-05-04", "80", None, "100"),
     ("target:perfect_order:asn_accuracy_shipment:2025-05-04", "80", None, "100"),
     ("lids:compliance:asn_missing:always", "12", None, "210"),
+    ("amazon_vendor:po_on_time:not_on_time:2026-02-25", "1000", "0.9499", "30"),
+    ("amazon_vendor:po_on_time:not_on_time:2026-02-25", "1000", "0.95", "0"),
+    ("amazon_vendor:po_on_time:not_filled_auto_cancelled:2025-07-01", "1000", None, "50"),
     ("amazon_vendor:po:overage_tier1_to_40pct:2018-09-21", "100", "0.3333", "10"),
     ("amazon_vendor:po:overage_tier2_41_90pct:2018-09-21", "100", "0.3333", "0"),
 ]

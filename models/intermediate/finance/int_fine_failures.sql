@@ -9,6 +9,15 @@ with retailers as (
     from {{ ref('retailer_rules') }}
 ),
 
+-- A partner's weeks are its own: Amazon's begin on Sunday.
+profile_weeks as (
+    select
+        profile_id,
+        max(week_start) as week_start
+    from {{ ref('service_profiles') }}
+    group by profile_id
+),
+
 due as (
     select
         verdicts.order_id,
@@ -17,6 +26,7 @@ due as (
         lines.sku,
         lines.currency,
         verdicts.due_date,
+        {{ own_week_of('verdicts.due_date', 'profile_weeks.week_start') }} as due_week,
         verdicts.window_end_at,
         lines.window_end_at as agreed_end_at,
         lines.first_accepted_at,
@@ -34,6 +44,7 @@ due as (
     inner join retailers on verdicts.customer_id = retailers.retailer
     inner join {{ ref('fct_order_lines') }} as lines
         on verdicts.order_id = lines.order_id and verdicts.line_id = lines.line_id
+    left join profile_weeks on verdicts.profile_id = profile_weeks.profile_id
     left join {{ ref('dim_skus') }} as skus on lines.sku = skus.sku
     where verdicts.is_headline and verdicts.is_due and verdicts.exclusion_reason is null
 ),
@@ -59,6 +70,8 @@ select
     / nullif(sum(filled_revised) over (partition by customer_id, due_month), 0) as month_on_time_score,
     sum(filled_revised) over (partition by customer_id, due_month)
     / nullif(sum(base_revised) over (partition by customer_id, due_month), 0) as month_in_full_score,
+    -- The four weeks of the partner that end with the week of the due date.
+    sum(quantity_in_window) over four_weeks / nullif(sum(filled_revised) over four_weeks, 0) as trailing_on_time_score,
     -- Amazon relates the excess to what it received: 5 of 15 are 33 % (S26).
     sum(over_quantity) over (partition by order_id, sku)
     / nullif(sum(quantity_came) over (partition by order_id, sku), 0) as item_overage,
@@ -67,3 +80,6 @@ select
     sum(filled_revised) over (partition by order_id)
     / nullif(sum(base_revised) over (partition by order_id), 0) as po_case_fill
 from failures
+window four_weeks as (
+    partition by customer_id order by due_week range between interval '21' day preceding and current row
+)

@@ -40,6 +40,7 @@ line_failures as (
         case
             when gate_metric = 'walmart_month_score' and measure = 'early_or_late' then month_on_time_score
             when gate_metric = 'walmart_month_score' then month_in_full_score
+            when gate_metric = 'trailing_4wk_on_time' then trailing_on_time_score
             when gate_metric = 'item_fill_original' then item_fill_original
             when gate_metric = 'overage_pct' then item_overage
             when gate_metric = 'po_case_fill' then po_case_fill

@@ -38,6 +38,7 @@ def test_an_answer_schedules_load_carrier_and_pickup(read_document):
         ("appt.scheduled", "LOAD9", "walmart-45001", "abcd", datetime(2026, 3, 6, 20)),
         ("appt.scheduled", "LOAD10", "walmart-45003", "efgh", datetime(2026, 3, 7, 6)),
     ]
+    assert all('"stop":"pickup"' in attributes for attributes in batch.events["shipment"]["attributes"])
 
 
 def test_a_load_without_orders_is_scheduled_all_the_same(read_document):

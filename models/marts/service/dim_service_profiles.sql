@@ -1,0 +1,20 @@
+select
+    profile_id,
+    profile_name,
+    lens,
+    measured_event,
+    level,
+    quantity_base,
+    week_start,
+    source,
+    start_shift_days,
+    end_shift_days,
+    maturity_days,
+    provisional_days,
+    quantity_tolerance_low,
+    quantity_tolerance_high,
+    target,
+    early_is_fail,
+    effective_from,
+    effective_to
+from {{ ref('service_profiles') }}
