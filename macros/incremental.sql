@@ -186,12 +186,12 @@
 
 {#-
     The queries that make a whole table (`in_pieces`) one range of capture days after the other, so that the hash tables of
-    no query outgrow the memory: DuckDB keeps what is joined to the longest table there. Every piece joins
-    `rows_at_once` rows at most, OTIF_ROWS_AT_ONCE sets how many. One query where that is enough.
+    no query outgrow the memory: DuckDB keeps what is joined to the longest table there. A piece joins about
+    OTIF_ROWS_AT_ONCE rows. One query where that is enough.
 -#}
 {% macro pieces_of_orders() -%}
     {%- if not config.get("in_pieces") -%} {{ return([sql]) }} {%- endif -%}
-    {%- set rows_at_once = env_var("OTIF_ROWS_AT_ONCE", "12000000") | int -%}
+    {%- set rows_at_once = [env_var("OTIF_ROWS_AT_ONCE", "12000000") | int(12000000), 100] | max -%}
     {%- set tables = "('" ~ tables_read(model) | join("', '") ~ "')" -%}
     {%- set joined = run_query(
         "select coalesce(sum(estimated_size) - max(estimated_size), 0) from duckdb_tables() where database_name = '"

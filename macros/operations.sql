@@ -19,12 +19,11 @@
 
 {#- First day of a day's week where weeks begin on a weekday (a column); null = the workspace's. -#}
 {% macro own_week_of(day, week_start) -%}
-    {%- set names = ["monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday"] -%}
-    {%- set first -%}
-        case coalesce({{ week_start }}, '{{ var("week_start") }}')
-            {%- for name in names %} when '{{ name }}' then {{ loop.index }} {%- endfor %} end
-    {%- endset -%}
-    cast({{ add_days(day, "-((" ~ iso_weekday(day) ~ " + 7 - " ~ first ~ ") % 7)") }} as date)
+    {%- set first = namespace(day="case coalesce(" ~ week_start ~ ", '" ~ var("week_start") ~ "')") -%}
+    {%- for name in ["monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday"] -%}
+        {%- set first.day = first.day ~ " when '" ~ name ~ "' then " ~ loop.index -%}
+    {%- endfor -%}
+    cast({{ add_days(day, "-((" ~ iso_weekday(day) ~ " + 7 - " ~ first.day ~ " end) % 7)") }} as date)
 {%- endmacro %}
 
 {#- A quantity or amount for people: no trailing zeros. -#}
