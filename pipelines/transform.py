@@ -222,6 +222,8 @@ def _seeds(settings: Settings) -> str:
 def merge_seeds(settings: Settings) -> Path:
     """Lay the workspace's seeds over the product's: a file of the same name replaces the default.
 
+    A column that the workspace's file lacks, because it is older than the column, is blank.
+
     Returns:
         The folder that dbt reads its seeds from.
     """
@@ -235,20 +237,24 @@ def merge_seeds(settings: Settings) -> Path:
             if path.name not in known:
                 message = f"{path}: no seed of that name; known: {', '.join(sorted(known))}"
                 raise TransformError(message)
-            lacking = [name for name in _header(merged / path.name) if name not in _header(path)]
-            if lacking:
-                message = (
-                    f"{path}: no column {', '.join(lacking)}; expected the columns of the product's "
-                    f"data/seeds/{path.name}: add it, with cells left blank where you have nothing to say"
-                )
-                raise TransformError(message)
-            shutil.copyfile(path, merged / path.name)
+            _lay_over(path, merged / path.name)
     return merged
 
 
-def _header(seed: Path) -> list[str]:
-    with seed.open(encoding="utf-8-sig", newline="") as handle:
-        return next(csv.reader(handle), [])
+def _lay_over(own: Path, merged: Path) -> None:
+    """Put a workspace's seed in the place of the product's; a column that it lacks is blank."""
+    with merged.open(encoding="utf-8", newline="") as handle:
+        expected = next(csv.reader(handle))
+    with own.open(encoding="utf-8-sig", newline="") as handle:
+        rows = list(csv.reader(handle))
+    lacking = [name for name in expected if rows and name not in rows[0]]
+    if not lacking:
+        shutil.copyfile(own, merged)
+        return
+    with merged.open("w", encoding="utf-8", newline="") as handle:
+        writer = csv.writer(handle, lineterminator="\n")
+        writer.writerow([*rows[0], *lacking])
+        writer.writerows([*row, *("" for _ in lacking)] for row in rows[1:] if row)
 
 
 def build_variables(settings: Settings) -> dict[str, str | int]:
