@@ -65,3 +65,12 @@
 {% macro spark__hours_between(start, finish) -%}
     (unix_micros({{ finish }}) - unix_micros({{ start }})) / 3600000000.0
 {%- endmacro %}
+
+{#- The hours that a node has worked until an instant of a day in int_node_days_opened; null where the day is. -#}
+{% macro hours_worked(days, instant) -%}
+    {{ days }}.hours_worked_before
+    + case
+        when {{ days }}.works_from is null or {{ instant }} < {{ days }}.works_from then 0
+        else {{ hours_between(days ~ ".works_from", "least(" ~ instant ~ ", " ~ days ~ ".works_until)") }}
+    end
+{%- endmacro %}

@@ -3,10 +3,11 @@
     fixed_inputs=['int_receipts_consolidated']
 ) }}
 {#-
-    Every stage that a KPI of hours measures: orders (K5), returns (K9), receipts (K13). An open stage has no end and no
-    hours; how long it has been open stands in censored_hours, so that Kaplan-Meier figures can use it. Negative times
-    are kept as not valid and belong to the data quality list. What ends otherwise (a cancelled order, a return that is
-    not put on the shelf again) leaves the cohort with its reason: it has neither.
+    Every stage that a KPI of hours measures: orders (K5), returns (K9), receipts (K13). What a node does with a return or
+    a receipt counts by the hours it works; a node that seed nodes does not have works around the clock. An open stage
+    has no end and no hours; how long it has been open stands in censored_hours, so that Kaplan-Meier figures can use
+    it. Negative times are kept as not valid and belong to the data quality list. What ends otherwise (a cancelled order,
+    a return that is not put on the shelf again) leaves the cohort with its reason: it has neither.
 -#}
 with order_stages as (
     select
@@ -117,7 +118,8 @@ return_stages as (
             {%- endif %}
             {{ company_date(start) }} as cohort_date,
             {{ start }} as started_at,
-            {{ finish }} as ended_at
+            {{ finish }} as ended_at,
+            {{ "received_node_id" if start == "received_at" else "cast(null as varchar)" }} as working_node_id
         from {{ ref('fct_returns') }}
         where {{ start }} is not null
         {{ "union all" if not loop.last }}
@@ -145,22 +147,66 @@ receipt_stages as (
         {{ company_date('receipts.checked_in_at') }} as cohort_date,
         receipts.checked_in_at as started_at,
         -- Put away in parts: what came is in stock with the last of them.
-        receipts.last_received_at as ended_at
+        receipts.last_received_at as ended_at,
+        receipts.node_id as working_node_id
     from {{ ref('int_receipts_consolidated') }} as receipts
     left join {{ ref('skus') }} as skus on receipts.sku = skus.sku
     where receipts.checked_in_at is not null
 ),
 
-combined as (
-    select * from order_stages
-    union all
-    select * from net_stages
-    union all
+node_stages as (
     select return_stages.*
     from return_stages
     inner join {{ ref('int_return_stages_told') }} as told on return_stages.stage_id = told.stage_id
     union all
     select * from receipt_stages
+),
+
+node_stages_dated as (
+    select
+        stages.*,
+        coalesce(stages.ended_at, {{ as_of() }}) as looked_at,
+        cast({{ to_local('stages.started_at', 'nodes.zone') }} as date) as started_date,
+        cast({{ to_local('coalesce(stages.ended_at, ' ~ as_of() ~ ')', 'nodes.zone') }} as date) as looked_date
+    from node_stages as stages
+    left join {{ ref('nodes') }} as nodes on stages.working_node_id = nodes.node_id
+),
+
+node_stages_timed as (
+    select
+        stages.kpi_id,
+        stages.stage_id,
+        stages.subject,
+        stages.order_id,
+        stages.line_id,
+        stages.sku,
+        {{ dimensions("stages.") }},
+        stages.display_order,
+        stages.exclusion_reason,
+        stages.cohort_date,
+        stages.started_at,
+        stages.ended_at,
+        {{ hours_worked("looked", "stages.looked_at") }} - ({{ hours_worked("began", "stages.started_at") }})
+            as hours_worked
+    from node_stages_dated as stages
+    left join {{ ref('int_node_days_opened') }} as began
+        on stages.working_node_id = began.node_id and stages.started_date = began.local_date
+    left join {{ ref('int_node_days_opened') }} as looked
+        on stages.working_node_id = looked.node_id and stages.looked_date = looked.local_date
+),
+
+combined as (
+    select
+        *,
+        cast(null as double) as hours_worked
+    from order_stages
+    union all
+    select
+        *,
+        cast(null as double) as hours_worked
+    from net_stages
+    union all
+    select * from node_stages_timed
 )
 
 select
@@ -174,12 +220,15 @@ select
     cast(display_order as bigint) as display_order,
     exclusion_reason,
     cast(
-        case when exclusion_reason is null then {{ hours_between('started_at', 'ended_at') }} end as double
+        case
+            when ended_at is not null and exclusion_reason is null
+                then coalesce(hours_worked, {{ hours_between('started_at', 'ended_at') }})
+        end as double
     ) as hours,
     cast(
         case
             when ended_at is null and exclusion_reason is null
-                then greatest({{ hours_between('started_at', as_of()) }}, 0)
+                then greatest(coalesce(hours_worked, {{ hours_between('started_at', as_of()) }}), 0)
         end as double
     ) as censored_hours,
     coalesce(ended_at >= started_at, true) as is_valid,

@@ -63,6 +63,7 @@ def _change_settings(home: Path, dice: random.Random) -> None:
         row["cut_off_time"] = dice.choice(CUT_OFFS)
         row["operating_days"] = ",".join(map(str, sorted(dice.sample(range(1, 8), dice.randint(3, 7)))))
         row["zone"] = dice.choice(ZONES)
+        row["opens_at"], row["closes_at"] = dice.choice((("", ""), ("06:00", "22:30"), ("07:15", ""), ("", "18:00")))
     _write(nodes, rows)
     days = [datetime.fromisoformat(AS_OF).date() - timedelta(days=back) for back in dice.sample(range(100), 8)]
     _write(

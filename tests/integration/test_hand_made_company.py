@@ -34,8 +34,8 @@ AS_OF = datetime(2026, 4, 2, 5)  # noqa: DTZ001 - instants are naive UTC
 HOUR, DAY = timedelta(hours=1), timedelta(days=1)
 HOME = ZoneInfo("America/Chicago")
 NODES = {
-    "east": ("America/New_York", "14:00", "1,2,3,4,5", 40),
-    "west": ("America/Los_Angeles", "11:30", "1,2,3,4,6", 25),
+    "east": ("America/New_York", "14:00", "1,2,3,4,5", 40, "", ""),
+    "west": ("America/Los_Angeles", "11:30", "1,2,3,4,6", 25, "07:30", "18:00"),
 }
 WAYS = ("one", "one", "one", "short", "never", "parted", "half", "owed", "strange", "moved", "listed")
 LISTED_ONLY = "warehouse_of_a_partner"
@@ -213,7 +213,8 @@ class _Maker:
 
     def _return(self, name: str, number: int, created: datetime) -> None:
         dice = self.dice
-        words = {"rma_id": f"R{number}", "order_id": name, "line_id": "1", "quantity": 1, "reason": "changed_mind"}
+        words = {"rma_id": f"R{number}", "order_id": name, "line_id": "1", "quantity": 1, "reason": "changed_mind",
+                 "node_id": ("east", "west", LISTED_ONLY, None)[number % 4]}  # fmt: skip
         received = self.after(created, 30, 200)
         graded = self.after(received, 1, 50)
         disposition = dice.choice(("restock_a", "restock_a", "b_grade", "destroy"))
@@ -245,7 +246,17 @@ def built(tmp_path_factory: pytest.TempPathFactory, land: Land, events: dict[str
     with (home / "seeds" / "nodes.csv").open("w", encoding="utf-8", newline="") as handle:
         writer = csv.writer(handle)
         writer.writerow(
-            ("node_id", "node_name", "node_type", "zone", "cut_off_time", "operating_days", "daily_capacity_units")
+            (
+                "node_id",
+                "node_name",
+                "node_type",
+                "zone",
+                "cut_off_time",
+                "operating_days",
+                "daily_capacity_units",
+                "opens_at",
+                "closes_at",
+            )
         )
         writer.writerows([name, name, "tpl", *words] for name, words in NODES.items())
     settings = Settings.load(home)
@@ -283,7 +294,7 @@ def _lines(events: dict[str, list[Event]]) -> dict[tuple[str, str], Event]:
 
 
 def _day_end(node: str, released: datetime) -> datetime:
-    zone, cut_off, days, _ = NODES[node]
+    zone, cut_off, days, *_ = NODES[node]
     local = released.replace(tzinfo=UTC).astimezone(ZoneInfo(zone))
     day = local.date() + (local.time() >= time.fromisoformat(cut_off)) * DAY
     while str(day.isoweekday()) not in days:
@@ -393,8 +404,28 @@ def hours(events: dict[str, list[Event]]) -> dict[str, tuple[float, float]]:
     for told in returns.values():
         shelf = told.get("return.restocked")
         if shelf and shelf["disposition"] == "restock_a":
-            spans["return_receive_to_restock"].append((shelf["event_at"] - told["return.received"]["event_at"]) / HOUR)
+            came = told["return.received"]
+            spans["return_receive_to_restock"].append(_worked(came["node_id"], came["event_at"], shelf["event_at"]))
     return {stage: (sum(found), len(found)) for stage, found in spans.items()}
+
+
+def _worked(node: str | None, start: datetime, end: datetime) -> float:
+    """Hours that a node works between two instants; one that the seed does not know works all of them."""
+    if node not in NODES:
+        return (end - start) / HOUR
+    zone, _, days, _, opens, closes = NODES[node]
+    day, hours = start.date() - DAY, 0.0
+    while day <= end.date() + DAY:
+        if str(day.isoweekday()) in days:
+            first = _midnight(day, ZoneInfo(zone)) if not opens else _clock(day, opens, ZoneInfo(zone))
+            last = _midnight(day + DAY, ZoneInfo(zone)) if not closes else _clock(day, closes, ZoneInfo(zone))
+            hours += max((min(end, last) - max(start, first)) / HOUR, 0.0)
+        day += DAY
+    return hours
+
+
+def _clock(day: date, told: str, zone: ZoneInfo) -> datetime:
+    return datetime.combine(day, time.fromisoformat(told), tzinfo=zone).astimezone(UTC).replace(tzinfo=None)
 
 
 def _seconds_of_ours(events: dict[str, list[Event]], name: str, start: datetime, end: datetime) -> float:

@@ -825,25 +825,56 @@ def _time(count: Tally, stage: str, start: datetime | None, end: datetime | None
         count(stage, (end - start) / HOUR, 1)
 
 
+def _worked(company: Company, node: str | None, start: datetime, end: datetime) -> float:
+    """Return the hours that a node works between two instants, day by day; one without a seed works all of them."""
+    seed = company.nodes.get(node or "")
+    if seed is None:
+        return (end - start) / HOUR
+    zone = ZoneInfo(seed["zone"])
+
+    def instant(day: date, clock: str) -> datetime:
+        return datetime.combine(day, time.fromisoformat(clock), tzinfo=zone).astimezone(UTC).replace(tzinfo=None)
+
+    hours = 0.0
+    day = start.date() - DAY
+    while day <= end.date() + DAY:
+        if str(day.isoweekday()) in seed["operating_days"].split(",") and (node, str(day)) not in company.closed:
+            opens = instant(day, seed.get("opens_at") or "00:00")
+            closes = instant(day, seed["closes_at"]) if seed.get("closes_at") else instant(day + DAY, "00:00")
+            hours += max((min(end, closes) - max(start, opens)) / HOUR, 0.0)
+        day += DAY
+    return hours
+
+
 def other_hours(company: Company) -> Sums:
-    """The same of receipts and returns."""
+    """The same of receipts and returns; what is done at a node by the hours it works."""
     count = Tally()
     told: dict[tuple[str, ...], dict[str, datetime]] = defaultdict(dict)
+    nodes: dict[tuple[str, ...], str] = {}
     for event in company.events["inventory"]:
         if event["event_type"] in ("receipt.checked_in", "receipt.received"):
-            told[event["receipt_id"], event["sku"], event["node_id"]][event["event_type"]] = event["event_at"]
+            key: tuple[str, ...] = (event["receipt_id"], event["sku"], event["node_id"])
+            told[key][event["event_type"]] = event["event_at"]
+            nodes[key] = event["node_id"]
     for event in company.events["return"]:
         if event["source"] == "returns":
-            told[event["rma_id"], event["line_id"]][event["event_type"]] = event["event_at"]
-    for times in told.values():
-        for stage, start, end in (
+            key = (event["rma_id"], event["line_id"])
+            told[key][event["event_type"]] = event["event_at"]
+            if event["node_id"]:
+                nodes[key] = event["node_id"]
+    for key, times in told.items():
+        for stage, first, last in (
             ("dock_to_stock check_in_to_stock", "receipt.checked_in", "receipt.received"),
             ("return_cycle_time return_request_to_scan", "rma.created", "return.in_transit"),
             ("return_cycle_time return_scan_to_receive", "return.in_transit", "return.received"),
             ("return_cycle_time return_receive_to_grade", "return.received", "return.graded"),
             ("return_cycle_time return_receive_to_refund", "return.received", "refund.issued"),
         ):
-            _time(count, stage, times.get(start), times.get(end))
+            start, end = times.get(first), times.get(last)
+            if start and end and end >= start:
+                is_at_node = first in ("receipt.checked_in", "return.received")
+                hours = _worked(company, nodes.get(key), start, end) if is_at_node else (end - start) / HOUR
+                count(stage, hours, 1)
     return count.sums
 
 

@@ -60,6 +60,7 @@ select
     {%- for dim in dims %}
         line_{{ dim }} as {{ dim }},
     {%- endfor %}
+    coalesce(node_id, '(none)') as received_node_id,
     reason,
     disposition,
     coalesce(currency, line_currency, '{{ var("company_currency") }}') as currency,
