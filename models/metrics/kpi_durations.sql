@@ -4,10 +4,11 @@
 ) }}
 {#-
     Every stage that a KPI of hours measures: orders (K5), returns (K9), receipts (K13). What a node does with a return or
-    a receipt counts by the hours it works; a node that seed nodes does not have works around the clock. An open stage
-    has no end and no hours; how long it has been open stands in censored_hours, so that Kaplan-Meier figures can use
-    it. Negative times are kept as not valid and belong to the data quality list. What ends otherwise (a cancelled order,
-    a return that is not put on the shelf again) leaves the cohort with its reason: it has neither.
+    a receipt counts by the hours it works, what it does with an order by these and by all hours; a node that seed nodes
+    does not have works around the clock. An open stage has no end and no hours; how long it has been open stands in
+    censored_hours, so that Kaplan-Meier figures can use it. Negative times are kept as not valid and belong to the data
+    quality list. What ends otherwise (a cancelled order, a return that is not put on the shelf again) leaves the cohort
+    with its reason: it has neither.
 -#}
 with order_stages as (
     select
@@ -154,7 +155,30 @@ receipt_stages as (
     where receipts.checked_in_at is not null
 ),
 
+-- What a warehouse does with an order, by its own hours beside the calendar's; of orders at one node that the seed has.
+worked_stages as (
+    select
+        'cycle_time' as kpi_id,
+        stages.stage_id || '_in_operating_hours' as stage_id,
+        stages.order_id as subject,
+        stages.order_id,
+        cast(null as varchar) as line_id,
+        cast(null as varchar) as sku,
+        {{ dimensions("stages.") }},
+        stages.display_order + 200 as display_order,
+        stages.exclusion_reason,
+        stages.captured_date as cohort_date,
+        stages.started_at,
+        stages.ended_at,
+        stages.node_id as working_node_id
+    from {{ ref('fct_order_stages') }} as stages
+    inner join {{ ref('nodes') }} as nodes on stages.node_id = nodes.node_id
+    where stages.stage_id in ('release_to_pick', 'pick_to_pack', 'pack_to_accept')
+),
+
 node_stages as (
+    select * from worked_stages
+    union all
     select return_stages.*
     from return_stages
     inner join {{ ref('int_return_stages_told') }} as told on return_stages.stage_id = told.stage_id

@@ -118,6 +118,10 @@ POPULATIONS = {
         select concat_ws(' ', stage_id, order_id) from began
         union all
         select concat_ws(' ', 'capture_to_deliver_net', order_id) from began where stage_id = 'capture_to_deliver'
+        union all
+        select concat_ws(' ', stage_id || '_in_operating_hours', order_id) from began
+        where stage_id in ('release_to_pick', 'pick_to_pack', 'pack_to_accept')
+            and order_id in (select order_id from marts.fct_orders semi join seeds.nodes using (node_id))
     """,
     "return_cycle_time": """
         with began as (

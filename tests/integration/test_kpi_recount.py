@@ -816,7 +816,13 @@ def order_hours(company: Company) -> Sums:
             ("accept", "deliver"), ("capture", "deliver"),
         ):  # fmt: skip
             if not order.is_cancelled:
-                _time(count, f"cycle_time {start}_to_{end}", marks[start], marks[end])
+                began, ended = marks[start], marks[end]
+                _time(count, f"cycle_time {start}_to_{end}", began, ended)
+                at = {piece["node"] for piece in order.left}
+                is_work = start in ("release", "pick", "pack") and len(at) == 1 and at <= company.nodes.keys()
+                if is_work and began and ended and began <= ended:
+                    hours = _worked(company, *at, began, ended)
+                    count(f"cycle_time {start}_to_{end}_in_operating_hours", hours, 1)
     return count.sums
 
 
