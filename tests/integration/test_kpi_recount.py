@@ -539,10 +539,13 @@ def _notices(company: Company) -> Iterator[tuple[str, bool]]:
         for event, answer in _answered(company)
         if event["document_type"] == "856" and answer and answer["status"] == "R"
     }
-    for event in company.events["shipment"]:
-        if event["event_type"] == "asn.sent" and (event["shipment_id"], event["event_at"]) not in rejected:
+    noticed = [event for event in company.events["shipment"] if event["event_type"] == "asn.sent"]
+    for event in noticed:
+        if (event["shipment_id"], event["event_at"]) not in rejected:
             sent.setdefault((event["order_id"], event["tracking_number"]), event["event_at"])
-    partners = {company.orders[name].customer for name, _ in sent if name in company.orders}
+    # Who rejects a notice gets them all the same.
+    names = {event["order_id"] for event in noticed}
+    partners = {company.orders[name].customer for name in names & company.orders.keys()}
     for name, order in company.orders.items():
         shipments: dict[str, list[Event]] = defaultdict(list)
         for piece in order.left:
