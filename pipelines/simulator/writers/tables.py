@@ -75,13 +75,15 @@ def write_seeds(folder: Path, warehouses: list[Warehouse], reservations: list[Re
 
 
 def _nodes(warehouses: list[Warehouse]) -> list[str]:
-    rows = ["node_id,node_name,node_type,zone,cut_off_time,operating_days,daily_capacity_units,region"]
+    rows = [
+        "node_id,node_name,node_type,zone,cut_off_time,operating_days,daily_capacity_units,region,opens_at,closes_at"
+    ]
     for warehouse in warehouses:
         node = warehouse.node
         cut_off = f"{node.cut_off // 3600:02d}:{node.cut_off % 3600 // MINUTE:02d}"
         days = ",".join(map(str, node.operating_days))
         rows.append(
-            f'{node.node_id},{node.name},{node.type},{node.zone},{cut_off},"{days}",{warehouse.capacity},{node.region}'
+            f'{node.node_id},{node.name},{node.type},{node.zone},{cut_off},"{days}",{warehouse.capacity},{node.region},,'
         )
     return rows
 
