@@ -1,4 +1,6 @@
-{{ config(materialized='incremental', in_pieces=true, by_capture_day=true, ticks='not is_ship_due and ship_due_at <= as_of') }}
+{{ config(
+    materialized='incremental', in_pieces=true, by_capture_day=true, ticks='not is_ship_due and ship_due_at <= as_of'
+) }}
 {#-
     Was the line with the carrier before its ship-by instant (K2)? Everything that left must have been scanned, nothing
     may be open; without a stated instant every node's pieces must have met that node's own day. Cancellations are excused
