@@ -186,18 +186,18 @@
 
 {#-
     The queries that make a whole table (`in_pieces`) one range of capture days after the other, so that the hash tables of
-    no query outgrow the memory: DuckDB keeps what is joined to the longest table there. A piece joins about
+    no query outgrow the memory: DuckDB keeps what is joined to the longest table there, and groups. A piece reads about
     OTIF_ROWS_AT_ONCE rows. One query where that is enough.
 -#}
 {% macro pieces_of_orders() -%}
     {%- if not config.get("in_pieces") -%} {{ return([sql]) }} {%- endif -%}
-    {%- set rows_at_once = [env_var("OTIF_ROWS_AT_ONCE", "12000000") | int(12000000), 100] | max -%}
+    {%- set rows_at_once = [env_var("OTIF_ROWS_AT_ONCE", "16000000") | int(16000000), 100] | max -%}
     {%- set tables = "('" ~ tables_read(model) | join("', '") ~ "')" -%}
-    {%- set joined = run_query(
-        "select coalesce(sum(estimated_size) - max(estimated_size), 0) from duckdb_tables() where database_name = '"
+    {%- set read = run_query(
+        "select coalesce(sum(estimated_size), 0) from duckdb_tables() where database_name = '"
         ~ target.database ~ "' and schema_name || '.' || table_name in " ~ tables
     ).columns[0].values()[0] | int -%}
-    {%- set pieces = (joined / rows_at_once) | round(0, "ceil") | int -%}
+    {%- set pieces = (read / rows_at_once) | round(0, "ceil") | int -%}
     {%- set orders = relation_of(graph.nodes["model.otif.int_orders_consolidated"]) -%}
     {%- set last_days = [] -%}
     {%- if pieces > 1 -%}

@@ -4,19 +4,18 @@
     same SKU. Where two lines share the SKU nothing is matched. One row per order, foreign line number and SKU.
 -#}
 {%- set families = ["order", "shipment", "return"] -%}
-with lines as (
+with ordered as (
     select
         order_id,
         line_id,
-        max(sku) as sku
+        sku
     from {{ ref('int_order_events_identified') }}
     where event_type in ('order.captured', 'order.changed') and not is_shadowed and line_id is not null
-    group by order_id, line_id
 ),
 
 mentioned as (
     {% for family in families %}
-        select distinct
+        select
             order_id,
             line_id,
             sku
@@ -24,15 +23,25 @@ mentioned as (
         where
             line_id is not null and sku is not null and order_id is not null
             {% if family == "order" %}and event_type not in ('order.captured', 'order.changed'){% endif %}
-        {% if not loop.last %}union{% endif %}
+        {% if not loop.last %}union all{% endif %}
     {% endfor %}
 ),
 
 strays as (
-    select mentioned.*
+    select distinct mentioned.*
     from mentioned
-    left join lines on mentioned.order_id = lines.order_id and mentioned.line_id = lines.line_id
-    where lines.line_id is null
+    anti join ordered on mentioned.order_id = ordered.order_id and mentioned.line_id = ordered.line_id
+),
+
+-- Of the few orders of which somebody tells a foreign number.
+lines as (
+    select
+        order_id,
+        line_id,
+        max(sku) as sku
+    from ordered
+    where order_id in (select order_id from strays)
+    group by order_id, line_id
 )
 
 select

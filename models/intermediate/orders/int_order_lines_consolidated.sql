@@ -5,7 +5,14 @@ with lines as (
         order_id,
         line_id
     from {{ ref('int_order_events_sequenced') }}
-    where line_id is not null and event_type in ('order.captured', 'order.changed')
+    where
+        line_id is not null
+        and event_type in ('order.captured', 'order.changed')
+        and order_id in (
+            select changes.order_id
+            from {{ ref('int_order_events_sequenced') }} as changes
+            where changes.line_id is null and changes.event_type = 'order.changed'
+        )
 ),
 
 -- What the buyer changes for the whole order holds for every line from then on.

@@ -130,6 +130,7 @@ select
     cast(coalesce(greatest(ways.transit_hours, 0), 0) as double) as transit_hours,
     -- Hours past the window's end; the delays explain the miss as far as less of them would have met it.
     {{ hours_between('ways.window_end_at', 'ways.delivered_by') }} as late_hours,
+    ways.captured_date,
     ways.is_waiting,
     ways.is_short_at_release,
     ways.released_at is null as is_without_release,

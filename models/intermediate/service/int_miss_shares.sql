@@ -1,4 +1,6 @@
-{{ config(materialized='incremental', in_pieces=true, ticks='is_under_way', often_same=true) }}
+{{ config(
+    materialized='incremental', in_pieces=true, by_capture_day=true, ticks='is_under_way', often_same=true
+) }}
 {#-
     The blame for a miss, shared by Shapley over the steps of the line's way: a step's share is how often it turns "in
     time" into "missed" when the delays are added one after the other, over all orders of adding them. All delays less
@@ -150,6 +152,7 @@ select
     cast(0 as double) as hours,
     cast(1 as double) as share,
     is_under_way,
+    captured_date,
     true as is_main
 from told
 where is_early
@@ -168,6 +171,7 @@ select
     cast(0 as double) as hours,
     cast(1 as double) as share,
     is_under_way,
+    captured_date,
     true as is_main
 from told
 where not is_early and slow_steps = 0
@@ -238,6 +242,7 @@ where not is_early and slow_steps = 0
             else {{ step }}_share
         end as share,
         is_under_way,
+        captured_date,
         main_step = {{ loop.index }} as is_main
     from told
     where {{ step }}_share > 0

@@ -13,6 +13,7 @@ with misses as (
         assessed.quantity_by_end,
         assessed.pieces_early,
         assessed.pieces_late,
+        assessed.captured_date,
         assessed.window_start_at,
         assessed.window_end_at,
         coalesce(assessed.quantity_by_end >= assessed.base_quantity, assessed.pieces_late = 0) as is_complete_by_end

@@ -1,4 +1,4 @@
-{{ config(materialized='incremental') }}
+{{ config(materialized='incremental', in_pieces=true, by_capture_day=true) }}
 {#-
     Verdicts per order and profile (G11): on time when every piece of every judged line was inside its window and there
     was at least one; in full and OTIF when every judged line was. Excluded lines leave the order; an order whose lines
@@ -24,6 +24,7 @@ rolled_up as (
         count(case when is_counted and is_provisional then 1 end) as units_provisional,
         count(case when is_counted and quantity_by_end is null then 1 end) as units_unknown,
         max(exclusion_reason) as exclusion_reason,
+        max(captured_date) as captured_date,
         max(case when is_counted then due_date end) as due_date,
         max(due_date) as any_due_date,
         min(case when is_counted then window_start_at end) as window_start_at,
@@ -73,6 +74,7 @@ select
     case when is_due and is_fill_known then lines_in_full = units_counted end as is_in_full,
     case when is_due and is_fill_known then lines_otif = units_counted end as is_otif,
     case when is_due and is_fill_known then lines_first_pass = units_counted end as is_first_pass,
+    captured_date,
     coalesce(due_date, any_due_date) as due_date,
     window_start_at,
     window_end_at

@@ -1,4 +1,4 @@
-{{ config(materialized='incremental') }}
+{{ config(materialized='incremental', by_capture_day=true) }}
 {#- Pieces per order line. A piece that knows only its order belongs to every line of it, without quantity. -#}
 select
     order_lines.order_id,
@@ -9,6 +9,7 @@ select
     pieces.service,
     pieces.quantity,
     pieces.is_shipped,
+    order_lines.captured_date,
     pieces.released_at,
     pieces.pick_started_at,
     pieces.packed_at,
@@ -34,6 +35,7 @@ select
     pieces.service,
     pieces.quantity,
     pieces.is_shipped,
+    order_lines.captured_date,
     pieces.released_at,
     pieces.pick_started_at,
     pieces.packed_at,
@@ -59,6 +61,7 @@ select
     pieces.service,
     pieces.quantity,
     pieces.is_shipped,
+    orders.captured_date,
     pieces.released_at,
     pieces.pick_started_at,
     pieces.packed_at,

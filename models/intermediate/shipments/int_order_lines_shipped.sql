@@ -1,4 +1,4 @@
-{{ config(materialized='incremental', by_capture_day=true) }}
+{{ config(materialized='incremental', in_pieces=true, by_capture_day=true) }}
 {#- Pieces added up per order line. A quantity is null where the source states none; no shipment at all is zero. -#}
 with pieces as (
     select

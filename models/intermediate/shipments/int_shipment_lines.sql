@@ -24,6 +24,7 @@
             and outranked.order_id is null
     )
 {%- endset %}
+{% set named_by = ["source", "order_id", "line_id", "sku", "shipment_id", "tracking_number", "sscc"] %}
 {#- A tracking number that one row of a shipment line states holds for all of them. -#}
 {% set join_tracked %}
     left join tracked
@@ -69,16 +70,25 @@ outranked as (
     where position > 1
 ),
 
+untracked as (
+    select distinct
+        order_id,
+        shipment_id
+    from {{ of_record }} as events
+    where shipment_id is not null and tracking_number is null
+),
+
 tracked as (
     select
-        order_id,
-        shipment_id,
-        coalesce(line_id, '') as line_id,
-        coalesce(sku, '') as sku,
-        max(tracking_number) as tracking_number
+        events.order_id,
+        events.shipment_id,
+        coalesce(events.line_id, '') as line_id,
+        coalesce(events.sku, '') as sku,
+        max(events.tracking_number) as tracking_number
     from {{ of_record }} as events
-    where shipment_id is not null and tracking_number is not null
-    group by order_id, shipment_id, coalesce(line_id, ''), coalesce(sku, '')
+    inner join untracked on events.order_id = untracked.order_id and events.shipment_id = untracked.shipment_id
+    where events.tracking_number is not null
+    group by events.order_id, events.shipment_id, coalesce(events.line_id, ''), coalesce(events.sku, '')
 ),
 
 -- What the buyer counted is no further shipment where the system tells what left.
@@ -254,10 +264,7 @@ unquantified as (
 pieces as (
     select
         *,
-        md5(concat_ws(
-            '|', source, order_id, coalesce(line_id, ''), coalesce(sku, ''), coalesce(shipment_id, ''),
-            coalesce(tracking_number, ''), coalesce(sscc, '')
-        )) as shipment_line_id
+        {{ text_key(named_by) }} as piece_key
     from (
         select * from recorded
         union all
@@ -266,24 +273,33 @@ pieces as (
 ),
 
 -- Carriers use numbers again: a scan belongs to the parcel that had the number last, and only around its time.
+long_used as (
+    select tracking_number
+    from pieces
+    where tracking_number is not null
+    group by tracking_number
+    having {{ days_between("min(first_at)", "max(first_at)") }} > 14
+),
+
 reused as (
     select
-        shipment_line_id,
-        tracking_number,
-        first_at,
+        pieces.piece_key,
+        pieces.tracking_number,
+        pieces.first_at,
         case
             when {{ days_between(
-                "lag(first_at) over (partition by tracking_number order by first_at)", "first_at"
+                "lag(pieces.first_at) over (partition by pieces.tracking_number order by pieces.first_at)",
+                "pieces.first_at"
             ) }} > 14 then 1
             else 0
         end as is_reuse
     from pieces
-    where tracking_number is not null
+    inner join long_used on pieces.tracking_number = long_used.tracking_number
 ),
 
 parcels as (
     select
-        shipment_line_id,
+        piece_key,
         tracking_number,
         first_at,
         sum(is_reuse) over (
@@ -293,12 +309,10 @@ parcels as (
     from reused
 ),
 
-spans as (
+superseding as (
     select
-        shipment_line_id,
-        tracking_number,
-        {{ add_days('first_at', -3) }} as scans_from_at,
-        coalesce({{ add_days("min(first_at) over later_parcels", -3) }}, {{ add_days('first_at', 120) }}) as scans_to_at
+        piece_key,
+        min(first_at) over later_parcels as used_again_at
     from parcels
     window later_parcels as (
         partition by tracking_number
@@ -307,9 +321,20 @@ spans as (
     )
 ),
 
+spans as (
+    select
+        pieces.piece_key,
+        pieces.tracking_number,
+        {{ add_days('pieces.first_at', -3) }} as scans_from_at,
+        coalesce({{ add_days('superseding.used_again_at', -3) }}, {{ add_days('pieces.first_at', 120) }}) as scans_to_at
+    from pieces
+    left join superseding on pieces.piece_key = superseding.piece_key
+    where pieces.tracking_number is not null
+),
+
 scans as (
     select
-        spans.shipment_line_id,
+        spans.piece_key,
         min(case when carrier_events.event_type = 'carrier.accepted' then carrier_events.event_at end) as accepted_at,
         min(case when carrier_events.event_type = 'in_transit' then carrier_events.event_at end) as in_transit_at,
         min(case when carrier_events.event_type = 'arrived' then carrier_events.event_at end) as arrived_at,
@@ -335,7 +360,7 @@ scans as (
         and carrier_events.event_type in (
             'carrier.accepted', 'in_transit', 'exception', 'arrived', 'delivered', 'label.created', 'eta.updated'
         )
-    group by spans.shipment_line_id
+    group by spans.piece_key
 ),
 
 -- What only the order as a whole knows also holds for its pieces that know no better.
@@ -386,7 +411,7 @@ receipts as (
 
 receipts_matched as (
     select
-        pieces.shipment_line_id,
+        pieces.piece_key,
         min(receipts.received_at) as received_at
     from pieces
     inner join receipts
@@ -396,7 +421,7 @@ receipts_matched as (
             and coalesce(receipts.sku, pieces.sku, '') = coalesce(pieces.sku, receipts.sku, '')
             and coalesce(receipts.shipment_id, pieces.shipment_id, '') = coalesce(pieces.shipment_id, '')
             and receipts.received_at >= {{ add_days('pieces.first_at', -1) }}
-    group by pieces.shipment_line_id
+    group by pieces.piece_key
 ),
 
 voids as (
@@ -409,7 +434,7 @@ voids as (
 ),
 
 voided as (
-    select distinct pieces.shipment_line_id
+    select distinct pieces.piece_key
     from pieces
     inner join voids
         on
@@ -427,7 +452,7 @@ scanned_carriers as (
     {%- else %}
         select distinct coalesce(pieces.carrier, scans.carrier, '') as carrier
         from scans
-        inner join pieces on scans.shipment_line_id = pieces.shipment_line_id
+        inner join pieces on scans.piece_key = pieces.piece_key
         where scans.is_scanned
     {%- endif %}
 ),
@@ -451,7 +476,7 @@ only_lines as (
 
 releases as (
     select
-        pieces.shipment_line_id,
+        pieces.piece_key,
         max(released.event_at) as released_at
     from pieces
     inner join {{ ref('int_order_events_sequenced') }} as released
@@ -461,12 +486,12 @@ releases as (
             and (released.node_id is null or pieces.node_id = released.node_id)
             and pieces.first_at >= released.event_at
     where released.event_type = 'order.released'
-    group by pieces.shipment_line_id
+    group by pieces.piece_key
 ),
 
 joined as (
     select
-        pieces.shipment_line_id,
+        md5({{ texts_joined(named_by, "pieces.") }}) as shipment_line_id,
         pieces.shipment_id,
         pieces.order_id,
         coalesce(
@@ -484,7 +509,7 @@ joined as (
         coalesce(orders.region, pieces.region) as region,
         pieces.quantity,
         pieces.freight_cost,
-        voided.shipment_line_id is not null and scans.accepted_at is null as is_voided,
+        voided.piece_key is not null and scans.accepted_at is null as is_voided,
         coalesce(scans.is_scanned, false) as is_scanned,
         releases.released_at,
         pieces.pick_started_at,
@@ -507,17 +532,17 @@ joined as (
         spans.scans_from_at,
         spans.scans_to_at
     from pieces
-    left join spans on pieces.shipment_line_id = spans.shipment_line_id
+    left join spans on pieces.piece_key = spans.piece_key
     left join {{ ref('int_line_renames') }} as line_renames
         on
             pieces.order_id = line_renames.order_id
             and pieces.line_id = line_renames.line_reference
             and pieces.sku = line_renames.sku
-    left join scans on pieces.shipment_line_id = scans.shipment_line_id
+    left join scans on pieces.piece_key = scans.piece_key
     left join order_scans on pieces.order_id = order_scans.order_id
-    left join receipts_matched on pieces.shipment_line_id = receipts_matched.shipment_line_id
-    left join voided on pieces.shipment_line_id = voided.shipment_line_id
-    left join releases on pieces.shipment_line_id = releases.shipment_line_id
+    left join receipts_matched on pieces.piece_key = receipts_matched.piece_key
+    left join voided on pieces.piece_key = voided.piece_key
+    left join releases on pieces.piece_key = releases.piece_key
     left join scanned_carriers on coalesce(pieces.carrier, scans.carrier, '') = scanned_carriers.carrier
     left join only_lines on pieces.order_id = only_lines.order_id and pieces.sku = only_lines.sku
     left join {{ ref('int_orders_consolidated') }} as orders on pieces.order_id = orders.order_id

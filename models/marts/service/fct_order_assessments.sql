@@ -1,4 +1,4 @@
-{{ config(materialized='incremental') }}
+{{ config(materialized='incremental', in_pieces=true) }}
 {#- The cause of an order's miss is that of the line that lost most often: the most frequent one, first by name. -#}
 with causes as (
     select
