@@ -25,6 +25,11 @@
     )
 {%- endset %}
 {% set named_by = ["source", "order_id", "line_id", "sku", "shipment_id", "tracking_number", "sscc"] %}
+{#- From when to when a scan of its tracking number can be about a piece. -#}
+{% set scans_from_at = add_days("pieces.first_at", -3) %}
+{% set scans_to_at %}
+    coalesce({{ add_days("superseding.used_again_at", -3) }}, {{ add_days("pieces.first_at", 120) }})
+{%- endset %}
 {#- A tracking number that one row of a shipment line states holds for all of them. -#}
 {% set join_tracked %}
     left join tracked
@@ -321,20 +326,9 @@ superseding as (
     )
 ),
 
-spans as (
-    select
-        pieces.piece_key,
-        pieces.tracking_number,
-        {{ add_days('pieces.first_at', -3) }} as scans_from_at,
-        coalesce({{ add_days('superseding.used_again_at', -3) }}, {{ add_days('pieces.first_at', 120) }}) as scans_to_at
-    from pieces
-    left join superseding on pieces.piece_key = superseding.piece_key
-    where pieces.tracking_number is not null
-),
-
 scans as (
     select
-        spans.piece_key,
+        pieces.piece_key,
         min(case when carrier_events.event_type = 'carrier.accepted' then carrier_events.event_at end) as accepted_at,
         min(case when carrier_events.event_type = 'in_transit' then carrier_events.event_at end) as in_transit_at,
         min(case when carrier_events.event_type = 'arrived' then carrier_events.event_at end) as arrived_at,
@@ -349,18 +343,19 @@ scans as (
                 else 0
             end
         ) = 1 as is_scanned
-    from spans
+    from pieces
+    left join superseding on pieces.piece_key = superseding.piece_key
     inner join {{ ref('int_shipment_events_identified') }} as carrier_events
         on
-            spans.tracking_number = carrier_events.tracking_number
-            and spans.scans_from_at <= carrier_events.event_at
-            and spans.scans_to_at > carrier_events.event_at
+            pieces.tracking_number = carrier_events.tracking_number
+            and {{ scans_from_at }} <= carrier_events.event_at
+            and {{ scans_to_at }} > carrier_events.event_at
     where
         carrier_events.quantity is null
         and carrier_events.event_type in (
             'carrier.accepted', 'in_transit', 'exception', 'arrived', 'delivered', 'label.created', 'eta.updated'
         )
-    group by spans.piece_key
+    group by pieces.piece_key
 ),
 
 -- What only the order as a whole knows also holds for its pieces that know no better.
@@ -529,10 +524,10 @@ joined as (
         coalesce(pieces.received_at, receipts_matched.received_at, order_scans.received_at) as received_at,
         coalesce(scans.estimated_first_at, pieces.estimated_first_at) as estimated_delivery_first_at,
         coalesce(scans.estimated_latest_at, pieces.estimated_latest_at) as estimated_delivery_latest_at,
-        spans.scans_from_at,
-        spans.scans_to_at
+        case when pieces.tracking_number is not null then {{ scans_from_at }} end as scans_from_at,
+        case when pieces.tracking_number is not null then {{ scans_to_at }} end as scans_to_at
     from pieces
-    left join spans on pieces.piece_key = spans.piece_key
+    left join superseding on pieces.piece_key = superseding.piece_key
     left join {{ ref('int_line_renames') }} as line_renames
         on
             pieces.order_id = line_renames.order_id
