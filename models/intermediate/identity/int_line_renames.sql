@@ -36,12 +36,12 @@ strays as (
 -- Of the few orders of which somebody tells a foreign number.
 lines as (
     select
-        order_id,
-        line_id,
-        max(sku) as sku
+        ordered.order_id,
+        ordered.line_id,
+        max(ordered.sku) as sku
     from ordered
-    where order_id in (select order_id from strays)
-    group by order_id, line_id
+    where ordered.order_id in (select strays.order_id from strays)
+    group by ordered.order_id, ordered.line_id
 )
 
 select
