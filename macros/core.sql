@@ -102,7 +102,7 @@
 
 {% macro spark__row_hash(columns) -%} xxhash64({{ columns | join(", ") }}) {%- endmacro %}
 
-{#- Columns of text as one text, nothing being empty. -#}
+{#- Columns of text as one text; what is null reads as empty. -#}
 {% macro texts_joined(columns, prefix="") -%}
     concat_ws('|'
     {%- for column in columns -%}

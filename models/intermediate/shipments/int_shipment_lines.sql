@@ -75,6 +75,7 @@ outranked as (
     where position > 1
 ),
 
+-- Shipments of which some row states no tracking number: only these ask the others for it.
 untracked as (
     select distinct
         order_id,
